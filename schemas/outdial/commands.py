@@ -1,0 +1,570 @@
+"""Commands: what somebody asks the ledger to do. Source: design section 4.
+
+A command is one flat object; ``type`` names it. Those a user may send come first, those only the
+ledger itself writes (follow-ups between streams, and what has become due) come last.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from outdial.address import OptionalAddress
+from outdial.plan import Plan
+from outdial.scalars import ZERO_ID, Id, Instant, Name, Priority, Text, Word
+
+Kind = Literal["outdial", "outplan", "campaign"]
+"""The kinds of stream; the key of a command is the id of its stream."""
+
+
+class Command(BaseModel):
+    """What every command has. ``id`` makes it idempotent; absent, the runtime derives one."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    kind: ClassVar[Kind]
+    stream_field: ClassVar[str]
+    internal: ClassVar[bool] = False
+    noted: ClassVar[bool] = False
+    """True when its id is spent even if it changed nothing (design section 5, repeats)."""
+
+    id: Id | None = None
+    customer_id: Id | None = None
+    actor: Name | None = None
+    time: Instant | None = None
+    """When the sender made it: information only, no rule reads it."""
+
+    @property
+    def stream(self) -> str:
+        """The id of the stream this command is for."""
+        return getattr(self, self.stream_field)  # type: ignore[no-any-return]
+
+    @property
+    def from_ledger_only(self) -> bool:
+        """True for what a producer may not send (``internal_command``)."""
+        return self.internal
+
+
+class OutdialCommand(Command):
+    """A command to an outdial and its targets."""
+
+    kind: ClassVar[Kind] = "outdial"
+    stream_field: ClassVar[str] = "outdial_id"
+    outdial_id: Id
+
+
+class OutplanCommand(Command):
+    """A command to an outplan."""
+
+    kind: ClassVar[Kind] = "outplan"
+    stream_field: ClassVar[str] = "outplan_id"
+    outplan_id: Id
+
+
+class CampaignCommand(Command):
+    """A command to a campaign."""
+
+    kind: ClassVar[Kind] = "campaign"
+    stream_field: ClassVar[str] = "campaign_id"
+    campaign_id: Id
+
+
+# --- outdial ------------------------------------------------------------------------------------
+
+
+class CreateOutdial(OutdialCommand):
+    """Make an outdial. With ``plan`` or ``outplan_id`` it starts dialing at once."""
+
+    type: Literal["CreateOutdial"] = "CreateOutdial"
+    name: Name = ""
+    detail: Text = ""
+    data: Text = ""
+    campaign_id: Id = ZERO_ID
+    plan: Plan | None = None
+    outplan_id: Id | None = None
+
+
+class UpdateOutdial(OutdialCommand):
+    """Change the name or detail; what is absent stays."""
+
+    type: Literal["UpdateOutdial"] = "UpdateOutdial"
+    name: Name | None = None
+    detail: Text | None = None
+
+
+class SetOutdialData(OutdialCommand):
+    """Change the opaque data of an outdial."""
+
+    type: Literal["SetOutdialData"] = "SetOutdialData"
+    data: Text
+
+
+class SetOutdialCampaign(OutdialCommand):
+    """Attach an outdial to a campaign, or detach it with the zero id."""
+
+    type: Literal["SetOutdialCampaign"] = "SetOutdialCampaign"
+    campaign_id: Id
+
+
+class DeleteOutdial(OutdialCommand):
+    """Delete an outdial softly; a running one is stopped."""
+
+    type: Literal["DeleteOutdial"] = "DeleteOutdial"
+
+
+OnDuplicate = Literal["accept", "skip", "reject"]
+
+
+class NewTarget(BaseModel):
+    """A target to add: who, where, how often at most."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    target_id: Id | None = None
+    """Absent: derived from the command's id and the index of the item."""
+    name: Name = ""
+    detail: Text = ""
+    data: Text = ""
+    destination_0: OptionalAddress = None
+    destination_1: OptionalAddress = None
+    destination_2: OptionalAddress = None
+    destination_3: OptionalAddress = None
+    destination_4: OptionalAddress = None
+    try_count_max: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """Attempts this target may have in all, beside the plan's caps; absent = no such cap."""
+    priority: Priority = 0
+    """Higher is dialed first among those that are due."""
+    time_zone: Name | None = None
+    """IANA zone of the person, when known."""
+
+
+class AddTarget(OutdialCommand, NewTarget):
+    """Add one target. A duplicate is accepted unless ``on_duplicate`` says otherwise."""
+
+    type: Literal["AddTarget"] = "AddTarget"
+    on_duplicate: OnDuplicate = "accept"
+
+
+class AddTargets(OutdialCommand):
+    """Add up to 500 targets. Duplicates are skipped and named in the answer unless said otherwise."""
+
+    type: Literal["AddTargets"] = "AddTargets"
+    targets: Annotated[tuple[NewTarget, ...], Field(max_length=500, strict=False)]
+    on_duplicate: OnDuplicate = "skip"
+    dry_run: bool = False
+    """True: nothing is added, the answer says what would have been."""
+
+
+class DeleteTarget(OutdialCommand):
+    """Delete a target softly; it is not requested again, an open attempt still ends."""
+
+    type: Literal["DeleteTarget"] = "DeleteTarget"
+    target_id: Id
+
+
+class ReopenTarget(OutdialCommand):
+    """Set the try counts of a target to 0 and make it dialable again."""
+
+    type: Literal["ReopenTarget"] = "ReopenTarget"
+    noted: ClassVar[bool] = True
+    target_id: Id
+
+
+CampaignType = Literal["", "call", "flow"]
+EndHandle = Literal["stop", "continue"]
+
+
+class StartDialing(OutdialCommand):
+    """Run an outdial by a plan. The form with ``campaign_id`` comes from a campaign's own stream only."""
+
+    type: Literal["StartDialing"] = "StartDialing"
+    noted: ClassVar[bool] = True
+    plan: Plan | None = None
+    outplan_id: Id | None = None
+    campaign_id: Id | None = None
+    campaign_type: CampaignType = ""
+    run: Annotated[int, Field(ge=1)] | None = None
+    end_handle: EndHandle = "continue"
+    chain: Annotated[tuple[Id, ...], Field(strict=False)] = ()
+
+    @property
+    def from_ledger_only(self) -> bool:
+        """A campaign's start is the ledger's own word."""
+        return self.campaign_id is not None or self.run is not None or bool(self.chain) or bool(self.campaign_type)
+
+
+class StopDialing(OutdialCommand):
+    """Emit no further request; open attempts live on and are listed in the answer."""
+
+    type: Literal["StopDialing"] = "StopDialing"
+    campaign_id: Id | None = None
+    run: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def from_ledger_only(self) -> bool:
+        """A campaign's stop is the ledger's own word."""
+        return self.campaign_id is not None or self.run is not None
+
+
+class ClaimDial(OutdialCommand):
+    """Ask, before placing a call, whether it is still wanted. The first worker wins."""
+
+    type: Literal["ClaimDial"] = "ClaimDial"
+    target_id: Id
+    attempt_id: Id
+    worker: Word
+
+
+class DialAnswered(OutdialCommand):
+    """The call of an attempt was answered and goes on."""
+
+    type: Literal["DialAnswered"] = "DialAnswered"
+    target_id: Id
+    attempt_id: Id
+
+
+Outcome = Literal["answered", "busy", "no_answer", "machine", "failed", "canceled", "not_dialed", "other"]
+"""How an attempt ended (contract section 8)."""
+OutcomeAlias = Literal["normal", "noanswer", "dialout", "amd", "cancel", "timeout"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+OUTCOME_OF_ALIAS: dict[str, Outcome] = {
+    "normal": "other",
+    "noanswer": "no_answer",
+    "dialout": "no_answer",
+    "amd": "machine",
+    "cancel": "canceled",
+    "timeout": "answered",
+}
+"""Hangup reasons of VoIPBIN; ``normal`` is an answer only when the call was answered."""
+
+
+class DialResult(OutdialCommand):
+    """How an attempt ended. ``started_at`` and ``ended_at`` are information; no rule reads them."""
+
+    type: Literal["DialResult"] = "DialResult"
+    target_id: Id
+    attempt_id: Id
+    outcome: Outcome | OutcomeAlias
+    answered: bool | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    call_id: Name | None = None
+
+    @property
+    def plain_outcome(self) -> Outcome:
+        """The outcome with VoIPBIN's words translated, before ``answered`` is looked at."""
+        return OUTCOME_OF_ALIAS.get(self.outcome, self.outcome)  # type: ignore[arg-type]
+
+
+class DeleteDial(OutdialCommand):
+    """Hide an ended attempt from lists (``DELETE /campaigncalls/{id}``)."""
+
+    type: Literal["DeleteDial"] = "DeleteDial"
+    target_id: Id
+    attempt_id: Id
+
+
+# --- outplan ------------------------------------------------------------------------------------
+
+
+class CreateOutplan(OutplanCommand):
+    """Make an outplan."""
+
+    type: Literal["CreateOutplan"] = "CreateOutplan"
+    name: Name = ""
+    detail: Text = ""
+    plan: Plan = Plan()
+
+
+class UpdateOutplan(OutplanCommand):
+    """Change the name or detail; what is absent stays."""
+
+    type: Literal["UpdateOutplan"] = "UpdateOutplan"
+    name: Name | None = None
+    detail: Text | None = None
+
+
+class SetDialInfo(OutplanCommand):
+    """Change the plan; every outdial that goes by it takes the new one."""
+
+    type: Literal["SetDialInfo"] = "SetDialInfo"
+    plan: Plan
+
+
+class DeleteOutplan(OutplanCommand):
+    """Delete an outplan softly; outdials that run by it go on with what they have."""
+
+    type: Literal["DeleteOutplan"] = "DeleteOutplan"
+
+
+# --- campaign -----------------------------------------------------------------------------------
+
+
+class Resources(BaseModel):
+    """What a campaign refers to; the zero id is "none"."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    outplan_id: Id = ZERO_ID
+    outdial_id: Id = ZERO_ID
+    queue_id: Id = ZERO_ID
+    next_campaign_id: Id = ZERO_ID
+
+
+class CreateCampaign(CampaignCommand):
+    """Make a campaign in ``stop``; every resource named must exist, and its outdial be free."""
+
+    type: Literal["CreateCampaign"] = "CreateCampaign"
+    campaign_type: Literal["call", "flow"] = "call"
+    name: Name = ""
+    detail: Text = ""
+    service_level: Annotated[int, Field(ge=0, le=100_000)] = 0
+    end_handle: EndHandle = "stop"
+    actions: Annotated[tuple[dict[str, Any], ...], Field(strict=False, max_length=1_000)] = ()
+    resources: Resources = Resources()
+
+
+class UpdateCampaign(CampaignCommand):
+    """Change a campaign's basic info; what is absent stays."""
+
+    type: Literal["UpdateCampaign"] = "UpdateCampaign"
+    campaign_type: Literal["call", "flow"] | None = None
+    name: Name | None = None
+    detail: Text | None = None
+    service_level: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    end_handle: EndHandle | None = None
+    actions: Annotated[tuple[dict[str, Any], ...], Field(strict=False, max_length=1_000)] | None = None
+
+
+class SetCampaignResources(CampaignCommand):
+    """Change what a campaign refers to; what is absent stays. A refused change changes nothing."""
+
+    type: Literal["SetCampaignResources"] = "SetCampaignResources"
+    outplan_id: Id | None = None
+    outdial_id: Id | None = None
+    queue_id: Id | None = None
+    next_campaign_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _something_to_set(self) -> Self:
+        if self.outplan_id is self.outdial_id is self.queue_id is self.next_campaign_id is None:
+            message = "name at least one of outplan_id, outdial_id, queue_id, next_campaign_id"
+            raise ValueError(message)
+        return self
+
+
+class RunCampaign(CampaignCommand):
+    """Start a campaign. The form with ``chain`` comes from the campaign before it only."""
+
+    type: Literal["RunCampaign"] = "RunCampaign"
+    noted: ClassVar[bool] = True
+    chain: Annotated[tuple[Id, ...], Field(strict=False)] | None = None
+
+    @property
+    def from_ledger_only(self) -> bool:
+        """A chained start is the ledger's own word."""
+        return self.chain is not None
+
+
+class StopCampaign(CampaignCommand):
+    """Stop a campaign: no request after the answer; open attempts live on."""
+
+    type: Literal["StopCampaign"] = "StopCampaign"
+
+
+class DeleteCampaign(CampaignCommand):
+    """Delete a stopped campaign; its outdial becomes free."""
+
+    type: Literal["DeleteCampaign"] = "DeleteCampaign"
+
+
+# --- from the ledger only: between streams ------------------------------------------------------
+
+
+class FollowPlan(OutplanCommand):
+    """outdial -> outplan: tell me your plan, now and whenever it changes."""
+
+    type: Literal["FollowPlan"] = "FollowPlan"
+    internal: ClassVar[bool] = True
+    ask: int
+    outdial_id: Id
+
+
+class UnfollowPlan(OutplanCommand):
+    """outdial -> outplan: no longer."""
+
+    type: Literal["UnfollowPlan"] = "UnfollowPlan"
+    internal: ClassVar[bool] = True
+    ask: int
+    outdial_id: Id
+
+
+class ApplyPlan(OutdialCommand):
+    """outplan -> outdial: this is the plan, under the ask it answers."""
+
+    type: Literal["ApplyPlan"] = "ApplyPlan"
+    internal: ClassVar[bool] = True
+    ask: int
+    outplan_id: Id
+    version: int
+    plan: Plan
+
+
+class RefusePlan(OutdialCommand):
+    """outplan -> outdial: there is no such plan."""
+
+    type: Literal["RefusePlan"] = "RefusePlan"
+    internal: ClassVar[bool] = True
+    ask: int
+    outplan_id: Id
+    reason: Word
+
+
+class ClaimOutdial(OutdialCommand):
+    """campaign -> outdial: be mine."""
+
+    type: Literal["ClaimOutdial"] = "ClaimOutdial"
+    internal: ClassVar[bool] = True
+    campaign_id: Id
+    change: int
+
+
+class ReleaseOutdial(OutdialCommand):
+    """campaign -> outdial: be free again."""
+
+    type: Literal["ReleaseOutdial"] = "ReleaseOutdial"
+    internal: ClassVar[bool] = True
+    campaign_id: Id
+
+
+class ClaimGranted(CampaignCommand):
+    """outdial -> campaign: I am yours."""
+
+    type: Literal["ClaimGranted"] = "ClaimGranted"
+    internal: ClassVar[bool] = True
+    outdial_id: Id
+    change: int
+
+
+class ClaimRefused(CampaignCommand):
+    """outdial -> campaign: I am not, and why."""
+
+    type: Literal["ClaimRefused"] = "ClaimRefused"
+    internal: ClassVar[bool] = True
+    outdial_id: Id
+    change: int
+    reason: Word
+
+
+class AskResource(Command):
+    """campaign -> outplan or campaign: do you exist, for this customer?"""
+
+    type: Literal["AskResource"] = "AskResource"
+    internal: ClassVar[bool] = True
+    resource: Literal["outplan", "campaign"]
+    resource_id: Id
+    campaign_id: Id
+    change: int
+
+    @property
+    def kind(self) -> Kind:  # type: ignore[override]
+        """The kind of the stream asked."""
+        return self.resource
+
+    @property
+    def stream(self) -> str:
+        """The stream asked."""
+        return self.resource_id
+
+
+class ResourceKnown(CampaignCommand):
+    """outplan or campaign -> campaign: I exist."""
+
+    type: Literal["ResourceKnown"] = "ResourceKnown"
+    internal: ClassVar[bool] = True
+    resource: Literal["outplan", "campaign"]
+    resource_id: Id
+    change: int
+
+
+class ResourceUnknown(CampaignCommand):
+    """outplan or campaign -> campaign: I do not exist, or am deleted."""
+
+    type: Literal["ResourceUnknown"] = "ResourceUnknown"
+    internal: ClassVar[bool] = True
+    resource: Literal["outplan", "campaign"]
+    resource_id: Id
+    change: int
+    reason: Word
+
+
+class DialingRefused(CampaignCommand):
+    """outdial -> campaign: this run did not start, and why."""
+
+    type: Literal["DialingRefused"] = "DialingRefused"
+    internal: ClassVar[bool] = True
+    outdial_id: Id
+    run: int
+    reason: Word
+
+
+class RunEnded(CampaignCommand):
+    """outdial -> campaign: this run ended, how, and after how many requests."""
+
+    type: Literal["RunEnded"] = "RunEnded"
+    internal: ClassVar[bool] = True
+    outdial_id: Id
+    run: int
+    how: Literal["finished", "stopped", "refused", "deleted"]
+    reason: Word | None = None
+    requests: int
+
+
+# --- from the ledger only: what has become due --------------------------------------------------
+
+
+class RequestDial(OutdialCommand):
+    """A target is due: emit its dial request, if every rule still allows it."""
+
+    type: Literal["RequestDial"] = "RequestDial"
+    internal: ClassVar[bool] = True
+    target_id: Id
+
+
+class EndLease(OutdialCommand):
+    """An attempt's lease is over: nobody said how it ended, so it is lost."""
+
+    type: Literal["EndLease"] = "EndLease"
+    internal: ClassVar[bool] = True
+    target_id: Id
+    attempt_id: Id
+
+
+class FinishDialing(OutdialCommand):
+    """A run that ends by itself has nothing left to dial."""
+
+    type: Literal["FinishDialing"] = "FinishDialing"
+    internal: ClassVar[bool] = True
+
+
+class ReviveTargets(OutdialCommand):
+    """A plan gave exhausted targets tries again: bring the next of them back."""
+
+    type: Literal["ReviveTargets"] = "ReviveTargets"
+    internal: ClassVar[bool] = True
+
+
+OutdialCommands = (
+    CreateOutdial | UpdateOutdial | SetOutdialData | SetOutdialCampaign | DeleteOutdial
+    | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing
+    | ClaimDial | DialAnswered | DialResult | DeleteDial
+    | ApplyPlan | RefusePlan | ClaimOutdial | ReleaseOutdial
+    | RequestDial | EndLease | FinishDialing | ReviveTargets
+)  # fmt: skip
+OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | AskResource
+CampaignCommands = (
+    CreateCampaign | UpdateCampaign | SetCampaignResources | RunCampaign | StopCampaign | DeleteCampaign
+    | DialingRefused | ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown | RunEnded | AskResource
+)  # fmt: skip
+AnyCommand = OutdialCommands | OutplanCommands | CampaignCommands
+COMMANDS: dict[str, type[Command]] = {model.model_fields["type"].default: model for model in get_args(AnyCommand)}
+"""Every command by the word its ``type`` is."""

@@ -1,0 +1,411 @@
+"""Events: what happened. They are the truth; everything else is folded from them.
+
+The names of these types and of their fields are the storage format: a log is kept for ever, so they
+change by optional additions only; a new meaning is a new type. Personal data stands only in
+``TargetAdded.personal``; every other event names a destination by its index. Source: design section 4.
+"""
+
+from typing import Any, ClassVar, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from outdial.address import Address
+from outdial.commands import CampaignType, EndHandle, Kind, Outcome, Resources
+from outdial.plan import Plan
+from outdial.scalars import ZERO_ID, Instant
+
+
+class EventData(BaseModel):
+    """The ``data`` of an event. Readers ignore fields they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: ClassVar[Kind]
+
+
+class OutdialEvent(EventData):
+    """Something that happened to an outdial or one of its targets."""
+
+    kind: ClassVar[Kind] = "outdial"
+
+
+class OutplanEvent(EventData):
+    """Something that happened to an outplan."""
+
+    kind: ClassVar[Kind] = "outplan"
+
+
+class CampaignEvent(EventData):
+    """Something that happened to a campaign."""
+
+    kind: ClassVar[Kind] = "campaign"
+
+
+# --- outdial ------------------------------------------------------------------------------------
+
+
+class OutdialCreated(OutdialEvent):
+    """An outdial came to be."""
+
+    customer_id: str
+    campaign_id: str = ZERO_ID
+    name: str = ""
+    detail: str = ""
+    data: str = ""
+
+
+class OutdialUpdated(OutdialEvent):
+    """Fields of an outdial changed; the absent ones did not."""
+
+    name: str | None = None
+    detail: str | None = None
+    data: str | None = None
+    campaign_id: str | None = None
+
+
+class OutdialDeleted(OutdialEvent):
+    """An outdial was deleted; it stays readable."""
+
+
+class Personal(BaseModel):
+    """Who a target is and how to reach them: everything about a person, in one place."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = ""
+    detail: str = ""
+    data: str = ""
+    destinations: tuple[Address | None, ...]
+    """By index, without trailing gaps."""
+
+
+class TargetAdded(OutdialEvent):
+    """A target joined the list."""
+
+    target_id: str
+    types: tuple[str | None, ...]
+    """The type of each destination, by index, without trailing gaps."""
+    fingerprints: tuple[str | None, ...]
+    """Keyed hash of each normalised destination (32 hexadecimal digits), by index."""
+    key_id: str
+    """Which key the fingerprints were made with."""
+    personal: Personal
+    try_count_max: int | None = None
+    priority: int = 0
+    time_zone: str | None = None
+
+
+class TargetDeleted(OutdialEvent):
+    """A target was deleted: it is not requested again; an open attempt still ends."""
+
+    target_id: str
+
+
+class TargetReopened(OutdialEvent):
+    """A target's try counts were set to 0; it is dialable at once."""
+
+    target_id: str
+
+
+class TargetRevived(OutdialEvent):
+    """A plan gave an exhausted target tries again; its counts are unchanged."""
+
+    target_id: str
+
+
+class TargetFinished(OutdialEvent):
+    """A target was reached; it is not dialed again."""
+
+    target_id: str
+    attempt_id: str
+    late: bool = False
+    """True when the word came after the attempt had been given up as lost."""
+
+
+class TargetExhausted(OutdialEvent):
+    """A target has no try left under the plan in force."""
+
+    target_id: str
+    plan_version: int
+
+
+class DialingStarted(OutdialEvent):
+    """A run began. It dials once it has a plan."""
+
+    run: int
+    """Ordinal of the run within the outdial."""
+    campaign_id: str = ZERO_ID
+    campaign_type: CampaignType = ""
+    campaign_run: int | None = None
+    end_handle: EndHandle = "continue"
+    outplan_id: str = ZERO_ID
+    ask: int | None = None
+    """The question put to the outplan; none when the plan came with the command."""
+    chain: tuple[str, ...] = ()
+
+
+class PlanApplied(OutdialEvent):
+    """The plan in force from here on."""
+
+    version: int
+    """Ordinal of the plan within the outdial."""
+    plan: Plan
+    outplan_id: str = ZERO_ID
+    outplan_version: int | None = None
+    ask: int | None = None
+
+
+class DialingStopped(OutdialEvent):
+    """A run ended before its time; ``open`` lists the attempts that live on."""
+
+    run: int
+    how: Literal["stopped", "refused", "deleted"]
+    reason: str | None = None
+    requests: int
+    open: tuple[str, ...] = ()
+
+
+class DialingFinished(OutdialEvent):
+    """A run ended because nothing was left to dial."""
+
+    run: int
+    requests: int
+
+
+class DialRequested(OutdialEvent):
+    """A call is wanted, once. ``rule`` to ``plan_version`` say why."""
+
+    attempt_id: str
+    target_id: str
+    ordinal: int
+    """Which attempt on the target, from 1; it never goes back."""
+    destination_index: int
+    try_count: int
+    """Which try of this destination, from 1."""
+    rule: Literal["first_try", "retry", "next_destination", "not_dialed_again"]
+    due_at: Instant
+    run: int
+    campaign_id: str = ZERO_ID
+    campaign_type: CampaignType = ""
+    outplan_id: str = ZERO_ID
+    plan_version: int
+    source: Address | None = None
+    dial_timeout: int
+    not_after: Instant
+    expires_at: Instant
+
+
+class DialClaimed(OutdialEvent):
+    """A worker took it upon itself to place the call."""
+
+    attempt_id: str
+    target_id: str
+    worker: str
+
+
+class DialAnswered(OutdialEvent):
+    """The call was answered and goes on."""
+
+    attempt_id: str
+    target_id: str
+    expires_at: Instant
+    """The lease from here on."""
+
+
+class DialEnded(OutdialEvent):
+    """An attempt is over."""
+
+    attempt_id: str
+    target_id: str
+    ordinal: int
+    destination_index: int
+    outcome: Outcome
+    lost: bool = False
+    """True when nobody said how it ended: the lease ran out."""
+    given_back: bool = False
+    """True when the try was not spent."""
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    call_id: str | None = None
+
+
+class ResultIgnored(OutdialEvent):
+    """A word about an attempt that is over, and that changes nothing."""
+
+    attempt_id: str
+    target_id: str
+    outcome: Outcome
+    reason: Literal["closed", "superseded"]
+
+
+class DialDeleted(OutdialEvent):
+    """An ended attempt was taken out of the lists."""
+
+    attempt_id: str
+    target_id: str
+
+
+class CommandNoted(OutdialEvent):
+    """A command whose id is spent although it changed nothing."""
+
+    command: str
+    result: Literal["unchanged", "rejected"]
+    reason: str | None = None
+
+
+# --- outplan ------------------------------------------------------------------------------------
+
+
+class OutplanCreated(OutplanEvent):
+    """An outplan came to be, with its first plan (version 1)."""
+
+    customer_id: str
+    name: str = ""
+    detail: str = ""
+    plan: Plan
+
+
+class OutplanUpdated(OutplanEvent):
+    """Name or detail changed; what is absent did not."""
+
+    name: str | None = None
+    detail: str | None = None
+
+
+class OutplanDialInfoSet(OutplanEvent):
+    """The plan changed."""
+
+    version: int
+    plan: Plan
+
+
+class OutplanDeleted(OutplanEvent):
+    """An outplan was deleted; it stays readable."""
+
+
+class OutplanFollowed(OutplanEvent):
+    """An outdial goes by this plan."""
+
+    outdial_id: str
+    ask: int
+
+
+class OutplanUnfollowed(OutplanEvent):
+    """An outdial no longer goes by this plan."""
+
+    outdial_id: str
+    ask: int
+
+
+# --- campaign -----------------------------------------------------------------------------------
+
+
+class CampaignCreated(CampaignEvent):
+    """A campaign came to be, in ``stop`` and with no resources yet."""
+
+    customer_id: str
+    campaign_type: Literal["call", "flow"]
+    name: str = ""
+    detail: str = ""
+    service_level: int = 0
+    end_handle: EndHandle = "stop"
+    actions: tuple[dict[str, Any], ...] = ()
+
+
+class CampaignUpdated(CampaignEvent):
+    """Basic info changed; what is absent did not."""
+
+    campaign_type: Literal["call", "flow"] | None = None
+    name: str | None = None
+    detail: str | None = None
+    service_level: int | None = None
+    end_handle: EndHandle | None = None
+    actions: tuple[dict[str, Any], ...] | None = None
+
+
+class CampaignResourcesAsked(CampaignEvent):
+    """A change of resources waits for the streams it names."""
+
+    change: int
+    resources: Resources
+    creating: bool = False
+    """True when the campaign itself depends on the answer."""
+
+
+class CampaignResourceAnswered(CampaignEvent):
+    """One of the streams asked has answered."""
+
+    change: int
+    resource: Kind
+    resource_id: str
+    reason: str | None = None
+    """None: granted."""
+
+
+class CampaignResourcesSet(CampaignEvent):
+    """A change of resources is in force."""
+
+    change: int
+    resources: Resources
+
+
+class CampaignResourcesRefused(CampaignEvent):
+    """A change of resources was refused; nothing changed."""
+
+    change: int
+    reason: str
+
+
+class CampaignStarted(CampaignEvent):
+    """A run began."""
+
+    run: int
+    outdial_id: str
+    outplan_id: str
+    chain: tuple[str, ...] = ()
+
+
+class CampaignStopping(CampaignEvent):
+    """A run was asked to stop; its outdial has yet to say that it has."""
+
+    run: int
+
+
+class CampaignStopped(CampaignEvent):
+    """A run ended."""
+
+    run: int
+    how: Literal["finished", "stopped", "refused", "deleted", "chain_empty"]
+    reason: str | None = None
+    requests: int = 0
+
+
+class CampaignDeleted(CampaignEvent):
+    """A campaign was deleted; it stays readable."""
+
+    reason: str | None = None
+
+
+class CampaignCommandNoted(CampaignEvent):
+    """A command whose id is spent although it changed nothing."""
+
+    command: str
+    result: Literal["unchanged", "rejected"]
+    reason: str | None = None
+
+
+OutdialEvents = (
+    OutdialCreated | OutdialUpdated | OutdialDeleted
+    | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted
+    | DialingStarted | PlanApplied | DialingStopped | DialingFinished
+    | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted
+)  # fmt: skip
+OutplanEvents = OutplanCreated | OutplanUpdated | OutplanDialInfoSet | OutplanDeleted | OutplanFollowed | OutplanUnfollowed
+CampaignEvents = (
+    CampaignCreated | CampaignUpdated | CampaignResourcesAsked | CampaignResourceAnswered
+    | CampaignResourcesSet | CampaignResourcesRefused | CampaignStarted | CampaignStopping
+    | CampaignStopped | CampaignDeleted | CampaignCommandNoted
+)  # fmt: skip
+AnyEvent = OutdialEvents | OutplanEvents | CampaignEvents
+EVENTS: dict[str, type[EventData]] = {model.__name__: model for model in get_args(AnyEvent)}
+"""Every event by the word its ``type`` is, which is the name of its class."""

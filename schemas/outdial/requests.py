@@ -1,0 +1,94 @@
+"""What goes out: dial requests, rejections and answers. Source: design section 4."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from outdial.address import Address
+from outdial.commands import CampaignType
+from outdial.scalars import ZERO_ID, Id, Instant
+
+
+class DialRequest(BaseModel):
+    """Place one call, once. Whoever does answers with DialAnswered and DialResult, or ``not_dialed``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    attempt_id: Id
+    outdial_id: Id
+    target_id: Id
+    campaign_id: Id = ZERO_ID
+    campaign_type: CampaignType = ""
+    customer_id: Id
+    outplan_id: Id = ZERO_ID
+    plan_version: int
+    source: Address | None = None
+    destination: Address
+    destination_index: int
+    try_count: int
+    """Which try of this destination, from 1."""
+    dial_timeout: int
+    """How long to ring, milliseconds."""
+    requested_at: Instant
+    not_after: Instant
+    """Do not start the call later; answer ``not_dialed`` instead."""
+    expires_at: Instant
+    """Without a word until then the attempt counts as lost."""
+    name: str = ""
+    detail: str = ""
+    data: str = ""
+    event_id: str
+    """The DialRequested event this request was made from."""
+
+
+class Rejection(BaseModel):
+    """A command that was refused, and why; nothing was changed by it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command_id: str | None
+    type: str | None
+    reason: str
+    """A stable word; the table is in ``docs/reasons.md``."""
+    message: str
+    at: Instant
+    original: str
+    """At most 64 KiB of what came."""
+    original_length: int
+    original_sha256: str
+
+
+class Item(BaseModel):
+    """What became of one item of AddTargets that was not simply added."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    index: int
+    """Position in the command, from 0."""
+    result: Literal["exists", "skipped", "rejected"]
+    """``exists``: the same target is there already; ``skipped``: a duplicate."""
+    target_id: str | None = None
+    existing_id: str | None = None
+    """The target that has the same address."""
+    reason: str | None = None
+    message: str | None = None
+
+
+class Answer(BaseModel):
+    """What became of a command, its awaited follow-ups included."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command_id: Id
+    type: str
+    stream: Id
+    """The stream the command was for; of a new thing, its id."""
+    result: Literal["events", "unchanged", "rejected"]
+    reason: str | None = None
+    message: str | None = None
+    position: str = "0"
+    """The log position at which the answer holds."""
+    open: tuple[str, ...] = ()
+    """Attempts that live on after a stop or a delete."""
+    items: tuple[Item, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,75 @@
+"""The scalar types every message is built from: ids, instants, durations, texts.
+
+Inside the program an instant is an integer: microseconds since 1970-01-01 UTC. On the wire it is
+RFC 3339, UTC, six digits. The two functions that convert stand here and nowhere else.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+SECOND_US = 1_000_000
+MILLISECOND_US = 1_000
+DAY_MS = 86_400_000
+ZERO_ID = "00000000-0000-0000-0000-000000000000"
+LATEST = 253_370_764_800_000_000  # 9999-01-01, the contract's "not yet"
+
+
+@lru_cache(maxsize=4096)
+def format_instant(at: int) -> str:
+    """RFC 3339 text of an instant: ``2026-11-21T04:10:32.000000Z``."""
+    return f"{(EPOCH + timedelta(microseconds=at)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def parse_instant(text: object) -> object:
+    """The instant an RFC 3339 text (or the contract's ``YYYY-MM-DD hh:mm:ss.ffffff``) names.
+
+    Integers pass unchanged, so that code may hand over instants it already holds.
+
+    Raises:
+        ValueError: the text is no time, or lies outside the years 1 to 9999.
+    """
+    if isinstance(text, str):
+        return _parse_text(text)
+    if isinstance(text, datetime):
+        return (text - EPOCH) // MICROSECOND
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _parse_text(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return (moment - EPOCH) // MICROSECOND
+    except (ValueError, OverflowError):
+        message = "not a time: write it as 2026-11-21T04:10:32.000000Z"
+        raise ValueError(message) from None
+
+
+UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
+
+Id = Annotated[str, StringConstraints(pattern=UUID_PATTERN, to_lower=True), WithJsonSchema({"type": "string", "format": "uuid"})]
+"""A lower-case UUID; upper case is accepted and folded."""
+
+Instant = Annotated[
+    int,
+    BeforeValidator(parse_instant),
+    Field(ge=-62_135_596_800_000_000, le=253_402_300_799_999_999),
+    PlainSerializer(format_instant, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""Microseconds since 1970-01-01 UTC; RFC 3339 with six digits on the wire."""
+
+NO_NUL = r"^[^\x00]*$"
+Name = Annotated[str, StringConstraints(max_length=255, pattern=NO_NUL)]
+Text = Annotated[str, StringConstraints(max_length=65_536, pattern=NO_NUL)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+Milliseconds = Annotated[int, Field(ge=0, le=366 * DAY_MS)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Priority = Annotated[int, Field(ge=-100, le=100)]

@@ -1,0 +1,162 @@
+"""Bytes to messages and back. Nothing else in the program knows that messages are JSON.
+
+:func:`decode_command` is the one place where input from outside becomes a command, so every refusal
+of malformed input has its reason here.
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Annotated, Any, Final
+
+import pydantic_core
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from outdial.commands import COMMANDS, AnyCommand, Command
+from outdial.envelope import Event
+from outdial.events import EVENTS, EventData
+from outdial.scalars import format_instant, parse_instant
+
+MAX_COMMAND_BYTES: Final = 900 * 1024
+NOT_CONTENT: Final = {"id", "time", "actor", "customer_id"}
+"""Fields of a command that say who sent it and when, not what it asks."""
+
+
+class Malformed(ValueError):  # noqa: N818  the name says what the input is
+    """Input that is no command. ``reason`` is stable, ``message`` is for people."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+def to_json(value: Any) -> bytes:
+    """Compact JSON of plain values and models."""
+    return pydantic_core.to_json(value)
+
+
+def from_json(text: bytes | str) -> Any:
+    """Plain values of a JSON text.
+
+    Raises:
+        Malformed: ``json_invalid``.
+    """
+    try:
+        return pydantic_core.from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        raise Malformed("json_invalid", f"not JSON: {error}") from None
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> TypeAdapter[AnyCommand]:
+    return TypeAdapter(Annotated[AnyCommand, Field(discriminator="type")])
+
+
+def decode_command(text: bytes) -> Command:
+    """The command a JSON object spells.
+
+    Raises:
+        Malformed: ``too_large``, ``json_invalid``, ``type_unknown``, ``field_missing``,
+            ``unknown_field`` or ``field_invalid``, with the path of the field.
+    """
+    if len(text) > MAX_COMMAND_BYTES:
+        raise Malformed("too_large", f"a command may have {MAX_COMMAND_BYTES} bytes, this one has {len(text)}")
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        if all(found["type"] == "extra_forbidden" and str(found["loc"][-1]).startswith("x_") for found in error.errors(include_url=False, include_input=False)):
+            return command_from(_without_extensions(from_json(text)))
+        raise explained(error) from None
+
+
+def command_from(value: Any) -> Command:
+    """The command a plain JSON value spells; raises as :func:`decode_command`."""
+    try:
+        return _adapter().validate_json(to_json(value))
+    except ValidationError as error:
+        raise explained(error) from None
+
+
+def _without_extensions(value: Any) -> Any:
+    """The value without its ``x_...`` fields, which anybody may add to a command."""
+    match value:
+        case dict():
+            return {key: _without_extensions(inner) for key, inner in value.items() if not str(key).startswith("x_")}
+        case list():
+            return [_without_extensions(inner) for inner in value]
+        case _:
+            return value
+
+
+def explained(error: ValidationError) -> Malformed:
+    """A validation error as one reason and one sentence, without the input (it may be personal)."""
+    found = error.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in found["loc"] if part not in COMMANDS) or "the command"
+    match found["type"]:
+        case "json_invalid":
+            return Malformed("json_invalid", f"not JSON: {found['msg'].removeprefix('Invalid JSON: ')}")
+        case "union_tag_invalid" | "union_tag_not_found":
+            return Malformed("type_unknown", f"type must be one of {', '.join(sorted(public_types()))}")
+        case "missing":
+            return Malformed("field_missing", f"{path} is missing")
+        case "extra_forbidden":
+            return Malformed("unknown_field", f"{path} is not a field here")
+        case _:
+            return Malformed("field_invalid", f"{path}: {found['msg']}")
+
+
+def public_types() -> list[str]:
+    """The types of command a user may send."""
+    return [name for name, model in COMMANDS.items() if not model.internal]
+
+
+def encode(message: BaseModel) -> bytes:
+    """A message as JSON; absent optional fields are left out."""
+    return type(message).__pydantic_serializer__.to_json(message, exclude_none=True)
+
+
+def content_hash(command: Command) -> str:
+    """16 hexadecimal digits over what a command asks, whoever asks it and when."""
+    content = type(command).__pydantic_serializer__.to_json(command, exclude=NOT_CONTENT, exclude_defaults=True)
+    return blake2b(command.type.encode() + content, digest_size=8).hexdigest()  # type: ignore[attr-defined]
+
+
+def encode_event(event: Event) -> bytes:
+    """An event as a CloudEvents object. The envelope is written by hand: all its texts are ids, and it is half of what is written."""
+    data = event.data
+    name = type(data).__name__
+    actor = b"" if event.actor is None else b'"actor":' + to_json(event.actor) + b","
+    head = (
+        f'{{"specversion":"1.0","id":"{data.kind}/{event.stream}/{event.sequence}","source":"outdial","type":"{name}",'
+        f'"subject":"{event.stream}","time":"{format_instant(event.time)}","datacontenttype":"application/json",'
+        f'"dataschema":"outdial/{name}/1","sequence":{event.sequence},"causationid":"{event.causation_id}",'
+        f'"causationhash":"{event.causation_hash}",'
+    )
+    return head.encode() + actor + b'"data":' + type(data).__pydantic_serializer__.to_json(data, exclude_none=True) + b"}"
+
+
+def decode_event(text: bytes) -> Event:
+    """The event a CloudEvents object spells.
+
+    Raises:
+        Malformed: ``event_unknown`` for a type or version this program does not know.
+    """
+    envelope = pydantic_core.from_json(text)
+    name, _, version = envelope["dataschema"].removeprefix("outdial/").partition("/")
+    model = EVENTS.get(name)
+    if model is None or version != "1":
+        raise Malformed("event_unknown", f"an event of schema {envelope['dataschema']} is not known to this version of the program")
+    return Event(
+        stream=envelope["subject"],
+        sequence=envelope["sequence"],
+        time=parse_instant(envelope["time"]),  # type: ignore[arg-type]
+        causation_id=envelope["causationid"],
+        causation_hash=envelope["causationhash"],
+        data=data_from(model, envelope["data"]),
+        actor=envelope.get("actor"),
+    )
+
+
+def data_from(model: type[EventData], value: Any) -> EventData:
+    """The data of an event from plain JSON values."""
+    return model.model_validate(value)
