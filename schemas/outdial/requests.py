@@ -92,3 +92,12 @@ class Answer(BaseModel):
     """Attempts that live on after a stop or a delete."""
     items: tuple[Item, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+class Unavailable(Exception):  # noqa: N818  the name says what the ledger is
+    """The ledger cannot take commands now; nothing of this one was done. ``reason`` is stable."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
