@@ -508,7 +508,10 @@ class DialingRefused(CampaignCommand):
 
 
 class RunEnded(CampaignCommand):
-    """outdial -> campaign: this run ended, how, and after how many requests."""
+    """outdial -> campaign: this run ended, how, and after how many requests.
+
+    Sent when dialing ends and, if attempts were open then, once more when none is.
+    """
 
     type: Literal["RunEnded"] = "RunEnded"
     internal: ClassVar[bool] = True
@@ -517,6 +520,8 @@ class RunEnded(CampaignCommand):
     how: Literal["finished", "stopped", "refused", "deleted"]
     reason: Word | None = None
     requests: int
+    open: int
+    """Attempts still open."""
 
 
 # --- from the ledger only: what has become due --------------------------------------------------

@@ -144,6 +144,14 @@ class DialingStarted(OutdialEvent):
     chain: tuple[str, ...] = ()
 
 
+class PlanAsked(OutdialEvent):
+    """A running outdial asked another outplan for its plan; the old plan stays in force until it comes."""
+
+    run: int
+    outplan_id: str
+    ask: int
+
+
 class PlanApplied(OutdialEvent):
     """The plan in force from here on."""
 
@@ -397,7 +405,7 @@ class CampaignCommandNoted(CampaignEvent):
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
     | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted
-    | DialingStarted | PlanApplied | DialingStopped | DialingFinished
+    | DialingStarted | PlanAsked | PlanApplied | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted
 )  # fmt: skip
 OutplanEvents = OutplanCreated | OutplanUpdated | OutplanDialInfoSet | OutplanDeleted | OutplanFollowed | OutplanUnfollowed

@@ -115,6 +115,11 @@ def encode(message: BaseModel) -> bytes:
     return type(message).__pydantic_serializer__.to_json(message, exclude_none=True)
 
 
+def encode_compact(message: BaseModel) -> bytes:
+    """A message as JSON without the fields that have their default: the form kept in memory."""
+    return type(message).__pydantic_serializer__.to_json(message, exclude_defaults=True)
+
+
 def content_hash(command: Command) -> str:
     """16 hexadecimal digits over what a command asks, whoever asks it and when."""
     content = type(command).__pydantic_serializer__.to_json(command, exclude=NOT_CONTENT, exclude_defaults=True)
