@@ -1,0 +1,79 @@
+"""Checks of the endpoints a target comes with, and the keyed fingerprints they are compared by."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from zoneinfo import available_timezones
+
+import phonenumbers
+
+from outdial.address import ADDRESS_TYPES, Address, normalized
+from outdial.commands import NewTarget
+from outdial.dialing.decision import Rejected
+
+Fingerprint = Callable[[str], str]
+"""Keyed hash of a text, 32 hexadecimal digits."""
+
+
+def destinations_of(target: NewTarget) -> tuple[Address | None, ...]:
+    """The destinations by index, without trailing gaps."""
+    found = [target.destination_0, target.destination_1, target.destination_2, target.destination_3, target.destination_4]
+    while found and found[-1] is None:
+        found.pop()
+    return tuple(found)
+
+
+def checked(index: int, address: Address) -> str:
+    """``type:endpoint`` in the form in which equal endpoints are equal texts.
+
+    Raises:
+        Rejected: ``address_type_unknown`` or ``address_invalid``. The message names the field, never the endpoint.
+    """
+    if address.type not in ADDRESS_TYPES:
+        raise Rejected("address_type_unknown", f"destination_{index}.type must be one of {', '.join(sorted(ADDRESS_TYPES))}")
+    text = normalized(address.type, address.target)
+    if text is None:
+        raise Rejected("address_invalid", f"destination_{index}.target is not a valid {address.type} address: {_FORMS.get(address.type, 'a UUID')}")
+    if address.type == "tel" and not _can_exist(text):
+        raise Rejected("address_invalid", f"destination_{index}.target cannot be dialed: no country has numbers of this length and prefix")
+    return f"{address.type}:{text}"
+
+
+_FORMS = {
+    "tel": "write + and 7 to 15 digits, country code first",
+    "whatsapp": "write + and 7 to 15 digits, country code first",
+    "sip": "write user@host, with or without sip:",
+    "email": "write name@domain",
+}
+
+
+def _can_exist(number: str) -> bool:
+    """Whether the numbering plans leave room for the number.
+
+    Not whether it is assigned: documents and tests use numbers that are not.
+    """
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def check_zone(name: str | None) -> None:
+    """Raises Rejected ``time_zone_unknown`` unless the name is one of the IANA data base."""
+    if name is not None and name not in _zones():
+        raise Rejected("time_zone_unknown", "time_zone must be an IANA name such as Europe/Berlin")
+
+
+def dialable(address: Address) -> Address:
+    """The address as whoever places the call should use it: numbers and mail addresses in normal form."""
+    if address.type in ("tel", "whatsapp", "email"):
+        text = normalized(address.type, address.target)
+        if text is not None and text != address.target:
+            return address.model_copy(update={"target": text})
+    return address
+
+

@@ -1,0 +1,247 @@
+"""The agenda of one outdial: which of its targets is next, at a cost that does not grow with the list.
+
+Targets wait in queues. A queue holds those that are alike in all that the plan looks at: the same kind
+of wait, the same priority, the same :class:`~outdial.dialing.rules.Shape`. Within a queue the order is
+fixed (since when they wait, then creation), whatever the plan says; so a new plan is a new look at each
+queue, not at each target. Every queue with a dialable target has one token: asleep, in the order in
+which their first target falls due, or awake, in dialing order (priority, due, creation, id).
+
+What is out of tries is kept by shape too, so that a plan that allows more finds whom to bring back.
+"""
+
+from collections.abc import Mapping
+from heapq import heapify, heappop, heappush
+from itertools import islice
+
+from outdial.dialing.rules import Shape, next_destination, wait_us
+from outdial.dialing.target import Done, Idle, Target, shape_of
+from outdial.plan import Plan, RetryMode
+
+Key = tuple[int, int, Shape]
+VOID = 0
+"""The token of a queue that has none."""
+
+
+class Queue:
+    """Targets alike in everything the plan looks at, in the order in which they began to wait."""
+
+    __slots__ = ("destination", "entries", "live", "priority", "shape", "token", "wait", "wait_us")
+
+    def __init__(self, wait: int, priority: int, shape: Shape) -> None:
+        self.wait = wait
+        self.priority = priority
+        self.shape = shape
+        self.entries: list[tuple[int, int, str]] = []
+        """(since, number, target id); those no longer waiting here are dropped when they come up."""
+        self.live = 0
+        """Targets that do wait here."""
+        self.token = VOID
+        """Number of the one token that is valid; older ones are void."""
+        self.destination: int | None = None
+        """What the plan in force dials next for all of them; None when it leaves them no try."""
+        self.wait_us = 0
+
+
+class Agenda:
+    """What waits in one outdial. ``targets`` is the outdial's own mapping; the agenda never changes it."""
+
+    def __init__(self, targets: Mapping[str, Target]) -> None:
+        self._targets = targets
+        self._queues: dict[Key, Queue] = {}
+        self._asleep: list[tuple[int, int, int, Queue]] = []
+        self._awake: list[tuple[int, int, int, str, int, Queue]] = []
+        self._exhausted: dict[Shape, dict[str, None]] = {}
+        self._plan: Plan | None = None
+        self.calls_only = False
+        """Whether the plan in force was applied to a run that dials nothing but telephones."""
+        self._by_outcome = False
+        self._dialable = 0
+        self._tokens = 0
+        self._revivable: list[Shape] = []
+
+    # --- what changes -----------------------------------------------------------------------------
+
+    def move(self, before: Target | None, after: Target) -> None:
+        """Take note that a target went from one state to another."""
+        match before:
+            case Idle():
+                self._leave(before)
+            case Done(reached=False):
+                members = self._exhausted[shape_of(before, by_outcome=self._by_outcome)]
+                members.pop(before.facts.id, None)
+            case _:
+                pass
+        match after:
+            case Idle():
+                self._enter(after)
+            case Done(reached=False):
+                shape = shape_of(after, by_outcome=self._by_outcome)
+                self._exhausted.setdefault(shape, {})[after.facts.id] = None
+            case _:
+                pass
+
+    def set_plan(self, plan: Plan, *, calls_only: bool) -> None:
+        """Look at every queue under the plan now in force."""
+        by_outcome = plan.retry_mode is RetryMode.RESULT
+        self._plan = plan
+        self.calls_only = calls_only
+        if by_outcome != self._by_outcome:
+            self._by_outcome = by_outcome
+            self._sort_anew()
+        self._queues = {key: queue for key, queue in self._queues.items() if queue.live}
+        self._exhausted = {shape: members for shape, members in self._exhausted.items() if members}
+        self._dialable = 0
+        self._awake.clear()
+        self._asleep.clear()
+        for queue in self._queues.values():
+            self._judge(queue)
+            if queue.destination is not None:
+                self._dialable += queue.live
+                self._give_token(queue)
+        self._revivable = [shape for shape in self._exhausted if next_destination(shape, plan, calls_only=calls_only) is not None]
+
+    # --- what is asked ----------------------------------------------------------------------------
+
+    def first(self, now: int) -> tuple[Idle, int] | None:
+        """The target to dial first among those due, with the index of its destination."""
+        while self._asleep and self._asleep[0][0] <= now:
+            _, _, token, queue = heappop(self._asleep)
+            if token == queue.token:
+                self._wake(queue)
+        while self._awake:
+            _, _, number, target_id, token, queue = self._awake[0]
+            if token == queue.token:
+                found = self._top(queue)
+                if found is not None and found.facts.number == number and found.facts.id == target_id:
+                    return found, queue.destination  # type: ignore[return-value]
+                heappop(self._awake)
+                if found is not None:
+                    self._give_token(queue, awake_at=now)
+            else:
+                heappop(self._awake)
+        return None
+
+    def next_due(self) -> int | None:
+        """When the earliest target that waits falls due; the past when one is due already."""
+        if self._awake:
+            first = self.first(self._awake[0][1])
+            if first is not None:
+                return self._awake[0][1]
+        while self._asleep:
+            due, _, token, queue = self._asleep[0]
+            found = self._top(queue) if token == queue.token else None
+            if found is not None and found.since + queue.wait_us == due:
+                return due
+            heappop(self._asleep)
+            if found is not None:
+                self._give_token(queue)
+        return None
+
+    @property
+    def dialable(self) -> int:
+        """Targets that wait and have a try under the plan."""
+        return self._dialable
+
+    def waiting_without_tries(self) -> int:
+        """Targets that wait but have no try under the plan."""
+        return sum(queue.live for queue in self._queues.values() if queue.destination is None)
+
+    def revivable(self, limit: int) -> list[str]:
+        """At most ``limit`` of the targets out of tries to which the plan in force gives one."""
+        while self._revivable:
+            members = self._exhausted.get(self._revivable[-1])
+            if members:
+                return list(islice(members, limit))
+            self._revivable.pop()
+        return []
+
+    # --- how --------------------------------------------------------------------------------------
+
+    def _key(self, target: Idle) -> Key:
+        return (target.wait, target.facts.priority, shape_of(target, by_outcome=self._by_outcome))
+
+    def _enter(self, target: Idle) -> None:
+        key = self._key(target)
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = Queue(*key)
+            self._judge(queue)
+        queue.live += 1
+        entry = (target.since, target.facts.number, target.facts.id)
+        heappush(queue.entries, entry)
+        if queue.destination is not None:
+            self._dialable += 1
+            if queue.entries[0] is entry:
+                self._give_token(queue)
+
+    def _leave(self, target: Idle) -> None:
+        key = self._key(target)
+        queue = self._queues[key]
+        queue.live -= 1
+        if queue.destination is not None:
+            self._dialable -= 1
+        if not queue.live:
+            queue.token = VOID
+            del self._queues[key]
+        elif queue.entries[0][2] == target.facts.id:
+            heappop(queue.entries)
+
+    def _judge(self, queue: Queue) -> None:
+        """What the plan in force says of a queue."""
+        if self._plan is None:
+            return
+        queue.destination = next_destination(queue.shape, self._plan, calls_only=self.calls_only)
+        queue.wait_us = wait_us(queue.wait, self._plan)
+
+    def _top(self, queue: Queue) -> Idle | None:
+        """The first target that does wait in a queue."""
+        entries = queue.entries
+        while entries:
+            since, _, target_id = entries[0]
+            target = self._targets.get(target_id)
+            if isinstance(target, Idle) and target.since == since and self._belongs(target, queue):
+                return target
+            heappop(entries)
+        return None
+
+    def _belongs(self, target: Idle, queue: Queue) -> bool:
+        """Whether a target that once entered a queue has not moved on to another since."""
+        history, shape = target.history, queue.shape
+        return (
+            target.wait == queue.wait
+            and history.tries == shape.tries
+            and (not self._by_outcome or history.outcomes == shape.outcomes)
+        )
+
+    def _give_token(self, queue: Queue, *, awake_at: int | None = None) -> None:
+        """Make a queue's one valid token anew, for the target now first in it."""
+        if awake_at is not None and self._top(queue) is not None and queue.entries[0][0] + queue.wait_us <= awake_at:
+            self._wake(queue)
+            return
+        top = self._top(queue)
+        if top is not None:
+            self._tokens += 1
+            queue.token = self._tokens
+            heappush(self._asleep, (top.since + queue.wait_us, queue.token, queue.token, queue))
+
+    def _wake(self, queue: Queue) -> None:
+        top = self._top(queue)
+        if top is not None:
+            self._tokens += 1
+            queue.token = self._tokens
+            heappush(self._awake, (-queue.priority, top.since + queue.wait_us, top.facts.number, top.facts.id, queue.token, queue))
+
+    def _sort_anew(self) -> None:
+        """Build the queues again: the plan now looks at other things than before."""
+        self._queues.clear()
+        self._exhausted.clear()
+        for target in self._targets.values():
+            if isinstance(target, Idle):
+                key = self._key(target)
+                queue = self._queues.setdefault(key, Queue(*key))
+                queue.live += 1
+                queue.entries.append((target.since, target.facts.number, target.facts.id))
+            elif isinstance(target, Done) and not target.reached:
+                self._exhausted.setdefault(shape_of(target, by_outcome=self._by_outcome), {})[target.facts.id] = None
+        for queue in self._queues.values():
+            heapify(queue.entries)

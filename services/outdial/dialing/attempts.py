@@ -1,0 +1,206 @@
+"""Decisions about attempts: request, claim, answer, result, lease. Source: design section 5."""
+
+from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, Outcome, RequestDial
+from outdial.commands import DialAnswered as SayAnswered
+from outdial.dialing.decision import Rejected
+from outdial.dialing.outdial import Outdial
+from outdial.dialing.rules import AFTER_ATTEMPT, next_destination, wait_us
+from outdial.dialing.target import (
+    LOST,
+    Done,
+    Idle,
+    Progressing,
+    Target,
+    code_of,
+    evolve,
+    ordinal_of,
+    outcome_in_force,
+    shape_of,
+)
+from outdial.events import (
+    DialAnswered,
+    DialClaimed,
+    DialDeleted,
+    DialEnded,
+    DialRequested,
+    OutdialEvent,
+    ResultIgnored,
+    TargetExhausted,
+    TargetFinished,
+)
+from outdial.plan import RetryMode
+from outdial.scalars import MILLISECOND_US
+
+
+def request(outdial: Outdial, command: RequestDial, now: int) -> list[OutdialEvent]:
+    """Emit the request of a target that is due. Early, repeated or held back: nothing."""
+    target, plan, run = outdial.targets.get(command.target_id), outdial.plan, outdial.run
+    if run is None or plan is None or not run.has_plan or not isinstance(target, Idle) or outdial.held_until(now) is not None:
+        return []
+    due_at = target.since + wait_us(target.wait, plan)
+    index = next_destination(shape_of(target, by_outcome=plan.retry_mode is RetryMode.RESULT), plan, calls_only=outdial.calls_only)
+    if index is None or due_at > now:
+        return []
+    history = target.history
+    ordinal = history.ordinal + 1
+    not_after = now + plan.pickup_timeout * MILLISECOND_US
+    return [
+        DialRequested(
+            attempt_id=outdial.attempt_of(target, ordinal),
+            target_id=target.facts.id,
+            ordinal=ordinal,
+            destination_index=index,
+            try_count=history.tries[index] + 1,
+            rule=_rule(target, index),
+            due_at=due_at,
+            run=run.number,
+            campaign_id=run.campaign_id,
+            campaign_type=run.campaign_type,
+            outplan_id=outdial.outplan_id,
+            plan_version=outdial.plan_version,
+            source=plan.source,
+            dial_timeout=plan.ring,
+            not_after=not_after,
+            expires_at=not_after + (plan.ring + plan.result_grace) * MILLISECOND_US,
+        )
+    ]
+
+
+def _rule(target: Idle, index: int) -> str:
+    """Why this request, in a word."""
+    if target.wait > AFTER_ATTEMPT:
+        return "not_dialed_again"
+    if target.history.tries[index]:
+        return "retry"
+    return "next_destination" if any(target.history.tries) else "first_try"
+
+
+def claim(outdial: Outdial, command: ClaimDial, now: int) -> list[OutdialEvent]:
+    """Give an attempt to the first worker that asks, while the call is still wanted."""
+    target = _target_of(outdial, command.target_id)
+    if not isinstance(target, Progressing) or target.attempt_id != command.attempt_id:
+        _ordinal_of(outdial, target, command.attempt_id)
+        raise Rejected("attempt_closed", "this attempt is over; do not place the call")
+    if outdial.deleted:
+        raise Rejected("outdial_deleted", "the outdial was deleted; do not place the call, answer not_dialed")
+    if target.deleted:
+        raise Rejected("target_deleted", "the target was deleted; do not place the call, answer not_dialed")
+    if outdial.run is None:
+        raise Rejected("dialing_stopped", "dialing was stopped; do not place the call, answer not_dialed")
+    if now > target.not_after:
+        raise Rejected("dial_too_late", "not_after has passed; do not place the call, answer not_dialed")
+    if target.worker is None:
+        return [DialClaimed(attempt_id=command.attempt_id, target_id=target.facts.id, worker=command.worker)]
+    if target.worker != command.worker:
+        raise Rejected("dial_claimed", "another worker places this call; do not place it")
+    return []
+
+
+def answered(outdial: Outdial, command: SayAnswered, now: int) -> list[OutdialEvent]:
+    """The call was answered: its lease is now the longest a call may last."""
+    target = _target_of(outdial, command.target_id)
+    if isinstance(target, Progressing) and target.attempt_id == command.attempt_id:
+        if target.answered:
+            return []
+        duration = outdial.plan.max_call_duration if outdial.plan is not None else 0
+        return [
+            DialAnswered(attempt_id=command.attempt_id, target_id=target.facts.id, expires_at=now + duration * MILLISECOND_US),
+        ]
+    return _word_for_closed(outdial, target, command.attempt_id, "answered")
+
+
+def result(outdial: Outdial, command: DialResult, now: int) -> list[OutdialEvent]:
+    """How an attempt ended. About a closed one: nothing, or a note that it was ignored."""
+    target = _target_of(outdial, command.target_id)
+    outcome = command.plain_outcome
+    if isinstance(target, Progressing) and target.attempt_id == command.attempt_id:
+        ended = DialEnded(
+            attempt_id=command.attempt_id,
+            target_id=target.facts.id,
+            ordinal=target.history.ordinal,
+            destination_index=target.index,
+            outcome=outcome_in_force(outcome, answered=target.answered or bool(command.answered)),
+            given_back=outcome == "not_dialed" and not target.answered and not command.answered,
+            started_at=command.started_at,
+            ended_at=command.ended_at,
+            call_id=command.call_id,
+        )
+        return _ending(outdial, target, ended, now)
+    return _word_for_closed(outdial, target, command.attempt_id, outcome_in_force(outcome, answered=bool(command.answered)))
+
+
+def end_lease(outdial: Outdial, command: EndLease, now: int) -> list[OutdialEvent]:
+    """Nobody said how an attempt ended: it is lost, as ``no_answer``, or ``answered`` once it was."""
+    target = outdial.targets.get(command.target_id)
+    if not isinstance(target, Progressing) or target.attempt_id != command.attempt_id or target.expires_at > now:
+        return []
+    ended = DialEnded(
+        attempt_id=target.attempt_id,
+        target_id=target.facts.id,
+        ordinal=target.history.ordinal,
+        destination_index=target.index,
+        outcome="answered" if target.answered else "no_answer",
+        lost=True,
+    )
+    return _ending(outdial, target, ended, now)
+
+
+def delete_dial(outdial: Outdial, command: DeleteDial) -> list[OutdialEvent]:
+    """Take an ended attempt out of the lists."""
+    target = _target_of(outdial, command.target_id)
+    if isinstance(target, Progressing) and target.attempt_id == command.attempt_id:
+        raise Rejected("attempt_open", "the attempt is open; it can be deleted once it has ended")
+    _ordinal_of(outdial, target, command.attempt_id)
+    if command.attempt_id in outdial.deleted_dials:
+        return []
+    return [DialDeleted(attempt_id=command.attempt_id, target_id=target.facts.id)]
+
+
+def _ending(outdial: Outdial, target: Progressing, ended: DialEnded, now: int) -> list[OutdialEvent]:
+    """The end of an attempt, and what it means for its target under the plan in force."""
+    if target.deleted:
+        return [ended]
+    if ended.outcome == "answered":
+        return [ended, TargetFinished(target_id=target.facts.id, attempt_id=ended.attempt_id)]
+    plan = outdial.plan
+    if plan is None:
+        return [ended]
+    shape = shape_of(evolve(target, ended, now), by_outcome=plan.retry_mode is RetryMode.RESULT)
+    if next_destination(shape, plan, calls_only=outdial.agenda.calls_only) is None:
+        return [ended, TargetExhausted(target_id=target.facts.id, plan_version=outdial.plan_version)]
+    return [ended]
+
+
+def _word_for_closed(outdial: Outdial, target: Target, attempt_id: str, outcome: Outcome) -> list[OutdialEvent]:
+    """Law 1 of targets: what a word about an attempt that is over comes to."""
+    ordinal = _ordinal_of(outdial, target, attempt_id)
+    is_open = isinstance(target, Progressing)
+    end = target.history.end_of(ordinal, open_attempt=is_open)
+    is_last = ordinal == target.history.ordinal
+    if end is not None and end & LOST and outcome == "answered" and is_last and _can_be_reached(target):
+        return [TargetFinished(target_id=target.facts.id, attempt_id=attempt_id, late=True)]
+    if end is not None and end & ~LOST == code_of(outcome):
+        return []
+    reason = "closed" if is_last else "superseded"
+    return [ResultIgnored(attempt_id=attempt_id, target_id=target.facts.id, outcome=outcome, reason=reason)]
+
+
+def _can_be_reached(target: Target) -> bool:
+    """Whether a late ``answered`` still says something new."""
+    return isinstance(target, Idle) or (isinstance(target, Done) and not target.reached)
+
+
+def _target_of(outdial: Outdial, target_id: str) -> Target:
+    target = outdial.targets.get(target_id)
+    if target is None:
+        raise Rejected("target_unknown", "this outdial has no such target")
+    return target
+
+
+def _ordinal_of(outdial: Outdial, target: Target, attempt_id: str) -> int:
+    ordinal = ordinal_of(target, outdial.id, attempt_id)
+    if ordinal is None:
+        raise Rejected("attempt_unknown", "this target never had such an attempt")
+    return ordinal
+
+

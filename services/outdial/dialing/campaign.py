@@ -1,0 +1,354 @@
+"""A campaign: it owns an outdial, runs it by an outplan, and hands over to the next campaign.
+
+A campaign dials nothing itself. ``run`` and ``stop`` go straight to its outdial, so that a stop cannot
+overtake its start; how a run ended comes back from there. Whether what it refers to exists is asked of
+those streams, and a change takes hold when all of them have said yes. Source: contract 2.5, 3.4;
+design section 2.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from outdial.commands import (
+    AskResource,
+    CampaignCommands,
+    ClaimGranted,
+    ClaimOutdial,
+    ClaimRefused,
+    CreateCampaign,
+    DeleteCampaign,
+    DialingRefused,
+    EndHandle,
+    Kind,
+    ReleaseOutdial,
+    ResourceKnown,
+    Resources,
+    ResourceUnknown,
+    RunCampaign,
+    RunEnded,
+    SetCampaignResources,
+    StartDialing,
+    StopCampaign,
+    StopDialing,
+    UpdateCampaign,
+)
+from outdial.dialing.decision import Decision, FollowUp, Rejected
+from outdial.events import (
+    CampaignCreated,
+    CampaignDeleted,
+    CampaignEvent,
+    CampaignResourceAnswered,
+    CampaignResourcesAsked,
+    CampaignResourcesRefused,
+    CampaignResourcesSet,
+    CampaignStarted,
+    CampaignStopped,
+    CampaignStopping,
+    CampaignUpdated,
+)
+from outdial.scalars import ZERO_ID
+
+# --- state --------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Change:
+    """A change of resources that waits for the streams it names."""
+
+    number: int
+    resources: Resources
+    creating: bool
+    waits_for: set[tuple[Kind, str]]
+    claimed: bool = False
+    """Whether the outdial it names said yes."""
+    refused: str | None = None
+
+
+@dataclass(slots=True)
+class Campaign:
+    """The state of one campaign; only :func:`evolve` changes it."""
+
+    id: str
+    version: int = 0
+    customer_id: str = ZERO_ID
+    campaign_type: str = "call"
+    name: str = ""
+    detail: str = ""
+    service_level: int = 0
+    end_handle: EndHandle = "stop"
+    actions: tuple[dict[str, Any], ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    status: str = "stop"
+    run: int = 0
+    run_outdial: str = ZERO_ID
+    """The outdial the last run went to."""
+    chain: tuple[str, ...] = ()
+    """Campaigns run since the chain's last dial request."""
+    changes: int = 0
+    change: Change | None = None
+    deleted: bool = False
+
+
+# --- evolve -------------------------------------------------------------------------------------------
+
+
+def evolve(campaign: Campaign, event: CampaignEvent) -> None:  # noqa: C901  one case an event
+    """Fold one event."""
+    campaign.version += 1
+    match event:
+        case CampaignCreated():
+            campaign.customer_id, campaign.campaign_type = event.customer_id, event.campaign_type
+            campaign.name, campaign.detail, campaign.service_level = event.name, event.detail, event.service_level
+            campaign.end_handle, campaign.actions = event.end_handle, event.actions
+        case CampaignUpdated():
+            for name, value in event:
+                if value is not None:
+                    setattr(campaign, name, value)
+        case CampaignResourcesAsked():
+            campaign.changes = event.change
+            campaign.change = Change(event.change, event.resources, event.creating, set(asked_of(event.resources)))
+        case CampaignResourceAnswered() if campaign.change is not None:
+            campaign.change.waits_for.discard((event.resource, event.resource_id))
+            campaign.change.claimed |= event.resource == "outdial" and event.reason is None
+            campaign.change.refused = campaign.change.refused or event.reason
+        case CampaignResourcesSet():
+            campaign.resources, campaign.change = event.resources, None
+        case CampaignResourcesRefused():
+            campaign.change = None
+        case CampaignStarted():
+            campaign.status, campaign.run = "run", event.run
+            campaign.run_outdial, campaign.chain = event.outdial_id, event.chain
+        case CampaignStopping():
+            campaign.status = "stopping"
+        case CampaignStopped():
+            campaign.status = "stop"
+        case CampaignDeleted():
+            campaign.deleted, campaign.change = True, None
+        case _:
+            pass
+
+
+def asked_of(resources: Resources) -> list[tuple[Kind, str]]:
+    """The streams that have a say in a reference to them."""
+    asked: list[tuple[Kind, str]] = [
+        ("outplan", resources.outplan_id),
+        ("outdial", resources.outdial_id),
+        ("campaign", resources.next_campaign_id),
+    ]
+    return [(kind, stream) for kind, stream in asked if stream != ZERO_ID]
+
+
+# --- decide -------------------------------------------------------------------------------------------
+
+
+def decide(campaign: Campaign | None, command: CampaignCommands) -> Decision:  # noqa: C901, PLR0911  one case a command
+    """What a command to a campaign comes to.
+
+    Raises:
+        Rejected: ``campaign_unknown``, ``campaign_deleted``, ``already_exists``, ``campaign_running``,
+            ``campaign_changing``, ``campaign_not_stopped``, ``resources_missing``, ``plan_missing``.
+    """
+    match command:
+        case CreateCampaign():
+            return _create(campaign, command)
+        case AskResource():
+            return _known(campaign, command)
+        case ClaimGranted() | ClaimRefused() | ResourceKnown() | ResourceUnknown():
+            return Decision() if campaign is None else _answered(campaign, command)
+        case DialingRefused() | RunEnded():
+            return Decision() if campaign is None else _run_ended(campaign, command)
+        case UpdateCampaign():
+            return _update(_present(campaign), command)
+        case SetCampaignResources():
+            return _set_resources(_present(campaign), command)
+        case RunCampaign():
+            return _run(_present(campaign), command)
+        case StopCampaign():
+            return _stop(_present(campaign))
+        case DeleteCampaign():
+            return _delete(campaign)
+
+
+def _present(campaign: Campaign | None) -> Campaign:
+    if campaign is None:
+        raise Rejected("campaign_unknown", "there is no such campaign")
+    if campaign.deleted:
+        raise Rejected("campaign_deleted", "the campaign was deleted")
+    return campaign
+
+
+def _create(campaign: Campaign | None, command: CreateCampaign) -> Decision:
+    if campaign is not None:
+        raise Rejected("already_exists", "there is a campaign with this id already")
+    created = CampaignCreated(
+        customer_id=command.customer_id or ZERO_ID,
+        campaign_type=command.campaign_type,
+        name=command.name,
+        detail=command.detail,
+        service_level=command.service_level,
+        end_handle=command.end_handle,
+        actions=command.actions,
+    )
+    asked = _ask(command.campaign_id, 1, command.resources, creating=True)
+    return Decision([created, *asked.events], asked.follow_ups)
+
+
+def _ask(campaign_id: str, change: int, resources: Resources, *, creating: bool) -> Decision:
+    """Put a change of resources to the streams it names; without any it is in force at once."""
+    asked = asked_of(resources)
+    if not asked:
+        return Decision([CampaignResourcesSet(change=change, resources=resources)])
+    told = [
+        FollowUp(
+            ClaimOutdial(outdial_id=stream, campaign_id=campaign_id, change=change)
+            if kind == "outdial"
+            else AskResource(resource=kind, resource_id=stream, campaign_id=campaign_id, change=change),
+            awaited=True,
+        )
+        for kind, stream in asked
+    ]
+    return Decision([CampaignResourcesAsked(change=change, resources=resources, creating=creating)], told)
+
+
+def _known(campaign: Campaign | None, command: AskResource) -> Decision:
+    """Tell another campaign whether this one can be referred to."""
+    asked = {
+        "campaign_id": command.campaign_id,
+        "resource": command.resource,
+        "resource_id": command.resource_id,
+        "change": command.change,
+    }
+    try:
+        found = _present(campaign)
+        if command.customer_id not in (None, found.customer_id):
+            _present(None)
+    except Rejected as why:
+        return Decision(refused=why, follow_ups=[FollowUp(ResourceUnknown(**asked, reason=why.reason), awaited=True)])  # type: ignore[arg-type]
+    return Decision(follow_ups=[FollowUp(ResourceKnown(**asked), awaited=True)])  # type: ignore[arg-type]
+
+
+def _answered(campaign: Campaign, command: ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown) -> Decision:
+    """One of the streams asked has answered; the last answer settles the change."""
+    change = campaign.change
+    kind: Kind
+    if isinstance(command, ClaimGranted | ClaimRefused):
+        kind, stream = "outdial", command.outdial_id
+    else:
+        kind, stream = command.resource, command.resource_id
+    if change is None or change.number != command.change or (kind, stream) not in change.waits_for:
+        return Decision()
+    reason = command.reason if isinstance(command, ClaimRefused | ResourceUnknown) else None
+    events: list[CampaignEvent] = [CampaignResourceAnswered(change=change.number, resource=kind, resource_id=stream, reason=reason)]
+    if len(change.waits_for) > 1:
+        return Decision([*events])
+    refused = change.refused or reason
+    claimed = change.claimed or (kind == "outdial" and reason is None)
+    if refused is None:
+        events.append(CampaignResourcesSet(change=change.number, resources=change.resources))
+        freed = campaign.resources.outdial_id
+        return Decision([*events], _released(campaign, freed) if freed != change.resources.outdial_id else [])
+    events.append(CampaignResourcesRefused(change=change.number, reason=refused))
+    if change.creating:
+        events.append(CampaignDeleted(reason=refused))
+    taken = change.resources.outdial_id
+    return Decision([*events], _released(campaign, taken) if claimed and taken != campaign.resources.outdial_id else [])
+
+
+def _released(campaign: Campaign, outdial_id: str) -> list[FollowUp]:
+    if outdial_id == ZERO_ID:
+        return []
+    return [FollowUp(ReleaseOutdial(outdial_id=outdial_id, campaign_id=campaign.id), awaited=True)]
+
+
+def _update(campaign: Campaign, command: UpdateCampaign) -> Decision:
+    fields = ("campaign_type", "name", "detail", "service_level", "end_handle", "actions")
+    changed = {
+        name: value for name in fields if (value := getattr(command, name)) is not None and value != getattr(campaign, name)
+    }
+    return Decision([CampaignUpdated(**changed)] if changed else [])
+
+
+def _set_resources(campaign: Campaign, command: SetCampaignResources) -> Decision:
+    if campaign.change is not None:
+        raise Rejected("campaign_changing", "another change of this campaign's resources is under way; try again")
+    named = {name: value for name in Resources.model_fields if (value := getattr(command, name)) is not None}
+    resources = campaign.resources.model_copy(update=named)
+    if resources == campaign.resources:
+        return Decision()
+    dialed_by = (resources.outdial_id, resources.outplan_id)
+    if campaign.status != "stop" and dialed_by != (campaign.resources.outdial_id, campaign.resources.outplan_id):
+        raise Rejected("campaign_running", "stop the campaign before you change its outdial or outplan")
+    return _asked_or_set(campaign, resources)
+
+
+def _asked_or_set(campaign: Campaign, resources: Resources) -> Decision:
+    decision = _ask(campaign.id, campaign.changes + 1, resources, creating=False)
+    if not decision.follow_ups:
+        decision.follow_ups.extend(_released(campaign, campaign.resources.outdial_id))
+    return decision
+
+
+def _run(campaign: Campaign, command: RunCampaign) -> Decision:
+    if campaign.status == "run":
+        return Decision()
+    chain = command.chain or ()
+    if campaign.id in chain:
+        return Decision([CampaignStopped(run=campaign.run, how="chain_empty", reason="chain_empty")])
+    if campaign.change is not None:
+        raise Rejected("campaign_changing", "a change of this campaign's resources is under way; try again")
+    if campaign.resources.outdial_id == ZERO_ID:
+        raise Rejected("resources_missing", "the campaign has no outdial")
+    if campaign.resources.outplan_id == ZERO_ID:
+        raise Rejected("plan_missing", "the campaign has no outplan")
+    run = campaign.run + 1
+    outdial_id, outplan_id = campaign.resources.outdial_id, campaign.resources.outplan_id
+    told = StartDialing(
+        outdial_id=outdial_id,
+        outplan_id=outplan_id,
+        campaign_id=campaign.id,
+        campaign_type=campaign.campaign_type,  # type: ignore[arg-type]
+        run=run,
+        end_handle=campaign.end_handle,
+        chain=chain,
+    )
+    return Decision(
+        [CampaignStarted(run=run, outdial_id=outdial_id, outplan_id=outplan_id, chain=chain)], [FollowUp(told, awaited=True)]
+    )
+
+
+def _stop(campaign: Campaign) -> Decision:
+    """Ask the outdial to stop; it is told again as long as it has not said that it has."""
+    if campaign.status == "stop":
+        return Decision()
+    told = StopDialing(outdial_id=campaign.run_outdial, campaign_id=campaign.id, run=campaign.run)
+    events: list[CampaignEvent] = [CampaignStopping(run=campaign.run)] if campaign.status == "run" else []
+    return Decision([*events], [FollowUp(told, awaited=True)])
+
+
+def _delete(campaign: Campaign | None) -> Decision:
+    if campaign is None:
+        raise Rejected("campaign_unknown", "there is no such campaign")
+    if campaign.deleted:
+        return Decision()
+    if campaign.status != "stop":
+        raise Rejected("campaign_not_stopped", "stop the campaign before you delete it")
+    return Decision([CampaignDeleted()], _released(campaign, campaign.resources.outdial_id))
+
+
+def _run_ended(campaign: Campaign, command: DialingRefused | RunEnded) -> Decision:
+    """How the current run ended; a word about an older one is nothing."""
+    if command.run != campaign.run or campaign.status == "stop":
+        return Decision()
+    if isinstance(command, DialingRefused):
+        return Decision([CampaignStopped(run=command.run, how="refused", reason=command.reason)])
+    if command.open:
+        return Decision([CampaignStopping(run=command.run)] if campaign.status == "run" else [])
+    stopped = CampaignStopped(run=command.run, how=command.how, reason=command.reason, requests=command.requests)
+    chains = command.how == "finished" and campaign.status == "run" and campaign.resources.next_campaign_id != ZERO_ID
+    return Decision([stopped], [_chained(campaign, command.requests)] if chains and not campaign.deleted else [])
+
+
+def _chained(campaign: Campaign, requests: int) -> FollowUp:
+    """Start the next campaign, with word of those that ran since the last dial request."""
+    chain = (campaign.id,) if requests else (*campaign.chain, campaign.id)
+    return FollowUp(RunCampaign(campaign_id=campaign.resources.next_campaign_id, chain=chain), awaited=False)

@@ -1,0 +1,429 @@
+"""The ledger: every stream of one partition, and the one way in.
+
+It takes a command and an instant and returns what is to be committed: events, dial requests, follow-up
+commands, an answer. It keeps no clock and touches no file. Its runtime commits what it returned
+as a whole, or throws the ledger away and replays the log: what is in memory is never ahead of the log.
+
+A runtime calls, for a batch:
+
+1. :meth:`Ledger.decide` for each command, and again for each follow-up that falls to this partition;
+2. :meth:`Ledger.tick` until nothing more is due;
+3. commits, and only then answers.
+
+:meth:`Ledger.next_due` says when to call ``tick`` again; :meth:`Ledger.replay` rebuilds the ledger.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from outdial.address import Address
+from outdial.commands import (
+    AddTarget,
+    AddTargets,
+    ApplyPlan,
+    AskResource,
+    ClaimDial,
+    ClaimOutdial,
+    Command,
+    CreateOutdial,
+    DeleteDial,
+    DeleteOutdial,
+    DeleteTarget,
+    DialResult,
+    EndLease,
+    FinishDialing,
+    RefusePlan,
+    ReleaseOutdial,
+    ReopenTarget,
+    RequestDial,
+    ReviveTargets,
+    SetOutdialCampaign,
+    SetOutdialData,
+    StartDialing,
+    StopDialing,
+    UpdateOutdial,
+)
+from outdial.commands import DialAnswered as SayAnswered
+from outdial.dialing import attempts, campaign, listing, outplan, running
+from outdial.dialing.addresses import Fingerprint, dialable
+from outdial.dialing.campaign import Campaign
+from outdial.dialing.decision import Decision, FollowUp, Rejected
+from outdial.dialing.outdial import Outdial
+from outdial.dialing.outplan import Outplan
+from outdial.envelope import Event
+from outdial.events import CampaignCommandNoted, CampaignEvent, CommandNoted, DialRequested, EventData, OutdialEvent, OutplanEvent, Personal
+from outdial.ids import as_int, derived
+from outdial.requests import Answer, DialRequest
+from outdial.scalars import DAY_MS, MILLISECOND_US, ZERO_ID
+from outdial.wire import content_hash, from_json
+
+REMEMBERED_DAYS = 31
+DAY_US = DAY_MS * MILLISECOND_US
+
+
+@dataclass(slots=True)
+class Effects:
+    """What one command comes to, to be committed as a whole."""
+
+    answer: Answer
+    events: list[Event] = field(default_factory=list)
+    requests: list[DialRequest] = field(default_factory=list)
+    follow_ups: list[FollowUp] = field(default_factory=list)
+
+
+class CommandIds:
+    """Which commands made events within the last 31 days of log time, and what they asked."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[int, int] = {}
+        self._days: deque[tuple[int, list[int]]] = deque()
+
+    def remember(self, command_id: str, content: str, time: int) -> None:
+        """Note that a command with this id and content hash (16 hexadecimal digits) was carried out."""
+        key = as_int(command_id)
+        if key in self._hashes:
+            return
+        day = time // DAY_US
+        if not self._days or self._days[-1][0] < day:
+            self._days.append((day, []))
+            while self._days[0][0] < day - REMEMBERED_DAYS:
+                for old in self._days.popleft()[1]:
+                    del self._hashes[old]
+        self._hashes[key] = int(content, 16)
+        self._days[-1][1].append(key)
+
+    def content_of(self, command_id: str) -> str | None:
+        """The content hash of the command with this id; None when it is not remembered."""
+        found = self._hashes.get(as_int(command_id))
+        return None if found is None else f"{found:016x}"
+
+
+class Ledger:
+    """All streams of one partition. ``fingerprint`` is a keyed hash; ``key_id`` names its key."""
+
+    def __init__(self, fingerprint: Fingerprint, key_id: str) -> None:
+        self._fingerprint = fingerprint
+        self._key_id = key_id
+        self._ids = CommandIds()
+        self._wake: list[tuple[int, str]] = []
+        self._wake_at: dict[str, int] = {}
+        self.outdials: dict[str, Outdial] = {}
+        self.outplans: dict[str, Outplan] = {}
+        self.campaigns: dict[str, Campaign] = {}
+        self.last_time = 0
+        """Time of the last event, microseconds."""
+
+    # --- the way in -----------------------------------------------------------------------------------
+
+    def decide(self, command: Command, now: int, *, internal: bool = False) -> Effects:
+        """Decide one command and take what it comes to into the state.
+
+        ``command.id`` is set. ``internal``: it comes from a ledger, not from a producer.
+        """
+        command_id = command.id or ZERO_ID
+        answer = {"command_id": command_id, "type": command.type, "stream": command.stream}  # type: ignore[attr-defined]
+        if command.from_ledger_only and not internal:
+            return Effects(_refusal(answer, Rejected("internal_command", f"{answer['type']} is the ledger's own; it is not taken from outside")))
+        content = "" if internal else content_hash(command)
+        repeated = self._repeated(command, command_id, content) if content else None
+        if repeated == "id_reused":
+            return Effects(_refusal(answer, Rejected("id_reused", "another command was sent under this id before")))
+        try:
+            self._check_customer(command)
+            decision = self._dispatch(command, now)
+        except Rejected as why:
+            decision = Decision(refused=why)
+        if repeated:
+            return Effects(_answer(answer, Decision(items=decision.items, open=decision.open), changed=True))
+        effects = Effects(_answer(answer, decision, changed=bool(decision.events)))
+        if not decision.events and command.noted and content:
+            decision.events.extend(self._noted(command, decision))
+        for data in decision.events:
+            self._take(data, command, command_id, content, now, effects)
+        for told in decision.follow_ups:
+            self._tell(told, command, command_id, effects)
+        if decision.events and command.kind == "outdial":
+            self._arm(self.outdials[command.stream], now)
+        return effects
+
+    def tick(self, now: int, read_up_to: int, limit: int) -> list[Effects]:
+        """Decide what has become due, at most ``limit`` commands. A full list means that there may be more."""
+        done: list[Effects] = []
+        while self._wake and self._wake[0][0] <= now and len(done) < limit:
+            at, outdial_id = heappop(self._wake)
+            if self._wake_at.get(outdial_id) != at:
+                continue
+            del self._wake_at[outdial_id]
+            outdial = self.outdials[outdial_id]
+            idle = True
+            while len(done) < limit and (command := outdial.due(now, read_up_to)) is not None:
+                effects = self.decide(_owed(outdial, command), now, internal=True)
+                idle = not effects.events
+                if idle:
+                    break
+                done.append(effects)
+            self._arm(outdial, now, not_before=now + 1 if idle else now)
+        return done
+
+    def next_due(self) -> int | None:
+        """When :meth:`tick` has something to do next, microseconds; None: not before a command."""
+        while self._wake and self._wake_at.get(self._wake[0][1]) != self._wake[0][0]:
+            heappop(self._wake)
+        return self._wake[0][0] if self._wake else None
+
+    def replay(self, event: Event) -> None:
+        """Fold an event read from the log."""
+        self._evolve(event)
+
+    def arm(self, now: int) -> None:
+        """After a replay: find out what each outdial waits for."""
+        for outdial in self.outdials.values():
+            self._arm(outdial, now)
+
+    # --- who decides ----------------------------------------------------------------------------------
+
+    def _dispatch(self, command: Command, now: int) -> Decision:
+        match command:
+            case AskResource(resource="outplan"):
+                return outplan.decide(self.outplans.get(command.resource_id), command)
+            case AskResource():
+                return campaign.decide(self.campaigns.get(command.resource_id), command)
+            case _ if command.kind == "outplan":
+                return outplan.decide(self.outplans.get(command.stream), command)  # type: ignore[arg-type]
+            case _ if command.kind == "campaign":
+                return campaign.decide(self.campaigns.get(command.stream), command)  # type: ignore[arg-type]
+            case _:
+                return self._decide_outdial(command, now)
+
+    def _decide_outdial(self, command: Command, now: int) -> Decision:  # noqa: C901, PLR0911, PLR0912  one case a command
+        outdial = self.outdials.get(command.stream)
+        match command:
+            case CreateOutdial():
+                created = Decision([*listing.create(outdial, command)])
+                started = running.start(Outdial(command.outdial_id), command)
+                return Decision([*created.events, *started.events], warnings=started.warnings)
+            case ClaimOutdial():
+                return running.claim(outdial, command)
+            case StartDialing() if outdial is None and command.campaign_id is not None:
+                return running.refuse_start(command, Rejected("outdial_unknown", "there is no such outdial"))
+            case _ if outdial is None:
+                raise Rejected("outdial_unknown", "there is no such outdial")
+            case DialResult():
+                return Decision([*attempts.result(outdial, command, now)])
+            case RequestDial():
+                return Decision([*attempts.request(outdial, command, now)])
+            case SayAnswered():
+                return Decision([*attempts.answered(outdial, command, now)])
+            case ClaimDial():
+                return Decision([*attempts.claim(outdial, command, now)])
+            case EndLease():
+                return Decision([*attempts.end_lease(outdial, command, now)])
+            case DeleteDial():
+                return Decision([*attempts.delete_dial(outdial, command)])
+            case StopDialing():
+                return running.stop(outdial, command)
+            case DeleteOutdial():
+                return running.delete(outdial)
+            case ApplyPlan():
+                return running.apply_plan(outdial, command)
+            case RefusePlan():
+                return running.refuse_plan(outdial, command)
+            case ReleaseOutdial():
+                return running.release(outdial, command)
+            case FinishDialing():
+                return running.finish(outdial, command)
+            case ReviveTargets():
+                return running.revive(outdial, command)
+            case StartDialing() if command.campaign_id is not None:
+                return running.start(outdial, command)
+            case DeleteTarget():
+                return listing.delete(outdial, command)
+            case _ if outdial.deleted:
+                raise Rejected("outdial_deleted", "the outdial was deleted")
+            case AddTarget():
+                return listing.add_one(outdial, command, self._fingerprint, self._key_id)
+            case AddTargets():
+                return listing.add_many(outdial, command, self._fingerprint, self._key_id)
+            case ReopenTarget():
+                return Decision([*listing.reopen(outdial, command)])
+            case StartDialing():
+                return running.start(outdial, command)
+            case UpdateOutdial():
+                return Decision([*listing.update(outdial, command)])
+            case SetOutdialData():
+                return Decision([*listing.set_data(outdial, command)])
+            case SetOutdialCampaign():
+                return Decision([*listing.set_campaign(outdial, command)])
+            case _:
+                raise AssertionError(command)
+
+    def _check_customer(self, command: Command) -> None:
+        """Another customer's stream is as unknown as one that is not there."""
+        if command.customer_id is None or isinstance(command, AskResource):
+            return
+        stream: Outdial | Outplan | Campaign | None
+        match command.kind:
+            case "outdial":
+                stream = self.outdials.get(command.stream)
+            case "outplan":
+                stream = self.outplans.get(command.stream)
+            case "campaign":
+                stream = self.campaigns.get(command.stream)
+        if stream is not None and stream.customer_id != command.customer_id and not command.internal:
+            raise Rejected(f"{command.kind}_unknown", f"there is no such {command.kind}")
+
+    def _repeated(self, command: Command, command_id: str, content: str) -> str | None:
+        """``same`` or ``id_reused`` for an id that was used before; None for a new one."""
+        before = self._ids.content_of(command_id)
+        if before is None or isinstance(command, ClaimDial):
+            return None
+        return "same" if before == content else "id_reused"
+
+    def _noted(self, command: Command, decision: Decision) -> list[EventData]:
+        """The mark that spends the id of a command that changed nothing, where its stream exists."""
+        result = "unchanged" if decision.refused is None else "rejected"
+        reason = None if decision.refused is None else decision.refused.reason
+        word: str = command.type  # type: ignore[attr-defined]
+        if decision.refused is not None and decision.refused.reason.endswith("_unknown"):
+            return []
+        if command.kind == "campaign":
+            return [CampaignCommandNoted(command=word, result=result, reason=reason)]
+        return [CommandNoted(command=word, result=result, reason=reason)]
+
+    # --- what follows ---------------------------------------------------------------------------------
+
+    def _take(  # noqa: PLR0913  what an event is made of
+        self, data: EventData, command: Command, command_id: str, content: str, now: int, effects: Effects
+    ) -> None:
+        """Make an event of what was decided, fold it, and collect what it owes others."""
+        stream = command.stream
+        outdial = self.outdials.get(stream) if isinstance(data, OutdialEvent) else None
+        run = None if outdial is None else outdial.run or outdial.ended_run
+        event = Event(stream, self._version(data, stream) + 1, now, command_id, content, data, command.actor)
+        effects.events.append(event)
+        self._evolve(event)
+        if isinstance(data, OutdialEvent):
+            outdial = self.outdials[stream]
+            if isinstance(data, DialRequested):
+                effects.requests.append(_request(outdial, event, data))
+            for told in running.reactions(outdial, run, data):
+                self._tell(told, command, command_id, effects)
+
+    def _tell(self, told: FollowUp, command: Command, command_id: str, effects: Effects) -> None:
+        """Give a follow-up its id, its customer and its actor."""
+        owner = self._owner(command)
+        follow_id = derived(command_id, f"{command.kind}/{len(effects.follow_ups)}")
+        named = told.command.model_copy(update={"id": follow_id, "customer_id": owner, "actor": command.actor})
+        effects.follow_ups.append(FollowUp(named, told.awaited))
+
+    def _owner(self, command: Command) -> str | None:
+        streams: dict[str, Outdial] | dict[str, Outplan] | dict[str, Campaign]
+        match command.kind:
+            case "outdial":
+                streams = self.outdials
+            case "outplan":
+                streams = self.outplans
+            case "campaign":
+                streams = self.campaigns
+        found = streams.get(command.stream)
+        return command.customer_id if found is None else found.customer_id
+
+    def _version(self, data: EventData, stream: str) -> int:
+        found: Outdial | Outplan | Campaign | None
+        match data.kind:
+            case "outdial":
+                found = self.outdials.get(stream)
+            case "outplan":
+                found = self.outplans.get(stream)
+            case "campaign":
+                found = self.campaigns.get(stream)
+        return 0 if found is None else found.version
+
+    def _evolve(self, event: Event) -> None:
+        data = event.data
+        self.last_time = max(self.last_time, event.time)
+        if event.causation_hash:
+            self._ids.remember(event.causation_id, event.causation_hash, event.time)
+        match data:
+            case OutdialEvent():
+                outdial = self.outdials.get(event.stream)
+                if outdial is None:
+                    outdial = self.outdials[event.stream] = Outdial(event.stream)
+                outdial.evolve(data, event.time)
+            case OutplanEvent():
+                outplan.evolve(self.outplans.setdefault(event.stream, Outplan(event.stream)), data)
+            case CampaignEvent():
+                campaign.evolve(self.campaigns.setdefault(event.stream, Campaign(event.stream)), data)
+            case _:
+                raise AssertionError(data)
+
+    # --- the agenda of agendas ------------------------------------------------------------------------
+
+    def _arm(self, outdial: Outdial, now: int, *, not_before: int = 0) -> None:
+        """Note when an outdial has something due. Woken too early it finds nothing to do and is armed anew."""
+        at = outdial.next_due(now)
+        if at is None:
+            return
+        at = max(at, not_before)
+        armed = self._wake_at.get(outdial.id)
+        if armed is None or at < armed:
+            self._wake_at[outdial.id] = at
+            heappush(self._wake, (at, outdial.id))
+
+
+def _owed(outdial: Outdial, command: Command) -> Command:
+    """A due command with its derived id: what it asks can only be asked once."""
+    match command:
+        case RequestDial():
+            target = outdial.targets[command.target_id]
+            name = f"request/{command.target_id}/{target.history.ordinal + 1}"
+        case EndLease():
+            name = f"lease/{command.attempt_id}"
+        case _:
+            name = f"{command.type}/{outdial.version}"  # type: ignore[attr-defined]
+    return command.model_copy(update={"id": derived(outdial.id, name)})
+
+
+def _request(outdial: Outdial, event: Event, data: DialRequested) -> DialRequest:
+    """The dial request of an event, with the personal data of its target."""
+    personal = Personal.model_validate(from_json(outdial.targets[data.target_id].facts.personal))
+    destination = personal.destinations[data.destination_index]
+    return DialRequest(
+        attempt_id=data.attempt_id,
+        outdial_id=outdial.id,
+        target_id=data.target_id,
+        campaign_id=data.campaign_id,
+        campaign_type=data.campaign_type,
+        customer_id=outdial.customer_id,
+        outplan_id=data.outplan_id,
+        plan_version=data.plan_version,
+        source=data.source,
+        destination=dialable(destination or Address()),
+        destination_index=data.destination_index,
+        try_count=data.try_count,
+        dial_timeout=data.dial_timeout,
+        requested_at=event.time,
+        not_after=data.not_after,
+        expires_at=data.expires_at,
+        name=personal.name,
+        detail=personal.detail,
+        data=personal.data,
+        event_id=event.id,
+    )
+
+
+def _answer(head: dict[str, str], decision: Decision, *, changed: bool) -> Answer:
+    if decision.refused is not None:
+        return _refusal(head, decision.refused)
+    return Answer(
+        **head,
+        result="events" if changed else "unchanged",
+        open=decision.open,
+        items=tuple(decision.items),
+        warnings=decision.warnings,
+    )
+
+
+def _refusal(head: dict[str, str], why: Rejected) -> Answer:
+    return Answer(**head, result="rejected", reason=why.reason, message=why.message)

@@ -1,0 +1,287 @@
+"""An outdial: its targets, the run that dials them, and what it owes next.
+
+The state of an outdial is mutable, for it may hold a million targets; only :meth:`Outdial.evolve` changes
+it, by events alone. What is decided about it stands in three files: :mod:`~outdial.dialing.listing`
+(the outdial and its targets), :mod:`~outdial.dialing.running` (start, stop, plans, owners) and
+:mod:`~outdial.dialing.attempts` (requests, claims, answers, results). What it waits for is :meth:`due`.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from outdial.commands import CampaignType, Command, EndHandle, EndLease, FinishDialing, RequestDial, ReviveTargets
+from outdial.dialing import target as targets
+from outdial.dialing.agenda import Agenda
+from outdial.dialing.target import Progressing, Target
+from outdial.events import (
+    DialAnswered,
+    DialClaimed,
+    DialDeleted,
+    DialEnded,
+    DialingFinished,
+    DialingStarted,
+    DialingStopped,
+    DialRequested,
+    OutdialCreated,
+    OutdialDeleted,
+    OutdialEvent,
+    OutdialUpdated,
+    PlanApplied,
+    PlanAsked,
+    TargetAdded,
+    TargetDeleted,
+    TargetExhausted,
+    TargetFinished,
+    TargetReopened,
+    TargetRevived,
+)
+from outdial.ids import attempt_id
+from outdial.plan import Plan
+from outdial.scalars import SECOND_US, ZERO_ID
+
+SILENT_ATTEMPTS = 20
+"""After so many attempts in a row without a word, an outdial probes with one at a time."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of an outdial, from its start to its end."""
+
+    number: int
+    campaign_id: str
+    campaign_type: CampaignType
+    campaign_run: int | None
+    end_handle: EndHandle
+    chain: tuple[str, ...]
+    outplan_id: str = ZERO_ID
+    ask: int | None = None
+    """The question to the outplan that is not void."""
+    has_plan: bool = False
+    requests: int = 0
+
+
+class Outdial:
+    """The state of one outdial."""
+
+    __slots__ = (
+        "agenda", "asks", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted", "deleted_dials",
+        "detail", "ended_run", "id", "leases", "name", "open", "outplan_id", "outplan_version", "plan", "plan_version", "recent",
+        "run", "runs", "silent", "targets", "version",
+    )  # fmt: skip
+
+    def __init__(self, outdial_id: str) -> None:
+        self.id = outdial_id
+        self.version = 0
+        self.customer_id = ZERO_ID
+        self.campaign_id = ZERO_ID
+        self.name = self.detail = self.data = ""
+        self.deleted = False
+        self.targets: dict[str, Target] = {}
+        self.by_fingerprint: dict[int, str] = {}
+        """First live target with that first destination."""
+        self.agenda = Agenda(self.targets)
+        self.run: Run | None = None
+        self.runs = 0
+        self.ended_run: Run | None = None
+        """The last run, while attempts of it are open."""
+        self.campaign_runs: dict[str, int] = {}
+        """The last run seen from each campaign."""
+        self.plan: Plan | None = None
+        """The last plan applied; it stays for the results that come after a run."""
+        self.plan_version = 0
+        self.outplan_id = ZERO_ID
+        self.outplan_version = 0
+        self.asks = 0
+        self.open: dict[str, str] = {}
+        """Open attempts: attempt id by target id."""
+        self.leases: list[tuple[int, str]] = []
+        """(expires_at, target id), earliest first; stale ones are dropped when they come up."""
+        self.recent: deque[int] = deque()
+        """Times of the requests of the last second."""
+        self.silent = 0
+        """Attempts in a row that ended without a word."""
+        self.deleted_dials: set[str] = set()
+
+    # --- evolve -------------------------------------------------------------------------------------
+
+    def evolve(self, event: OutdialEvent, time: int) -> None:  # noqa: C901, PLR0912  one case an event
+        """Fold one event. Reads nothing but the state and the event."""
+        self.version += 1
+        match event:
+            case TargetAdded():
+                added = targets.added(event, self.version, time)
+                self.targets[added.facts.id] = added
+                self.by_fingerprint.setdefault(added.facts.fingerprint, added.facts.id)
+                self.agenda.move(None, added)
+            case DialRequested():
+                self._requested(event, time)
+            case DialEnded():
+                self._ended(event, time)
+            case DialAnswered():
+                self.silent = 0
+                self._change(event.target_id, event, time)
+                heappush(self.leases, (event.expires_at, event.target_id))
+            case TargetDeleted():
+                self._change(event.target_id, event, time)
+                facts = self.targets[event.target_id].facts
+                if self.by_fingerprint.get(facts.fingerprint) == facts.id:
+                    del self.by_fingerprint[facts.fingerprint]
+            case DialClaimed() | TargetFinished() | TargetExhausted() | TargetRevived() | TargetReopened():
+                self._change(event.target_id, event, time)
+            case DialingStarted():
+                self._started(event)
+            case PlanAsked() if self.run is not None:
+                self.run.ask = self.asks = event.ask
+                self.run.outplan_id = event.outplan_id
+            case PlanApplied():
+                self._applied(event)
+            case DialingStopped() | DialingFinished():
+                self.ended_run = self.run if self.open else None
+                self.run = None
+            case OutdialCreated():
+                self.customer_id, self.campaign_id = event.customer_id, event.campaign_id
+                self.name, self.detail, self.data = event.name, event.detail, event.data
+            case OutdialUpdated():
+                self.name = self.name if event.name is None else event.name
+                self.detail = self.detail if event.detail is None else event.detail
+                self.data = self.data if event.data is None else event.data
+                self.campaign_id = self.campaign_id if event.campaign_id is None else event.campaign_id
+            case OutdialDeleted():
+                self.deleted = True
+            case DialDeleted():
+                self.deleted_dials.add(event.attempt_id)
+            case _:
+                pass
+
+    def _change(self, target_id: str, event: OutdialEvent, time: int) -> None:
+        before = self.targets[target_id]
+        after = targets.evolve(before, event, time)
+        self.targets[target_id] = after
+        if after is not before:
+            self.agenda.move(before, after)
+
+    def _requested(self, event: DialRequested, time: int) -> None:
+        self._change(event.target_id, event, time)
+        self.open[event.target_id] = event.attempt_id
+        heappush(self.leases, (event.expires_at, event.target_id))
+        self._forget_before(time - SECOND_US)
+        self.recent.append(time)
+        if self.run is not None:
+            self.run.requests += 1
+
+    def _ended(self, event: DialEnded, time: int) -> None:
+        self._change(event.target_id, event, time)
+        self.open.pop(event.target_id, None)
+        self.silent = self.silent + 1 if event.lost or event.outcome == "not_dialed" else 0
+        if not self.open:
+            self.ended_run = None
+
+    def _forget_before(self, instant: int) -> None:
+        while self.recent and self.recent[0] <= instant:
+            self.recent.popleft()
+
+    def _started(self, event: DialingStarted) -> None:
+        self.runs = event.run
+        self.ended_run = None
+        self.run = Run(
+            number=event.run,
+            campaign_id=event.campaign_id,
+            campaign_type=event.campaign_type,
+            campaign_run=event.campaign_run,
+            end_handle=event.end_handle,
+            chain=event.chain,
+            outplan_id=event.outplan_id,
+            ask=event.ask,
+        )
+        if event.ask is not None:
+            self.asks = event.ask
+        if event.campaign_run is not None:
+            self.campaign_runs[event.campaign_id] = event.campaign_run
+
+    def _applied(self, event: PlanApplied) -> None:
+        self.plan, self.plan_version = event.plan, event.version
+        self.outplan_id, self.outplan_version = event.outplan_id, event.outplan_version or 0
+        calls_only = False
+        if self.run is not None:
+            self.run.has_plan = True
+            self.run.outplan_id = event.outplan_id
+            self.run.ask = event.ask
+            calls_only = self.run.campaign_type == "call"
+        self.agenda.set_plan(event.plan, calls_only=calls_only)
+
+    # --- due ----------------------------------------------------------------------------------------
+
+    def due(self, now: int, read_up_to: int) -> Command | None:
+        """The command that is owed now, the most urgent first; None when nothing is.
+
+        ``read_up_to``: every command that arrived until then has been decided. A lease ends only then,
+        so that results that waited out an outage are read before anybody is called again.
+        """
+        expiry = self._first_lease()
+        if expiry is not None and expiry[0] <= min(now, read_up_to):
+            return EndLease(outdial_id=self.id, target_id=expiry[1], attempt_id=self.open[expiry[1]])
+        if self.run is None or not self.run.has_plan:
+            return None
+        if self.agenda.revivable(1):
+            return ReviveTargets(outdial_id=self.id)
+        if self.held_until(now) is None:
+            found = self.agenda.first(now)
+            if found is not None:
+                return RequestDial(outdial_id=self.id, target_id=found[0].facts.id)
+        if self.run.end_handle == "stop" and not self.open and not self.agenda.dialable:
+            return FinishDialing(outdial_id=self.id)
+        return None
+
+    def next_due(self, now: int) -> int | None:
+        """When :meth:`due` is worth asking again, microseconds; None: only after a command."""
+        times = []
+        expiry = self._first_lease()
+        if expiry is not None:
+            times.append(expiry[0])
+        if self.run is not None and self.run.has_plan:
+            if self.agenda.revivable(1) or (self.run.end_handle == "stop" and not self.open and not self.agenda.dialable):
+                return now
+            release, due = self.held_until(now), self.agenda.next_due()
+            if due is not None and release != NEVER:
+                times.append(due if release is None else max(due, release))
+        return min(times, default=None)
+
+    def held_until(self, now: int) -> int | None:
+        """Until when the pace holds every request back; None: it does not; NEVER: until an attempt ends."""
+        plan = self.plan
+        if plan is None:
+            return None
+        limit = 1 if self.silent >= SILENT_ATTEMPTS else plan.max_concurrent
+        if limit and len(self.open) >= limit:
+            return NEVER
+        rate = plan.calls_per_second
+        if rate is not None and len(self.recent) >= rate:
+            release = self.recent[-rate] + SECOND_US
+            if release > now:
+                return release
+        return None
+
+    def _first_lease(self) -> tuple[int, str] | None:
+        while self.leases:
+            expires_at, target_id = self.leases[0]
+            found = self.targets[target_id]
+            if isinstance(found, Progressing) and found.expires_at == expires_at:
+                return self.leases[0]
+            heappop(self.leases)
+        return None
+
+    # --- questions of the decisions -------------------------------------------------------------------
+
+    @property
+    def calls_only(self) -> bool:
+        """Whether the run dials nothing but telephones."""
+        return self.run is not None and self.run.campaign_type == "call"
+
+    def attempt_of(self, found: Target, ordinal: int) -> str:
+        """The id of an attempt on a target."""
+        return attempt_id(self.id, found.facts.id, ordinal)
+
+
+NEVER = 1 << 62
+"""A release that only an event can bring nearer."""

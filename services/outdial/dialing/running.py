@@ -1,0 +1,270 @@
+"""Decisions about runs: start, stop, plans, owners, the end. Source: design sections 2 and 5.
+
+A run belongs to whoever started it: a person (no campaign) or one campaign. What it tells other streams
+are follow-up commands, derived from its events by :func:`reactions`.
+"""
+
+from outdial.commands import (
+    ApplyPlan,
+    ClaimGranted,
+    ClaimOutdial,
+    ClaimRefused,
+    CreateOutdial,
+    DialingRefused,
+    FinishDialing,
+    FollowPlan,
+    RefusePlan,
+    ReleaseOutdial,
+    ReviveTargets,
+    RunEnded,
+    StartDialing,
+    StopDialing,
+    UnfollowPlan,
+)
+from outdial.dialing.decision import Decision, FollowUp, Rejected
+from outdial.dialing.outdial import Outdial, Run
+from outdial.dialing.rules import warnings_of
+from outdial.events import (
+    DialEnded,
+    DialingFinished,
+    DialingStarted,
+    DialingStopped,
+    OutdialDeleted,
+    OutdialEvent,
+    OutdialUpdated,
+    PlanApplied,
+    PlanAsked,
+    TargetRevived,
+)
+from outdial.plan import Plan
+from outdial.scalars import ZERO_ID
+
+REVIVED_AT_ONCE = 1_000
+"""Targets brought back by one command; the rest follow with the next."""
+
+
+def start(outdial: Outdial, command: StartDialing | CreateOutdial) -> Decision:
+    """Start a run, or give a running one another plan. ``CreateOutdial`` starts one when it names a plan."""
+    plan, outplan_id = command.plan, command.outplan_id
+    if plan is not None and outplan_id is not None:
+        raise Rejected("plan_ambiguous", "name a plan or an outplan_id, not both")
+    if isinstance(command, StartDialing) and command.campaign_id is not None:
+        return _start_for_campaign(outdial, command)
+    if plan is None and outplan_id is None:
+        if isinstance(command, CreateOutdial):
+            return Decision()
+        if outdial.outplan_id != ZERO_ID:
+            outplan_id = outdial.outplan_id
+        elif outdial.plan is not None:
+            plan = outdial.plan
+        else:
+            raise Rejected("plan_missing", "name a plan or an outplan_id; this outdial never had one")
+    if outdial.run is None:
+        return Decision(_started(outdial, plan, outplan_id, end_handle=_end_handle(command)), warnings=_warnings(outdial, plan))
+    if outdial.run.campaign_id != ZERO_ID:
+        raise Rejected("outdial_running", "a campaign runs this outdial")
+    return _replan(outdial, outdial.run, plan, outplan_id)
+
+
+def _end_handle(command: StartDialing | CreateOutdial) -> str:
+    """A run without a campaign never ends by itself."""
+    return command.end_handle if isinstance(command, StartDialing) else "continue"
+
+
+def _started(outdial: Outdial, plan: Plan | None, outplan_id: str | None, *, end_handle: str) -> list[OutdialEvent]:
+    ask = None if outplan_id is None else outdial.asks + 1
+    began = DialingStarted(run=outdial.runs + 1, end_handle=end_handle, outplan_id=outplan_id or ZERO_ID, ask=ask)
+    return [began] if plan is None else [began, PlanApplied(version=outdial.plan_version + 1, plan=plan)]
+
+
+def _replan(outdial: Outdial, run: Run, plan: Plan | None, outplan_id: str | None) -> Decision:
+    """Another plan for a running outdial; the same one is nothing."""
+    if plan is not None:
+        if run.outplan_id == ZERO_ID and plan == outdial.plan:
+            return Decision()
+        return Decision([PlanApplied(version=outdial.plan_version + 1, plan=plan)], warnings=_warnings(outdial, plan))
+    if outplan_id == run.outplan_id:
+        return Decision()
+    return Decision([PlanAsked(run=run.number, outplan_id=outplan_id or ZERO_ID, ask=outdial.asks + 1)])
+
+
+def _warnings(outdial: Outdial, plan: Plan | None) -> tuple[str, ...]:
+    return () if plan is None else tuple(warnings_of(plan))
+
+
+def _start_for_campaign(outdial: Outdial, command: StartDialing) -> Decision:
+    """A campaign's run: only of the outdial that is its own, and always by an outplan."""
+    campaign_id, run = command.campaign_id or ZERO_ID, command.run or 0
+    if run <= outdial.campaign_runs.get(campaign_id, 0):
+        return Decision()
+    try:
+        if outdial.deleted:
+            raise Rejected("outdial_deleted", "the outdial was deleted")
+        if outdial.campaign_id != campaign_id:
+            raise Rejected("outdial_claimed", "the outdial does not belong to this campaign")
+        if outdial.run is not None:
+            raise Rejected("outdial_running", "the outdial is being run already; stop it first")
+        if command.outplan_id is None:
+            raise Rejected("plan_missing", "the campaign has no outplan")
+    except Rejected as why:
+        return refuse_start(command, why)
+    return Decision(
+        [
+            DialingStarted(
+                run=outdial.runs + 1,
+                campaign_id=campaign_id,
+                campaign_type=command.campaign_type,
+                campaign_run=run,
+                end_handle=command.end_handle,
+                outplan_id=command.outplan_id,
+                ask=outdial.asks + 1,
+                chain=command.chain,
+            )
+        ]
+    )
+
+
+def refuse_start(command: StartDialing, why: Rejected) -> Decision:
+    """Tell the campaign that its run did not start."""
+    told = DialingRefused(
+        campaign_id=command.campaign_id or ZERO_ID,
+        outdial_id=command.outdial_id,
+        run=command.run or 0,
+        reason=why.reason,
+    )
+    return Decision(refused=why, follow_ups=[FollowUp(told, awaited=True)])
+
+
+def stop(outdial: Outdial, command: StopDialing) -> Decision:
+    """No request from here on. A campaign stops only its own run."""
+    run, open_attempts = outdial.run, tuple(outdial.open.values())
+    if run is None:
+        return Decision(open=open_attempts)
+    if command.campaign_id is not None and (run.campaign_id, run.campaign_run) != (command.campaign_id, command.run):
+        return Decision(open=open_attempts)
+    return Decision([_stopped(run, "stopped", None, open_attempts)], open=open_attempts)
+
+
+def _stopped(run: Run, how: str, reason: str | None, open_attempts: tuple[str, ...]) -> DialingStopped:
+    return DialingStopped(run=run.number, how=how, reason=reason, requests=run.requests, open=open_attempts)
+
+
+def delete(outdial: Outdial) -> Decision:
+    """Delete an outdial; a running one stops."""
+    open_attempts = tuple(outdial.open.values())
+    if outdial.deleted:
+        return Decision(open=open_attempts)
+    events: list[OutdialEvent] = [] if outdial.run is None else [_stopped(outdial.run, "deleted", None, open_attempts)]
+    return Decision([*events, OutdialDeleted()], open=open_attempts)
+
+
+def apply_plan(outdial: Outdial, command: ApplyPlan) -> Decision:
+    """Take an outplan's plan: only under the latest ask, and only a newer version."""
+    run = outdial.run
+    if run is None or run.ask != command.ask:
+        return Decision()
+    taken = run.has_plan and outdial.outplan_id == command.outplan_id
+    if taken and command.version <= outdial.outplan_version:
+        return Decision()
+    applied = PlanApplied(
+        version=outdial.plan_version + 1,
+        plan=command.plan,
+        outplan_id=command.outplan_id,
+        outplan_version=command.version,
+        ask=command.ask,
+    )
+    return Decision([applied], warnings=_warnings(outdial, command.plan))
+
+
+def refuse_plan(outdial: Outdial, command: RefusePlan) -> Decision:
+    """An outplan that cannot be had ends a run that waits for it; one that has a plan goes on with that."""
+    run = outdial.run
+    if run is None or run.ask != command.ask or run.has_plan:
+        return Decision()
+    return Decision([_stopped(run, "refused", command.reason, tuple(outdial.open.values()))])
+
+
+def claim(outdial: Outdial | None, command: ClaimOutdial) -> Decision:
+    """Belong to the campaign that asks, if the outdial is free or belongs to it already."""
+    try:
+        if outdial is None:
+            raise Rejected("outdial_unknown", "there is no such outdial")
+        if outdial.deleted:
+            raise Rejected("outdial_deleted", "the outdial was deleted")
+        if outdial.campaign_id not in (ZERO_ID, command.campaign_id):
+            raise Rejected("outdial_claimed", "the outdial belongs to another campaign")
+    except Rejected as why:
+        refusal = ClaimRefused(
+            campaign_id=command.campaign_id, outdial_id=command.outdial_id, change=command.change, reason=why.reason
+        )
+        return Decision(refused=why, follow_ups=[FollowUp(refusal, awaited=True)])
+    granted = ClaimGranted(campaign_id=command.campaign_id, outdial_id=command.outdial_id, change=command.change)
+    events: list[OutdialEvent] = (
+        [] if outdial.campaign_id == command.campaign_id else [OutdialUpdated(campaign_id=command.campaign_id)]
+    )
+    return Decision([*events], follow_ups=[FollowUp(granted, awaited=True)])
+
+
+def release(outdial: Outdial, command: ReleaseOutdial) -> Decision:
+    """Be free again."""
+    if outdial.campaign_id != command.campaign_id:
+        return Decision()
+    return Decision([OutdialUpdated(campaign_id=ZERO_ID)])
+
+
+def finish(outdial: Outdial, _command: FinishDialing) -> Decision:
+    """End a run that ends by itself, once nothing is left to dial."""
+    run = outdial.run
+    if run is None or run.end_handle != "stop" or not run.has_plan or outdial.open or outdial.agenda.dialable or outdial.agenda.revivable(1):
+        return Decision()
+    return Decision([DialingFinished(run=run.number, requests=run.requests)])
+
+
+def revive(outdial: Outdial, _command: ReviveTargets) -> Decision:
+    """Bring back targets that the plan in force gives tries again."""
+    if outdial.run is None:
+        return Decision()
+    return Decision([TargetRevived(target_id=target_id) for target_id in outdial.agenda.revivable(REVIVED_AT_ONCE)])
+
+
+def reactions(outdial: Outdial, before: Run | None, event: OutdialEvent) -> list[FollowUp]:
+    """What an event owes other streams. ``before``: the run, or the one being ended, as it was before the event."""
+    match event:
+        case DialingStarted() if event.ask is not None:
+            return [FollowUp(FollowPlan(outplan_id=event.outplan_id, outdial_id=outdial.id, ask=event.ask), awaited=True)]
+        case PlanAsked():
+            return [
+                *_unfollow(outdial, before),
+                FollowUp(FollowPlan(outplan_id=event.outplan_id, outdial_id=outdial.id, ask=event.ask), awaited=True),
+            ]
+        case PlanApplied() if event.ask is None:
+            return _unfollow(outdial, before)
+        case DialingStopped():
+            return [*_unfollow(outdial, before), *_run_ended(outdial, before, event.how, event.reason)]
+        case DialingFinished():
+            return [*_unfollow(outdial, before), *_run_ended(outdial, before, "finished", None)]
+        case DialEnded() if outdial.run is None and not outdial.open:
+            return _run_ended(outdial, before, "stopped", None)
+        case _:
+            return []
+
+
+def _unfollow(outdial: Outdial, run: Run | None) -> list[FollowUp]:
+    if run is None or run.ask is None:
+        return []
+    return [FollowUp(UnfollowPlan(outplan_id=run.outplan_id, outdial_id=outdial.id, ask=run.ask), awaited=False)]
+
+
+def _run_ended(outdial: Outdial, run: Run | None, how: str, reason: str | None) -> list[FollowUp]:
+    if run is None or run.campaign_run is None:
+        return []
+    told = RunEnded(
+        campaign_id=run.campaign_id,
+        outdial_id=outdial.id,
+        run=run.campaign_run,
+        how=how,
+        reason=reason,
+        requests=run.requests,
+        open=len(outdial.open),
+    )
+    return [FollowUp(told, awaited=False)]

@@ -1,0 +1,254 @@
+"""A target: one person to reach, by up to five destinations.
+
+The rule book. A target is in one of four states:
+
+* **Idle**: it waits for its next attempt, since the end of the last one (or since it was added).
+* **Progressing**: an attempt is open. There is never a second one beside it.
+* **Done**: reached, or out of tries. A reached target is never dialed again; one out of tries comes
+  back when a plan gives it tries (Revived) or somebody reopens it (Reopened).
+* **Deleted**: gone for good. An attempt that was open still ends.
+
+Laws, each a test:
+
+1. An attempt is named by its ordinal, which only grows. A word about any but the open attempt changes
+   nothing, with one exception: ``answered`` for the last attempt, when that was given up as lost and
+   no newer one is open, finishes the target. The person was reached, whoever was late.
+2. A try is spent when it is requested and given back when it ends ``not_dialed``: nobody's phone rang.
+3. ``machine`` stays machine, also after an answer; any other outcome of an answered call is ``answered``.
+4. What a target waits for is a function of its state and the plan (:func:`due_at`). No timer is kept.
+
+Source: design section 5; contract 4, C3 to C6, C16, C17, C27.
+"""
+
+from dataclasses import dataclass
+
+from outdial.commands import OUTCOMES, Outcome
+from outdial.dialing.rules import AFTER_ATTEMPT, NOW, Shape, result_type, wait_us
+from outdial.events import (
+    DialAnswered,
+    DialClaimed,
+    DialEnded,
+    DialRequested,
+    EventData,
+    TargetAdded,
+    TargetDeleted,
+    TargetExhausted,
+    TargetFinished,
+    TargetReopened,
+    TargetRevived,
+)
+from outdial.ids import attempt_id
+from outdial.plan import Plan
+from outdial.wire import encode_compact
+
+NO_TRIES = (0, 0, 0, 0, 0)
+LOST = 0x80
+REMEMBERED_ENDS = 64
+_CODE: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(OUTCOMES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What never changes about a target."""
+
+    id: str
+    number: int
+    """Place in the order of creation within the outdial."""
+    types: tuple[str | None, ...]
+    fingerprint: int
+    """Of its first destination: what duplicates are found by."""
+    try_count_max: int | None
+    priority: int
+    time_zone: str | None
+    personal: bytes
+    """Compact JSON of its personal data, for its dial requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a target went through."""
+
+    tries: tuple[int, ...] = NO_TRIES
+    outcomes: bytes = b""
+    """Sorted ``destination * 8 + type of result`` of the spent tries since it was added or reopened."""
+    ordinal: int = 0
+    """Attempts requested, ever."""
+    ends: bytes = b""
+    """How the last attempts ended, oldest first: index into OUTCOMES, plus LOST."""
+    not_dialed: int = 0
+    """Attempts in a row that ended ``not_dialed``."""
+
+    def end_of(self, ordinal: int, *, open_attempt: bool) -> int | None:
+        """The code of how that attempt ended; None when it is open, or too long ago to be remembered."""
+        back = self.ordinal - ordinal - open_attempt
+        return self.ends[-1 - back] if 0 <= back < len(self.ends) else None
+
+
+NEW = History()
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Waiting for its next attempt."""
+
+    facts: Facts
+    history: History
+    since: int
+    """When the waiting began."""
+    wait: int
+    """What is waited for: ``rules.NOW``, ``rules.AFTER_ATTEMPT`` or a number of ``not_dialed`` in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progressing:
+    """An attempt is open."""
+
+    facts: Facts
+    history: History
+    """As before the attempt, but for its try and its ordinal."""
+    attempt_id: str
+    index: int
+    not_after: int
+    expires_at: int
+    answered: bool = False
+    worker: str | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Reached, or out of tries."""
+
+    facts: Facts
+    history: History
+    reached: bool
+    since: int
+    wait: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Gone for good."""
+
+    facts: Facts
+    history: History
+
+
+Target = Idle | Progressing | Done | Deleted
+
+
+def shape_of(target: Target, *, by_outcome: bool) -> Shape:
+    """What decides the next destination; ``by_outcome`` as the plan's retry mode looks at outcomes."""
+    history = target.history
+    return Shape(target.facts.types, target.facts.try_count_max, history.tries, history.outcomes if by_outcome else b"")
+
+
+def due_at(target: Target, plan: Plan) -> int | None:
+    """When the one thing a target waits for is due: its next request, or the end of its lease."""
+    match target:
+        case Idle():
+            return target.since + wait_us(target.wait, plan)
+        case Progressing():
+            return target.expires_at
+        case Done() | Deleted():
+            return None
+
+
+def ordinal_of(target: Target, outdial_id: str, wanted: str) -> int | None:
+    """Which attempt of this target an attempt id names, newest looked at first; None when it names none."""
+    for ordinal in range(target.history.ordinal, 0, -1):
+        if attempt_id(outdial_id, target.facts.id, ordinal) == wanted:
+            return ordinal
+    return None
+
+
+def outcome_in_force(outcome: Outcome, *, answered: bool) -> Outcome:
+    """Law 3: what an outcome counts as, once it is known whether the call was answered."""
+    return "answered" if answered and outcome != "machine" else outcome
+
+
+def code_of(outcome: Outcome, *, lost: bool = False) -> int:
+    """How an end is remembered."""
+    return _CODE[outcome] | (LOST if lost else 0)
+
+
+def added(event: TargetAdded, number: int, time: int) -> Idle:
+    """A target as it joins the list."""
+    first = next(print_ for print_ in event.fingerprints if print_ is not None)
+    facts = Facts(
+        id=event.target_id,
+        number=number,
+        types=event.types,
+        fingerprint=int(first, 16),
+        try_count_max=event.try_count_max,
+        priority=event.priority,
+        time_zone=event.time_zone,
+        personal=encode_compact(event.personal),
+    )
+    return Idle(facts, NEW, time, NOW)
+
+
+def evolve(target: Target, event: EventData, time: int) -> Target:
+    """The target after the event. Reads nothing but its arguments."""
+    facts, history = target.facts, target.history
+    match event, target:
+        case DialRequested(), Idle():
+            tries = _counted(history.tries, event.destination_index, 1)
+            begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed)
+            return Progressing(facts, begun, event.attempt_id, event.destination_index, event.not_after, event.expires_at)
+        case DialClaimed(), Progressing():
+            return _changed(target, worker=event.worker)
+        case DialAnswered(), Progressing():
+            return _changed(target, answered=True, expires_at=event.expires_at)
+        case DialEnded(), Progressing():
+            ended = _ended(history, event)
+            if target.deleted:
+                return Deleted(facts, ended)
+            return Idle(facts, ended, time, ended.not_dialed or AFTER_ATTEMPT)
+        case TargetFinished(), Idle() | Done():
+            ends = history.ends[:-1] + bytes((_CODE["answered"],)) if event.late else history.ends
+            return Done(facts, History(history.tries, history.outcomes, history.ordinal, ends), True, target.since, target.wait)  # noqa: FBT003  one field of a record
+        case TargetExhausted(), Idle():
+            return Done(facts, history, False, target.since, target.wait)  # noqa: FBT003  one field of a record
+        case TargetRevived(), Done():
+            return Idle(facts, history, target.since, target.wait)
+        case TargetReopened(), Idle() | Done():
+            return Idle(facts, History(NO_TRIES, b"", history.ordinal, history.ends), time, NOW)
+        case TargetDeleted(), Progressing():
+            return _changed(target, deleted=True)
+        case TargetDeleted(), Idle() | Done():
+            return Deleted(facts, history)
+        case _:
+            return target
+
+
+def _changed(
+    target: Progressing, *, worker: str | None = None, answered: bool = False, expires_at: int | None = None, deleted: bool = False
+) -> Progressing:
+    """An open attempt with something more known about it."""
+    return Progressing(
+        target.facts,
+        target.history,
+        target.attempt_id,
+        target.index,
+        target.not_after,
+        target.expires_at if expires_at is None else expires_at,
+        target.answered or answered,
+        worker or target.worker,
+        target.deleted or deleted,
+    )
+
+
+def _ended(history: History, event: DialEnded) -> History:
+    """Law 2: the history once an attempt is over."""
+    ends = (history.ends + bytes((code_of(event.outcome, lost=event.lost),)))[-REMEMBERED_ENDS:]
+    if event.given_back:
+        tries = _counted(history.tries, event.destination_index, -1)
+        return History(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1)
+    outcomes = bytes(sorted((*history.outcomes, event.destination_index * 8 + result_type(event.outcome))))
+    return History(history.tries, outcomes, history.ordinal, ends)
+
+
+def _counted(tries: tuple[int, ...], index: int, step: int) -> tuple[int, ...]:
+    """The tries with one more, or one less, at an index."""
+    return (*tries[:index], tries[index] + step, *tries[index + 1 :])
