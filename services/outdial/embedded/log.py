@@ -1,0 +1,252 @@
+"""The log on disk: one SQLite file in a data folder that belongs to one process at a time.
+
+WAL, and ``synchronous=FULL``: a commit that returned is on the disk. All writes go through one connection.
+"""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Self
+
+import aiosqlite
+
+from outdial.envelope import Event
+from outdial.views import history
+from outdial.views.projector import Projector, create_all
+
+DATABASE = "outdial.db"
+KEY_FILE = "fingerprint.key"
+LOCK_FILE = "lock"
+CACHED_STATEMENTS = 512
+SCHEMA_VERSION = 1
+_META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
+
+
+class StoreError(Exception):
+    """The store cannot be used. ``reason`` is stable; ``message`` says what was wrong, ``fix`` what to do."""
+
+    def __init__(self, reason: str, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.fix = fix
+
+
+class Lock:
+    """The data folder is this process's own, as long as the file stays open."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = (folder / LOCK_FILE).open("a+")
+        except OSError as error:
+            raise StoreError("data_read_only", f"cannot write in {folder}: {error.strerror}", "choose another folder with --data, or give yourself the right to write there") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.seek(0)
+            owner = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise StoreError("data_in_use", f"{folder} is in use by the process {owner}", "stop that process, or choose another folder with --data") from None
+        try:
+            self._file.truncate(0)
+            self._file.write(str(os.getpid()))
+            self._file.flush()
+        except OSError:
+            self._file.truncate(0)
+
+    def release(self) -> None:
+        """Give the folder back."""
+        with suppress(OSError):
+            self._file.truncate(0)
+        with suppress(OSError):
+            self._file.close()
+
+
+def fingerprint_key(folder: Path, configured: str | None) -> bytes:
+    """The key of the address fingerprints: the configured one, else the folder's own, made when absent.
+
+    Raises:
+        StoreError: ``data_read_only``.
+    """
+    if configured is not None:
+        return configured.encode()
+    path = folder / KEY_FILE
+    try:
+        if path.exists():
+            return path.read_bytes()
+        key = secrets.token_hex(32).encode()
+        aside = path.with_suffix(".new")
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(path)
+    except OSError as error:
+        raise StoreError("data_read_only", f"cannot keep {path}: {error.strerror}", "free some space, or choose another folder with --data") from None
+    return key
+
+
+def fingerprint_of(key: bytes) -> Callable[[str], str]:
+    """The keyed hash of an address: 32 hexadecimal digits."""
+    short = blake2b(key, digest_size=32).digest()
+
+    def fingerprint(text: str) -> str:
+        return blake2b(text.encode(), key=short, digest_size=16).hexdigest()
+
+    return fingerprint
+
+
+def key_id_of(key: bytes) -> str:
+    """The name of a key: it says which key, and nothing about it."""
+    return blake2b(key, digest_size=8, person=b"outdial key id").hexdigest()
+
+
+class Log:
+    """The open log. Use :meth:`open`; close it always, or the process does not end."""
+
+    def __init__(self, folder: Path, lock: Lock, db: aiosqlite.Connection, key: bytes, position: int) -> None:
+        self.folder = folder
+        self.key = key
+        """Of the address fingerprints."""
+        self.position = position
+        """Position of the last committed event."""
+        self._lock = lock
+        self._db = db
+        self._projector = Projector()
+
+    @classmethod
+    async def open(cls, folder: Path, key: str | None = None) -> Self:
+        """Open the log of a folder, and make it when there is none. ``key``: of the fingerprints, when not the folder's own.
+
+        Raises:
+            StoreError: ``data_in_use``, ``data_read_only``, ``database_corrupt``, ``disk_full``, ``key_changed``,
+                ``database_newer``.
+        """
+        lock = Lock(folder)
+        try:
+            return await cls._open(folder, lock, fingerprint_key(folder, key))
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    async def _open(cls, folder: Path, lock: Lock, key: bytes) -> Self:
+        path = folder / DATABASE
+        db = None
+        try:
+            db = await aiosqlite.connect(path, isolation_level=None, cached_statements=CACHED_STATEMENTS)
+            await db.execute("PRAGMA journal_mode=WAL")
+            await db.execute("PRAGMA synchronous=FULL")
+            await db.execute("PRAGMA cache_size=-65536")
+            await db.execute("PRAGMA busy_timeout=5000")
+            await db.execute("BEGIN IMMEDIATE")
+            for statement in (_META, *history.DDL):
+                await db.execute(statement)
+            await create_all(db)
+            await _check_meta(db, "schema", str(SCHEMA_VERSION))
+            await _check_meta(db, "key_id", key_id_of(key))
+            await db.execute("COMMIT")
+            row = await (await db.execute("SELECT coalesce(max(position), 0) FROM log")).fetchone()
+        except sqlite3.Error as error:
+            await _close(db)
+            raise explained(error, path) from None
+        except BaseException:
+            await _close(db)
+            raise
+        return cls(folder, lock, db, key, int(row[0]) if row else 0)
+
+    async def append(self, events: Sequence[Event]) -> None:
+        """Commit events and the views of them, as a whole; on the disk when it returns.
+
+        Raises:
+            sqlite3.Error: nothing was written; what was folded since the last commit must be thrown away.
+        """
+        first = self.position + 1
+        placed = list(enumerate(events, first))
+        db = self._db
+        await db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, values in history.inserts(placed):
+                await db.execute(statement, values)
+            await self._projector.apply(db, placed)
+            await db.execute("COMMIT")
+        except BaseException:
+            self._projector = Projector()
+            with suppress(sqlite3.Error):
+                await db.execute("ROLLBACK")
+            raise
+        self.position = first + len(events) - 1
+
+    async def probe(self) -> None:
+        """Write something small, to learn whether the disk takes writes again."""
+        await self._db.execute("BEGIN IMMEDIATE")
+        try:
+            await self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('probe', hex(randomblob(4096)))")
+            await self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                await self._db.execute("ROLLBACK")
+            raise
+
+    async def close(self) -> None:
+        """Close the file and give the folder back."""
+        await _close(self._db)
+        self._lock.release()
+
+
+async def _close(db: aiosqlite.Connection | None) -> None:
+    if db is not None:
+        with suppress(sqlite3.Error):
+            await db.close()
+
+
+async def _check_meta(db: aiosqlite.Connection, name: str, value: str) -> None:
+    """Note a fact about the log when it is new, and hold it against the program ever after."""
+    await db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)", (name, value))
+    row = await (await db.execute("SELECT value FROM meta WHERE name = ?", (name,))).fetchone()
+    found = None if row is None else str(row[0])
+    if found == value:
+        return
+    if name == "key_id":
+        raise StoreError("key_changed", "the fingerprint key is not the one this log was written with", "start with the old OUTDIAL_FINGERPRINT_KEY, or put fingerprint.key back")
+    raise StoreError("database_newer", f"the database has schema {found}, this program knows {value}", "use the version of the program that wrote it")
+
+
+def explained(error: sqlite3.Error, path: Path) -> StoreError:
+    """What is wrong with the database, for people."""
+    match getattr(error, "sqlite_errorname", ""):
+        case "SQLITE_FULL":
+            return StoreError("disk_full", f"no space left for {path}", "free some space")
+        case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM" | "SQLITE_READONLY_DIRECTORY" | "SQLITE_READONLY_DBMOVED":
+            return StoreError("data_read_only", f"cannot write {path}", "choose another folder with --data, or give yourself the right to write there")
+        case "SQLITE_BUSY" | "SQLITE_LOCKED":
+            return StoreError("data_in_use", f"{path} is locked by another program", "close that program")
+        case name if name.startswith("SQLITE_IOERR"):
+            return StoreError("disk_error", f"the disk refused to read or write {path}", "check the disk")
+        case _:
+            return StoreError("database_corrupt", f"{path} is not a database this program can read", "put a backup back, or move the file away to begin anew")
+
+
+def open_reader(folder: Path) -> sqlite3.Connection:
+    """A read-only connection, for the event loop's own thread: point reads take microseconds, a thread would cost more.
+
+    Raises:
+        StoreError: ``data_missing``, ``database_corrupt``.
+    """
+    path = folder / DATABASE
+    if not path.exists():
+        raise StoreError("data_missing", f"there is no database in {folder}", "start a server there with: outdial serve --data FOLDER")
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, cached_statements=CACHED_STATEMENTS)
+        db.execute("PRAGMA query_only=ON")
+        db.execute("SELECT 1 FROM log LIMIT 1")
+    except sqlite3.Error as error:
+        raise explained(error, path) from None
+    return db
