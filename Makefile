@@ -1,0 +1,49 @@
+# The verbs of this repository. Each sets up .venv by itself; all they need is Python 3.11+ and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: run test check bench docs lock wheel clean
+.DELETE_ON_ERROR:
+
+run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
+	$(BIN)/outdial demo
+
+test: .venv/for-development ## Run all tests. Some only: make test TESTS=tests/schemas
+	$(BIN)/python -m pytest $(TESTS)
+
+check: .venv/for-development ## Lint, format and types.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: .venv/for-development ## Measure.
+	$(BIN)/python -m benchmarks
+
+docs: .venv/for-development ## Write again every file that is made from the code.
+	$(BIN)/python docs/generate.py
+
+lock: ## Resolve the locks anew (needs uv).
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
+	    --group build pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+wheel: .venv/for-development ## Build the wheel into dist/.
+	rm -rf dist
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## Remove what these verbs made. Data folders stay.
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+.venv/for-run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Outdial needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make $(MAKECMDGOALS) PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/for-development: .venv/for-run requirements-dev.lock
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
