@@ -20,7 +20,9 @@ CALLABLE_TYPES = frozenset({"tel", "sip"})
 """What a campaign of type ``call`` can dial."""
 
 _NUMBER = re.compile(r"\+[0-9]{7,15}")
-_SIP = re.compile(r"(?:sips?:)?(?P<user>[^\s@<>\"]+)@(?P<host>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?P<rest>(?::[0-9]{1,5})?(?:[;?][^\s<>\"]*)?)")
+_SIP = re.compile(
+    r"(?:sips?:)?(?P<user>[^\s@<>\"]+)@(?P<host>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?P<rest>(?::[0-9]{1,5})?(?:[;?][^\s<>\"]*)?)"
+)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\]{1,253}")
 
@@ -34,6 +36,7 @@ class Address(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
     type: Name = ""
+    """`tel`, `sip`, `email`, `whatsapp`, or a kind named by a UUID (`agent`, `line`, ...)."""
     target: Endpoint = ""
     target_name: Name = ""
     name: Name = ""

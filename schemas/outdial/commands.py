@@ -28,8 +28,11 @@ class Command(BaseModel):
     """True when its id is spent even if it changed nothing (design section 5, repeats)."""
 
     id: Id | None = None
+    """Makes it idempotent: the same id again is the same answer. Absent: derived."""
     customer_id: Id | None = None
+    """Whose stream it is for; a door sets it, whatever came."""
     actor: Name | None = None
+    """Who asked, for the history. Information only."""
     time: Instant | None = None
     """When the sender made it: information only, no rule reads it."""
 

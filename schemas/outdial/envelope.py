@@ -51,15 +51,28 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     specversion: Literal["1.0"]
+    """The version of CloudEvents."""
     id: str
+    """``kind/stream/sequence``: the same event has the same id wherever it is read."""
     source: Literal["outdial"]
+    """Who speaks."""
     type: str
+    """What happened."""
     subject: str
+    """The stream: the id of the outdial, outplan or campaign."""
     time: Instant
+    """When, by the ledger's clock; it never goes back within a log."""
     datacontenttype: Literal["application/json"]
+    """The form of ``data``."""
     dataschema: str
+    """``outdial/<type>/<version>``. A new meaning is a new version."""
     sequence: int
+    """Ordinal within the stream, from 1, without gaps."""
     causationid: str
+    """The command that caused it."""
     causationhash: str
+    """16 hexadecimal digits over what the command asked; empty for what became due."""
     actor: str | None = None
+    """Who asked, if the command said so."""
     data: dict[str, Any]
+    """What happened, in the shape ``dataschema`` names."""

@@ -52,6 +52,7 @@ class Rejection(BaseModel):
     """A stable word; the table is in ``docs/reasons.md``."""
     message: str
     at: Instant
+    """When it was refused."""
     original: str
     """At most 64 KiB of what came."""
     original_length: int

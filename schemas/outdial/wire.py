@@ -64,7 +64,10 @@ def decode_command(text: bytes) -> Command:
     try:
         return _adapter().validate_json(text)
     except ValidationError as error:
-        if all(found["type"] == "extra_forbidden" and str(found["loc"][-1]).startswith("x_") for found in error.errors(include_url=False, include_input=False)):
+        if all(
+            found["type"] == "extra_forbidden" and str(found["loc"][-1]).startswith("x_")
+            for found in error.errors(include_url=False, include_input=False)
+        ):
             return command_from(_without_extensions(from_json(text)))
         raise explained(error) from None
 

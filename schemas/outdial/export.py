@@ -1,0 +1,141 @@
+"""JSON Schema 2020-12 of every message, made from the models. The files stand in ``schemas/json``.
+
+The text under a field in the source becomes its ``description``. It is read from the source here and
+not by pydantic (``use_attribute_docstrings``), which would do it at every start of the program and
+takes half as long again for importing the models (measured: 135 ms without, 190 ms with it).
+"""
+
+import ast
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from outdial.commands import COMMANDS, Command
+from outdial.envelope import CloudEvent
+from outdial.events import EVENTS, EventData
+from outdial.requests import Answer, DialRequest, Rejection
+from outdial.vocabulary import MEANING
+
+DIALECT: Final = GenerateJsonSchema.schema_dialect
+OUTGOING: Final[Mapping[str, type[BaseModel]]] = {
+    "answer": Answer,
+    "cloud-event": CloudEvent,
+    "dial-request": DialRequest,
+    "rejection": Rejection,
+}
+
+
+def documents() -> dict[str, str]:
+    """Every schema by its path below ``schemas/json``, as the text of the file."""
+    found = {f"commands/{name}.json": _command(name, model) for name, model in COMMANDS.items()}
+    found |= {f"events/{name}.json": _event(name, model) for name, model in EVENTS.items()}
+    found |= {f"{name}.json": _headed(f"urn:outdial:{name}", _open(_schema(model))) for name, model in OUTGOING.items()}
+    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in found.items()}
+
+
+def write(folder: Path) -> list[Path]:
+    """Make ``folder`` hold the schemas and no other JSON file; returns the paths written."""
+    texts = documents()
+    for stale in folder.rglob("*.json"):
+        if stale.relative_to(folder).as_posix() not in texts and stale.parent.name in {"commands", "events"}:
+            stale.unlink()
+    written = []
+    for path, text in texts.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        written.append(file)
+    return written
+
+
+def _command(name: str, model: type[Command]) -> dict[str, Any]:
+    """A command: its ``type`` is required on the wire, and any ``x_...`` field is allowed beside its own."""
+    schema = _schema(model)
+    schema["required"] = ["type", *schema.get("required", [])]
+    for part in _objects(schema):
+        if part.get("additionalProperties") is False:
+            part["patternProperties"] = {"^x_": True}
+    if model.internal:
+        schema["description"] += "\n\nOnly the ledger sends it; from anybody else it is refused (`internal_command`)."
+    return _headed(f"urn:outdial:command:{name}", schema)
+
+
+def _event(name: str, model: type[EventData]) -> dict[str, Any]:
+    """An event: the CloudEvents envelope around its ``data``."""
+    envelope, data = _open(_schema(CloudEvent)), _open(_schema(model))
+    definitions = envelope.pop("$defs", {}) | data.pop("$defs", {})
+    data.pop("title")
+    envelope["title"] = name
+    envelope["description"] = data.pop("description")
+    fields = envelope["properties"]
+    fields["id"]["pattern"] = f"^{model.kind}/[0-9a-f-]{{36}}/[1-9][0-9]*$"
+    fields["type"]["const"] = name
+    fields["dataschema"]["const"] = f"outdial/{name}/1"
+    fields["data"] = {"description": fields["data"]["description"], **data}
+    if definitions:
+        envelope["$defs"] = definitions
+    return _headed(f"urn:outdial:event:{name}:1", envelope)
+
+
+def _headed(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"$schema": DIALECT, "$id": name, **schema}
+
+
+def _open(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as its readers have to take it: fields may be added, and a reader ignores what it does not know."""
+    for part in _objects(schema):
+        if part.get("additionalProperties") is False:
+            del part["additionalProperties"]
+    return schema
+
+
+def _objects(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [schema, *schema.get("$defs", {}).values()]
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(schema_generator=_Described)
+
+
+class _Described(GenerateJsonSchema):
+    """Adds to every field what its source says about it, and leaves out the titles that only repeat its name."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        texts = field_texts(schema["cls"])
+        for name, field in made.get("properties", {}).items():
+            text = texts.get(name) or MEANING.get(name)
+            if text is not None:
+                field["description"] = text
+        return made
+
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002  the name and shape are pydantic's
+        return False
+
+
+def field_texts(model: type[BaseModel]) -> Mapping[str, str]:
+    """The text that stands under each field in the source of a model and of the models it extends."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if issubclass(base, BaseModel) and base is not BaseModel:
+            found |= _texts_in(ast.parse(inspect.getsource(base)))
+    return found
+
+
+def _texts_in(source: ast.Module) -> dict[str, str]:
+    (definition,) = source.body
+    assert isinstance(definition, ast.ClassDef)  # noqa: S101  inspect gives the source of one class
+    found = {}
+    for field, text in zip(definition.body, definition.body[1:], strict=False):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                found[name] = inspect.cleandoc(words)
+            case _:
+                pass
+    return found
