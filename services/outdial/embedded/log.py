@@ -15,9 +15,10 @@ from typing import IO, Self
 
 import aiosqlite
 
+from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
 from outdial.views import history
-from outdial.views.projector import Projector, create_all
+from outdial.views.projector import Projector, create_all, drop_all
 
 DATABASE = "outdial.db"
 KEY_FILE = "fingerprint.key"
@@ -153,6 +154,7 @@ class Log:
             await _check_meta(db, "schema", str(SCHEMA_VERSION))
             await _check_meta(db, "key_id", key_id_of(key))
             await db.execute("COMMIT")
+            await feed(db, db, _silent)
             row = await (await db.execute("SELECT coalesce(max(position), 0) FROM log")).fetchone()
         except sqlite3.Error as error:
             await _close(db)
@@ -184,6 +186,17 @@ class Log:
             raise
         self.position = first + len(events) - 1
 
+    async def drop_views(self) -> None:
+        """Forget every view; they stand at position 0."""
+        await self._db.execute("BEGIN IMMEDIATE")
+        await drop_all(self._db)
+        await create_all(self._db)
+        await self._db.execute("COMMIT")
+
+    async def catch_up(self, progress: Progress) -> int:
+        """Bring the views to the end of the log; returns its position."""
+        return await feed(self._db, self._db, progress)
+
     async def probe(self) -> None:
         """Write something small, to learn whether the disk takes writes again."""
         await self._db.execute("BEGIN IMMEDIATE")
@@ -199,6 +212,10 @@ class Log:
         """Close the file and give the folder back."""
         await _close(self._db)
         self._lock.release()
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
 
 
 async def _close(db: aiosqlite.Connection | None) -> None:

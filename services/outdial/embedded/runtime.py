@@ -61,6 +61,7 @@ class Embedded:
         self._arrived = asyncio.Event()
         self._committed = asyncio.Condition()
         self._stopping = False
+        self._released = False
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -111,11 +112,22 @@ class Embedded:
 
     async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the caller's own limit, in seconds
         """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
-        if self.position <= position and not self._stopping:
+        if self.position <= position and not self._released:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout), self._committed:
-                    await self._committed.wait_for(lambda: self.position > position or self._stopping)
+                    await self._committed.wait_for(lambda: self.position > position or self._released)
         return self.position
+
+    async def sleep_until(self, instant: int) -> None:
+        """Return when the ledger's time has reached an instant, microseconds."""
+        while (left := instant - self.now()) > 0:
+            await asyncio.sleep(left / 1e6 / self._speed)
+
+    async def release_readers(self) -> None:
+        """Let everybody go who waits for a commit, now and from here on: the service is about to stop."""
+        self._released = True
+        async with self._committed:
+            self._committed.notify_all()
 
     async def wait_failed(self) -> None:
         """Return when the runtime has ended; raise what ended it, if it was not :meth:`close`."""
@@ -128,8 +140,7 @@ class Embedded:
         """Commit what has arrived, end the loop, close the files."""
         self._stopping = True
         self._arrived.set()
-        async with self._committed:
-            self._committed.notify_all()
+        await self.release_readers()
         if self._task is not None:
             await asyncio.wait([self._task])
         self._fail_waiting(Unavailable("stopping", "the service is stopping; try again in a moment"))
@@ -148,8 +159,7 @@ class Embedded:
             self._fail_waiting(Unavailable("failed", "the service failed and has to be started again"))
             raise
         finally:
-            async with self._committed:
-                self._committed.notify_all()
+            await self.release_readers()
 
     async def _wait(self) -> None:
         """Until something arrives or falls due."""

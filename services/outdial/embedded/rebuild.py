@@ -1,0 +1,64 @@
+"""Views built anew from the log, and compared with the live ones. Building from position 0 is the normal path."""
+
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiosqlite
+
+from outdial.embedded.feed import Progress, feed
+from outdial.embedded.log import CACHED_STATEMENTS, DATABASE, Log, StoreError, explained
+from outdial.views import projector
+
+async def rebuild(folder: Path, progress: Progress) -> int:
+    """Drop all views of a folder and build them from position 0; returns the position they stand at.
+
+    Killed on the way, the next start goes on from where it was.
+
+    Raises:
+        StoreError: the folder cannot be used.
+    """
+    if not (folder / DATABASE).exists():
+        raise StoreError("data_missing", f"there is no database in {folder}", "name the folder with --data")
+    log = await Log.open(folder)
+    try:
+        await log.drop_views()
+        return await log.catch_up(progress)
+    except sqlite3.Error as error:
+        raise explained(error, folder / DATABASE) from None
+    finally:
+        await log.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Digests of the live views, and of views built from the log aside, at one position."""
+
+    position: int
+    live: str
+    rebuilt: str
+
+
+async def verify(folder: Path, progress: Progress) -> Comparison:
+    """Build the views aside and compare them with the live ones. A server may be running; nothing is changed.
+
+    Raises:
+        StoreError: ``data_missing``, ``database_corrupt``, ``disk_full``.
+    """
+    path = folder / DATABASE
+    if not path.exists():
+        raise StoreError("data_missing", f"there is no database in {folder}", "name the folder with --data")
+    try:
+        with tempfile.TemporaryDirectory(prefix="outdial-verify-") as aside:
+            async with (
+                aiosqlite.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None) as live,
+                aiosqlite.connect(Path(aside) / DATABASE, isolation_level=None, cached_statements=CACHED_STATEMENTS) as views,
+            ):
+                await live.execute("BEGIN")
+                await views.execute("PRAGMA synchronous=OFF")
+                await projector.create_all(views)
+                position = await feed(live, views, progress)
+                return Comparison(position, await projector.digest(live), await projector.digest(views))
+    except sqlite3.Error as error:
+        raise explained(error, path) from None
