@@ -1,13 +1,17 @@
 """The log as a table, and the history read from it.
 
-In the embedded runtime this table is the log itself; elsewhere it is a copy of what was read. The columns
-are the few by which history is asked for; ``body`` is the event as it is on the wire.
+In the embedded runtime this table is the log itself; elsewhere it is a copy of what was read. ``body`` is
+the event as it is on the wire. History is asked for by stream and by target, through 32-bit hashes of their
+ids: an index on random texts costs more than all the rest of an import. Whoever looks up by a hash
+compares the id as well. TargetAdded is left out of the index by target: the view of targets knows where it stands.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 
 from outdial.envelope import Event
+from outdial.events import TargetAdded
+from outdial.views.places import key_of
 from outdial.wire import encode_event
 
 DDL = (
@@ -16,22 +20,25 @@ DDL = (
         stream TEXT NOT NULL,
         sequence INTEGER NOT NULL,
         type TEXT NOT NULL,
-        target TEXT,
+        stream_key INTEGER NOT NULL,
+        target_key INTEGER,
         time INTEGER NOT NULL,
         body TEXT NOT NULL
     )""",
-    "CREATE INDEX IF NOT EXISTS log_stream ON log (stream)",
-    "CREATE INDEX IF NOT EXISTS log_target ON log (target) WHERE target IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS log_stream ON log (stream_key)",
+    "CREATE INDEX IF NOT EXISTS log_target ON log (target_key) WHERE target_key IS NOT NULL",
 )
-COLUMNS = 7
 ROWS_AT_ONCE = 256
 """Rows of one INSERT. A statement is one hand-over between the writer's thread and the event loop, however long it is."""
 
-_INSERT = "INSERT INTO log (position, stream, sequence, type, target, time, body) VALUES "
-_ROW = "(?,?,?,?,?,?,?)"
+_INSERT = "INSERT INTO log (position, stream, sequence, type, stream_key, target_key, time, body) VALUES "
+_ROW = "(?,?,?,?,?,?,?,?)"
 _AFTER = "SELECT position, body FROM log WHERE position > ? ORDER BY position LIMIT ?"
-_OF_STREAM = "SELECT position, body FROM log WHERE stream = ? AND position > ? ORDER BY position LIMIT ?"
-_OF_TARGET = "SELECT position, body FROM log WHERE target = ? AND position > ? ORDER BY position LIMIT ?"
+_OF_STREAM = "SELECT position, body FROM log WHERE stream_key = ? AND position > ? AND stream = ? ORDER BY position LIMIT ?"
+_OF_TARGET = """SELECT position, body FROM log
+    WHERE (target_key = :key AND position > :after OR position = :added AND position > :after)
+    AND stream = :stream AND body ->> '$.data.target_id' = :target
+    ORDER BY position LIMIT :limit"""
 _LAST = "SELECT coalesce(max(position), 0) FROM log"
 _LAST_TIME = "SELECT time FROM log WHERE position = (SELECT max(position) FROM log)"
 
@@ -50,12 +57,14 @@ def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[obj
         values: list[object] = []
         for position, event in events[start : start + rows]:
             data = event.data
+            target_id = getattr(data, "target_id", None)
             values += (
                 position,
                 event.stream,
                 event.sequence,
                 type(data).__name__,
-                getattr(data, "target_id", None),
+                key_of(event.stream),
+                None if target_id is None or isinstance(data, TargetAdded) else key_of(target_id),
                 event.time,
                 encode_event(event).decode(),
             )
@@ -63,13 +72,17 @@ def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[obj
         start += rows
 
 
-def page(db: sqlite3.Connection, after: int, limit: int, *, stream: str | None = None, target_id: str | None = None) -> list[Row]:
-    """Events after a position, oldest first; of one stream or one target when named."""
-    if target_id is not None:
-        return db.execute(_OF_TARGET, (target_id, after, limit)).fetchall()
+def page(db: sqlite3.Connection, after: int, limit: int, *, stream: str | None = None) -> list[Row]:
+    """Events after a position, oldest first; of one stream when named."""
     if stream is not None:
-        return db.execute(_OF_STREAM, (stream, after, limit)).fetchall()
+        return db.execute(_OF_STREAM, (key_of(stream), after, stream, limit)).fetchall()
     return db.execute(_AFTER, (after, limit)).fetchall()
+
+
+def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, added: int, after: int, limit: int) -> list[Row]:  # noqa: PLR0913  what names a page
+    """Events of one target after a position, oldest first. ``added``: the position of its TargetAdded (``targets.get``)."""
+    asked = {"key": key_of(target_id), "stream": outdial_id, "target": target_id, "added": added, "after": after, "limit": limit}
+    return db.execute(_OF_TARGET, asked).fetchall()
 
 
 def last_position(db: sqlite3.Connection) -> int:
