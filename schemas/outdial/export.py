@@ -10,7 +10,8 @@ import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -108,11 +109,14 @@ class _Described(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made = super().model_schema(schema)
-        texts = field_texts(schema["cls"])
+        model = schema["cls"]
+        texts = field_texts(model)
         for name, field in made.get("properties", {}).items():
             text = texts.get(name) or MEANING.get(name)
             if text is not None:
                 field["description"] = text
+        if "required" in made:  # what is null is left out of the text, so a field that may be is never required
+            made["required"] = [name for name in made["required"] if NoneType not in get_args(model.model_fields[name].annotation)]
         return made
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002  the name and shape are pydantic's

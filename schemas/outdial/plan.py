@@ -30,9 +30,9 @@ class Plan(BaseModel):
     source: OptionalAddress = None
     """The caller id of every attempt, or none."""
     dial_timeout: Annotated[int, Field(ge=0, le=DAY_MS)] = DEFAULT_DIAL_TIMEOUT
-    """How long an attempt may ring. 0 dials as 30,000."""
+    """How long an attempt may ring, milliseconds. 0 dials as 30,000."""
     try_interval: Milliseconds = DEFAULT_TRY_INTERVAL
-    """From the end of one attempt on a target to the earliest start of its next."""
+    """From the end of one attempt on a target to the earliest start of its next, milliseconds."""
     max_try_count_0: Count = 0
     max_try_count_1: Count = 0
     max_try_count_2: Count = 0
@@ -48,11 +48,11 @@ class Plan(BaseModel):
     calls_per_second: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Requests the outdial may emit within any one second."""
     pickup_timeout: Annotated[int, Field(ge=1_000, le=DAY_MS)] = 60_000
-    """How long after the request the call may still be started (``not_after``)."""
+    """How long after the request the call may still be started (``not_after``), milliseconds."""
     result_grace: Annotated[int, Field(ge=0, le=7 * DAY_MS)] = 600_000
-    """How long after ringing must have ended a result is waited for, before the attempt counts as lost."""
+    """How long after ringing must have ended a result is waited for, before the attempt counts as lost, milliseconds."""
     max_call_duration: Annotated[int, Field(ge=1_000, le=7 * DAY_MS)] = 14_400_000
-    """How long an answered call may last before its result counts as lost."""
+    """How long an answered call may last before its result counts as lost, milliseconds."""
 
     @property
     def caps(self) -> tuple[int, ...]:
