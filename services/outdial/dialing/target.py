@@ -21,6 +21,7 @@ Source: design section 5; contract 4, C3 to C6, C16, C17, C27.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from outdial.commands import OUTCOMES, Outcome
 from outdial.dialing.rules import AFTER_ATTEMPT, NOW, Shape, result_type, wait_us
@@ -178,7 +179,7 @@ def added(event: TargetAdded, number: int, time: int) -> Idle:
     facts = Facts(
         id=event.target_id,
         number=number,
-        types=event.types,
+        types=_shared(event.types),
         fingerprint=int(first, 16),
         try_count_max=event.try_count_max,
         priority=event.priority,
@@ -186,6 +187,12 @@ def added(event: TargetAdded, number: int, time: int) -> Idle:
         personal=encode_compact(event.personal),
     )
     return Idle(facts, NEW, time, NOW)
+
+
+@lru_cache(maxsize=4_096)
+def _shared(types: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """One tuple for all targets with the same types: a list of a million has a few."""
+    return types
 
 
 def evolve(target: Target, event: EventData, time: int) -> Target:
