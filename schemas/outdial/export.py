@@ -32,12 +32,12 @@ OUTGOING: Final[Mapping[str, type[BaseModel]]] = {
 }
 
 
-def documents() -> dict[str, str]:
-    """Every schema by its path below ``schemas/json``, as the text of the file."""
+def documents() -> dict[str, bytes]:
+    """Every schema by its path below ``schemas/json``, as the bytes of the file."""
     found = {f"commands/{name}.json": _command(name, model) for name, model in COMMANDS.items()}
     found |= {f"events/{name}.json": _event(name, model) for name, model in EVENTS.items()}
     found |= {f"{name}.json": _headed(f"urn:outdial:{name}", _open(_schema(model))) for name, model in OUTGOING.items()}
-    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in found.items()}
+    return {path: json.dumps(schema, indent=2, ensure_ascii=False).encode() + b"\n" for path, schema in found.items()}
 
 
 def write(folder: Path) -> list[Path]:
@@ -50,7 +50,7 @@ def write(folder: Path) -> list[Path]:
     for path, text in texts.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(text)
         written.append(file)
     return written
 

@@ -36,7 +36,7 @@ def fields(node: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_the_checked_in_schemas_are_those_of_the_models() -> None:
-    found = {file.relative_to(FOLDER).as_posix(): file.read_text(encoding="utf-8") for file in FOLDER.rglob("*.json")}
+    found = {file.relative_to(FOLDER).as_posix(): file.read_bytes() for file in FOLDER.rglob("*.json")}
 
     stale = sorted(path for path in found.keys() | DOCUMENTS.keys() if found.get(path) != DOCUMENTS.get(path))
 
