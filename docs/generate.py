@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 def main() -> None:
     """Write them all and say how many."""
     written = export.write(ROOT / "schemas" / "json")
-    print(f"schemas/json: {len(written)} files")  # noqa: T201  a program for people
+    print(f"schemas/json: {len(written)} files")
 
 
 if __name__ == "__main__":
