@@ -33,7 +33,9 @@ def checked(index: int, address: Address) -> str:
         raise Rejected("address_type_unknown", f"destination_{index}.type must be one of {', '.join(sorted(ADDRESS_TYPES))}")
     text = normalized(address.type, address.target)
     if text is None:
-        raise Rejected("address_invalid", f"destination_{index}.target is not a valid {address.type} address: {_FORMS.get(address.type, 'a UUID')}")
+        raise Rejected(
+            "address_invalid", f"destination_{index}.target is not a valid {address.type} address: {_FORMS.get(address.type, 'a UUID')}"
+        )
     if address.type == "tel" and not _can_exist(text):
         raise Rejected("address_invalid", f"destination_{index}.target cannot be dialed: no country has numbers of this length and prefix")
     return f"{address.type}:{text}"
@@ -99,5 +101,3 @@ def dialable(address: Address) -> Address:
         if text is not None and text != address.target:
             return address.model_copy(update={"target": text})
     return address
-
-

@@ -207,11 +207,7 @@ class Agenda:
     def _belongs(self, target: Idle, queue: Queue) -> bool:
         """Whether a target that once entered a queue has not moved on to another since."""
         history, shape = target.history, queue.shape
-        return (
-            target.wait == queue.wait
-            and history.tries == shape.tries
-            and (not self._by_outcome or history.outcomes == shape.outcomes)
-        )
+        return target.wait == queue.wait and history.tries == shape.tries and (not self._by_outcome or history.outcomes == shape.outcomes)
 
     def _give_token(self, queue: Queue, *, awake_at: int | None = None) -> None:
         """Make a queue's one valid token anew, for the target now first in it."""

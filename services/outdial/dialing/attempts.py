@@ -1,5 +1,7 @@
 """Decisions about attempts: request, claim, answer, result, lease. Source: design section 5."""
 
+from typing import Literal
+
 from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, Outcome, RequestDial
 from outdial.commands import DialAnswered as SayAnswered
 from outdial.dialing.decision import Rejected
@@ -30,6 +32,8 @@ from outdial.events import (
 )
 from outdial.plan import RetryMode
 from outdial.scalars import MILLISECOND_US
+
+Rule = Literal["first_try", "retry", "next_destination", "not_dialed_again"]
 
 
 def request(outdial: Outdial, command: RequestDial, now: int) -> list[OutdialEvent]:
@@ -66,7 +70,7 @@ def request(outdial: Outdial, command: RequestDial, now: int) -> list[OutdialEve
     ]
 
 
-def _rule(target: Idle, index: int) -> str:
+def _rule(target: Idle, index: int) -> Rule:
     """Why this request, in a word."""
     if target.wait > AFTER_ATTEMPT:
         return "not_dialed_again"
@@ -181,7 +185,7 @@ def _word_for_closed(outdial: Outdial, target: Target, attempt_id: str, outcome:
         return [TargetFinished(target_id=target.facts.id, attempt_id=attempt_id, late=True)]
     if end is not None and end & ~LOST == code_of(outcome):
         return []
-    reason = "closed" if is_last else "superseded"
+    reason: Literal["closed", "superseded"] = "closed" if is_last else "superseded"
     return [ResultIgnored(attempt_id=attempt_id, target_id=target.facts.id, outcome=outcome, reason=reason)]
 
 
@@ -202,5 +206,3 @@ def _ordinal_of(outdial: Outdial, target: Target, attempt_id: str) -> int:
     if ordinal is None:
         raise Rejected("attempt_unknown", "this target never had such an attempt")
     return ordinal
-
-

@@ -92,7 +92,7 @@ class Campaign:
 # --- evolve -------------------------------------------------------------------------------------------
 
 
-def evolve(campaign: Campaign, event: CampaignEvent) -> None:  # noqa: C901  one case an event
+def evolve(campaign: Campaign, event: CampaignEvent) -> None:
     """Fold one event."""
     campaign.version += 1
     match event:
@@ -141,7 +141,7 @@ def asked_of(resources: Resources) -> list[tuple[Kind, str]]:
 # --- decide -------------------------------------------------------------------------------------------
 
 
-def decide(campaign: Campaign | None, command: CampaignCommands) -> Decision:  # noqa: C901, PLR0911  one case a command
+def decide(campaign: Campaign | None, command: CampaignCommands) -> Decision:
     """What a command to a campaign comes to.
 
     Raises:
@@ -262,9 +262,7 @@ def _released(campaign: Campaign, outdial_id: str) -> list[FollowUp]:
 
 def _update(campaign: Campaign, command: UpdateCampaign) -> Decision:
     fields = ("campaign_type", "name", "detail", "service_level", "end_handle", "actions")
-    changed = {
-        name: value for name in fields if (value := getattr(command, name)) is not None and value != getattr(campaign, name)
-    }
+    changed = {name: value for name in fields if (value := getattr(command, name)) is not None and value != getattr(campaign, name)}
     return Decision([CampaignUpdated(**changed)] if changed else [])
 
 
@@ -311,9 +309,7 @@ def _run(campaign: Campaign, command: RunCampaign) -> Decision:
         end_handle=campaign.end_handle,
         chain=chain,
     )
-    return Decision(
-        [CampaignStarted(run=run, outdial_id=outdial_id, outplan_id=outplan_id, chain=chain)], [FollowUp(told, awaited=True)]
-    )
+    return Decision([CampaignStarted(run=run, outdial_id=outdial_id, outplan_id=outplan_id, chain=chain)], [FollowUp(told, awaited=True)])
 
 
 def _stop(campaign: Campaign) -> Decision:

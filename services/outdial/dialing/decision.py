@@ -8,7 +8,7 @@ from outdial.events import EventData
 from outdial.requests import Item
 
 
-class Rejected(Exception):  # noqa: N818  the name says what became of the command
+class Rejected(Exception):
     """A rule says no. ``reason`` is a stable word, ``message`` a sentence for people."""
 
     def __init__(self, reason: str, message: str) -> None:

@@ -124,7 +124,9 @@ class Ledger:
         command_id = command.id or ZERO_ID
         answer = {"command_id": command_id, "type": command.type, "stream": command.stream}  # type: ignore[attr-defined]
         if command.from_ledger_only and not internal:
-            return Effects(_refusal(answer, Rejected("internal_command", f"{answer['type']} is the ledger's own; it is not taken from outside")))
+            return Effects(
+                _refusal(answer, Rejected("internal_command", f"{answer['type']} is the ledger's own; it is not taken from outside"))
+            )
         content = "" if internal else content_hash(command)
         repeated = self._repeated(command, command_id, content) if content else None
         if repeated == "id_reused":
@@ -196,7 +198,7 @@ class Ledger:
             case _:
                 return self._decide_outdial(command, now)
 
-    def _decide_outdial(self, command: Command, now: int) -> Decision:  # noqa: C901, PLR0911, PLR0912  one case a command
+    def _decide_outdial(self, command: Command, now: int) -> Decision:
         outdial = self.outdials.get(command.stream)
         match command:
             case CreateOutdial():
@@ -293,9 +295,7 @@ class Ledger:
 
     # --- what follows ---------------------------------------------------------------------------------
 
-    def _take(  # noqa: PLR0913  what an event is made of
-        self, data: EventData, command: Command, command_id: str, content: str, now: int, effects: Effects
-    ) -> None:
+    def _take(self, data: EventData, command: Command, command_id: str, content: str, now: int, effects: Effects) -> None:
         """Make an event of what was decided, fold it, and collect what it owes others."""
         stream = command.stream
         outdial = self.outdials.get(stream) if isinstance(data, OutdialEvent) else None

@@ -1,5 +1,7 @@
 """Decisions about an outdial as a list: the outdial itself, and who is on it. Source: contract 3.1, 3.2, C2, C5, C19."""
 
+from typing import Literal
+
 from outdial.commands import (
     AddTarget,
     AddTargets,
@@ -92,7 +94,7 @@ def add_many(outdial: Outdial, command: AddTargets, fingerprint: Fingerprint, ke
     return decision
 
 
-def _add(  # noqa: PLR0913  what an item is judged by
+def _add(
     outdial: Outdial,
     target: NewTarget,
     index: int,
@@ -122,10 +124,8 @@ def _add(  # noqa: PLR0913  what an item is judged by
         existing = outdial.by_fingerprint.get(first) or new.get(first)
         if existing is not None:
             message = "a target of this outdial has the same first destination"
-            verdict = "skipped" if on_duplicate == "skip" else "rejected"
-            return None, Item(
-                index=index, result=verdict, target_id=target_id, existing_id=existing, reason="duplicate", message=message
-            )
+            verdict: Literal["skipped", "rejected"] = "skipped" if on_duplicate == "skip" else "rejected"
+            return None, Item(index=index, result=verdict, target_id=target_id, existing_id=existing, reason="duplicate", message=message)
     event = TargetAdded(
         target_id=target_id,
         types=tuple(None if found is None else found.type for found in destinations),

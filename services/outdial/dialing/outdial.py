@@ -105,7 +105,7 @@ class Outdial:
 
     # --- evolve -------------------------------------------------------------------------------------
 
-    def evolve(self, event: OutdialEvent, time: int) -> None:  # noqa: C901, PLR0912  one case an event
+    def evolve(self, event: OutdialEvent, time: int) -> None:
         """Fold one event. Reads nothing but the state and the event."""
         self.version += 1
         match event:

@@ -143,9 +143,7 @@ def _follow(outplan: Outplan | None, command: FollowPlan) -> Decision:
     except Rejected as why:
         refusal = RefusePlan(outdial_id=command.outdial_id, outplan_id=command.outplan_id, ask=command.ask, reason=why.reason)
         return Decision(refused=why, follow_ups=[FollowUp(refusal, awaited=True)])
-    told = ApplyPlan(
-        outdial_id=command.outdial_id, outplan_id=found.id, ask=command.ask, version=found.plan_version, plan=found.plan
-    )
+    told = ApplyPlan(outdial_id=command.outdial_id, outplan_id=found.id, ask=command.ask, version=found.plan_version, plan=found.plan)
     known = found.followers.get(command.outdial_id) == command.ask
     events: list[OutplanEvent] = [] if known else [OutplanFollowed(outdial_id=command.outdial_id, ask=command.ask)]
     return Decision([*events], [FollowUp(told, awaited=True)])

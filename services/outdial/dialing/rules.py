@@ -80,7 +80,9 @@ def warnings_of(plan: Plan) -> list[str]:
     """What about a plan is allowed but rarely meant, for people."""
     found = []
     if plan.retry_mode is RetryMode.DESTINATION and not any(plan.caps):
-        found.append(f"no_tries_in_plan: {', '.join(CAP_FIELDS)} are all 0, so nothing is dialed (meant types of result? retry_mode=result)")
+        found.append(
+            f"no_tries_in_plan: {', '.join(CAP_FIELDS)} are all 0, so nothing is dialed (meant types of result? retry_mode=result)"
+        )
     if 0 < plan.dial_timeout < SHORTEST_SENSIBLE_RING_MS:
         found.append(f"dial_timeout: {plan.dial_timeout} is milliseconds; a phone hardly rings in that time")
     return found

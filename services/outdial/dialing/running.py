@@ -4,6 +4,8 @@ A run belongs to whoever started it: a person (no campaign) or one campaign. Wha
 are follow-up commands, derived from its events by :func:`reactions`.
 """
 
+from typing import Literal
+
 from outdial.commands import (
     ApplyPlan,
     ClaimGranted,
@@ -11,6 +13,7 @@ from outdial.commands import (
     ClaimRefused,
     CreateOutdial,
     DialingRefused,
+    EndHandle,
     FinishDialing,
     FollowPlan,
     RefusePlan,
@@ -39,6 +42,8 @@ from outdial.events import (
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 
+StoppedHow = Literal["stopped", "refused", "deleted"]
+EndedHow = Literal["finished", "stopped", "refused", "deleted"]
 REVIVED_AT_ONCE = 1_000
 """Targets brought back by one command; the rest follow with the next."""
 
@@ -60,18 +65,18 @@ def start(outdial: Outdial, command: StartDialing | CreateOutdial) -> Decision:
         else:
             raise Rejected("plan_missing", "name a plan or an outplan_id; this outdial never had one")
     if outdial.run is None:
-        return Decision(_started(outdial, plan, outplan_id, end_handle=_end_handle(command)), warnings=_warnings(outdial, plan))
+        return Decision([*_started(outdial, plan, outplan_id, end_handle=_end_handle(command))], warnings=_warnings(outdial, plan))
     if outdial.run.campaign_id != ZERO_ID:
         raise Rejected("outdial_running", "a campaign runs this outdial")
     return _replan(outdial, outdial.run, plan, outplan_id)
 
 
-def _end_handle(command: StartDialing | CreateOutdial) -> str:
-    """A run without a campaign never ends by itself."""
+def _end_handle(command: StartDialing | CreateOutdial) -> EndHandle:
+    """A run without a campaign does not end by itself, unless its start says so."""
     return command.end_handle if isinstance(command, StartDialing) else "continue"
 
 
-def _started(outdial: Outdial, plan: Plan | None, outplan_id: str | None, *, end_handle: str) -> list[OutdialEvent]:
+def _started(outdial: Outdial, plan: Plan | None, outplan_id: str | None, *, end_handle: EndHandle) -> list[OutdialEvent]:
     ask = None if outplan_id is None else outdial.asks + 1
     began = DialingStarted(run=outdial.runs + 1, end_handle=end_handle, outplan_id=outplan_id or ZERO_ID, ask=ask)
     return [began] if plan is None else [began, PlanApplied(version=outdial.plan_version + 1, plan=plan)]
@@ -145,7 +150,7 @@ def stop(outdial: Outdial, command: StopDialing) -> Decision:
     return Decision([_stopped(run, "stopped", None, open_attempts)], open=open_attempts)
 
 
-def _stopped(run: Run, how: str, reason: str | None, open_attempts: tuple[str, ...]) -> DialingStopped:
+def _stopped(run: Run, how: StoppedHow, reason: str | None, open_attempts: tuple[str, ...]) -> DialingStopped:
     return DialingStopped(run=run.number, how=how, reason=reason, requests=run.requests, open=open_attempts)
 
 
@@ -194,14 +199,10 @@ def claim(outdial: Outdial | None, command: ClaimOutdial) -> Decision:
         if outdial.campaign_id not in (ZERO_ID, command.campaign_id):
             raise Rejected("outdial_claimed", "the outdial belongs to another campaign")
     except Rejected as why:
-        refusal = ClaimRefused(
-            campaign_id=command.campaign_id, outdial_id=command.outdial_id, change=command.change, reason=why.reason
-        )
+        refusal = ClaimRefused(campaign_id=command.campaign_id, outdial_id=command.outdial_id, change=command.change, reason=why.reason)
         return Decision(refused=why, follow_ups=[FollowUp(refusal, awaited=True)])
     granted = ClaimGranted(campaign_id=command.campaign_id, outdial_id=command.outdial_id, change=command.change)
-    events: list[OutdialEvent] = (
-        [] if outdial.campaign_id == command.campaign_id else [OutdialUpdated(campaign_id=command.campaign_id)]
-    )
+    events: list[OutdialEvent] = [] if outdial.campaign_id == command.campaign_id else [OutdialUpdated(campaign_id=command.campaign_id)]
     return Decision([*events], follow_ups=[FollowUp(granted, awaited=True)])
 
 
@@ -215,7 +216,14 @@ def release(outdial: Outdial, command: ReleaseOutdial) -> Decision:
 def finish(outdial: Outdial, _command: FinishDialing) -> Decision:
     """End a run that ends by itself, once nothing is left to dial."""
     run = outdial.run
-    if run is None or run.end_handle != "stop" or not run.has_plan or outdial.open or outdial.agenda.dialable or outdial.agenda.revivable(1):
+    if (
+        run is None
+        or run.end_handle != "stop"
+        or not run.has_plan
+        or outdial.open
+        or outdial.agenda.dialable
+        or outdial.agenda.revivable(1)
+    ):
         return Decision()
     return Decision([DialingFinished(run=run.number, requests=run.requests)])
 
@@ -255,7 +263,7 @@ def _unfollow(outdial: Outdial, run: Run | None) -> list[FollowUp]:
     return [FollowUp(UnfollowPlan(outplan_id=run.outplan_id, outdial_id=outdial.id, ask=run.ask), awaited=False)]
 
 
-def _run_ended(outdial: Outdial, run: Run | None, how: str, reason: str | None) -> list[FollowUp]:
+def _run_ended(outdial: Outdial, run: Run | None, how: EndedHow, reason: str | None) -> list[FollowUp]:
     if run is None or run.campaign_run is None:
         return []
     told = RunEnded(
