@@ -307,3 +307,7 @@ async def _carrier(options: "ServeOptions", runtime: "Embedded") -> None:
         seed=options.seed,
     )
     await carrier.run()
+
+
+if __name__ == "__main__":
+    main()
