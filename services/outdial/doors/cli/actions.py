@@ -1,0 +1,151 @@
+"""What the command line asks of the rest of the program. ``compose.py`` implements it and hands it in.
+
+The command line never imports the ledger or a runtime; this file is all it knows of them, and it
+imports nothing heavy, so that ``outdial --help`` stays quick.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8080
+
+CarrierName = Literal["none", "simulated"]
+
+
+class Refused(Exception):
+    """Something could not be done, for a reason a person can act on.
+
+    ``reason`` is a stable word (``data_in_use``, ``data_read_only``, ``data_missing``, ``database_corrupt``,
+    ``port_in_use``, ``token_missing``, ...), ``message`` says what was wrong and where, ``fix`` what to do about it,
+    ``code`` is the exit code of the process.
+    """
+
+    def __init__(self, reason: str, message: str, fix: str = "", code: int = 1) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.fix = fix
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A token and the customer it belongs to (None: the default customer)."""
+
+    token: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How to run a server. Every value is checked and final: flags, environment and defaults are folded already."""
+
+    data: Path
+    """The data folder; made when absent."""
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    """0: any free port."""
+    next_port: bool = False
+    """True: when the port is taken, use the next free one (``Serving.url`` tells which) in place of a refusal."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tokens: tuple[Credential, ...] = ()
+    """Nobody else may in. Empty: open on loopback, refused elsewhere (``token_missing``)."""
+    query_tokens: bool = True
+    """Whether ``?token=`` and the cookie of the contract are accepted beside the Authorization header."""
+    customer_id: str | None = None
+    """The default customer; None: the program's own default."""
+    fingerprint_key: str | None = None
+    """Key of the address fingerprints; None: the one in the data folder, made when absent."""
+    carrier: CarrierName = "none"
+    """``simulated``: place the calls of every dial request with the simulated carrier."""
+    seed: int = 1
+    """Seed of the simulated carrier."""
+    speed: float = 1.0
+    """How many seconds of the ledger's clock pass in one second."""
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """A server that takes requests."""
+
+    url: str
+    """Base without the version: ``http://127.0.0.1:8080``."""
+    data: Path
+    position: int
+    """Last log position at start; 0: a new log."""
+    open: bool
+    """True: no token is asked for."""
+    port_wanted: int
+    """The port asked for; ``url`` has another one when it was taken."""
+
+
+Beside = Callable[[Serving], Awaitable[None]]
+Progress = Callable[[int, int], None]
+"""``(done, total)``; called a few times a second at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """Views rebuilt aside and compared with the live ones."""
+
+    position: int
+    """The log position both stand at."""
+    live: str
+    rebuilt: str
+    """Digests over all rows of all views."""
+
+    @property
+    def equal(self) -> bool:
+        """True when the live views are what the log says."""
+        return self.live == self.rebuilt
+
+
+class Actions(Protocol):
+    """The things only ``compose.py`` can do. All of them are synchronous and run to their end."""
+
+    def serve(self, options: ServeOptions, beside: Beside) -> None:
+        """Serve until a signal, or until ``beside`` ends.
+
+        ``beside`` runs as a task of the server's own event loop from the moment requests are taken. It is cancelled
+        when the server stops; when it returns, the server stops; what it raises is raised here after a clean stop.
+        The address file ``<data>/address.json`` (``{"url": ..., "pid": ...}``) exists exactly while the server serves.
+
+        Raises:
+            Refused: the server could not start, or had to stop.
+            KeyboardInterrupt: SIGINT ended it, after a clean stop. SIGTERM is a normal return.
+        """
+        ...
+
+    def views_rebuild(self, data: Path, progress: Progress) -> int:
+        """Build all views again from position 0; returns the position they stand at. Needs the data folder for itself.
+
+        Raises:
+            Refused: ``data_missing``, ``data_in_use``, ``data_read_only``, ``database_corrupt``.
+        """
+        ...
+
+    def views_verify(self, data: Path, progress: Progress) -> Verified:
+        """Rebuild the views aside and compare. Changes nothing.
+
+        Raises:
+            Refused: ``data_missing``, ``database_corrupt``.
+        """
+        ...
+
+    def open_reader(self, data: Path) -> sqlite3.Connection:
+        """A read-only connection to the database of the data folder; the caller closes it.
+
+        Raises:
+            Refused: ``data_missing`` when there is no database, ``database_corrupt``.
+        """
+        ...
+
+    def schemas(self) -> dict[str, bytes]:
+        """The published documents: file name under ``schemas/json`` -> content."""
+        ...

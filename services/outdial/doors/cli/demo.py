@@ -1,0 +1,151 @@
+"""``outdial demo``: the whole loop on made-up people, with the numbers on the screen.
+
+It drives a real server over HTTP, as anybody would: an outplan, an outdial, an import, a run. The folder is the
+demo's own, because the simulated carrier would answer for real people too. What it made is found again by the
+outdial's ``data``, so the next demo goes on where this one stopped.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from outdial.client import routes
+from outdial.client.http import AsyncClient
+from outdial.doors.cli.actions import Refused, ServeOptions, Serving
+from outdial.doors.cli.folders import address_of, data_folder
+from outdial.doors.cli.output import print_json
+from outdial.doors.cli.panel import Screen, is_over, line
+from outdial.doors.cli.server import serve_options, warn_about_port
+from outdial.doors.cli.session import Session, say
+
+MARK: Final = "outdial demo"
+LIST: Final = Path(__file__).with_name("demo-500.csv")
+STATE: Final = "demo.json"
+LOOK_S: Final = 0.5
+LINE_S: Final = 1.0
+PLAN: Final[Mapping[str, Any]] = {
+    "name": "Demo plan",
+    "detail": "Three tries on the first number, two on the second, one on the third; a minute between tries.",
+    "source": {"type": "tel", "target": "+12025550100", "target_name": "Outdial demo"},
+    "dial_timeout": 25_000,
+    "try_interval": 60_000,
+    "max_try_count_0": 3,
+    "max_try_count_1": 2,
+    "max_try_count_2": 1,
+    "max_concurrent": 60,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One list of the demo."""
+
+    outdial_id: str
+    name: str
+    resumed: bool
+
+
+def run_demo(session: Session, flags: dict[str, Any], *, fresh: bool, leave: bool) -> None:
+    """Serve, fill, run, show.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, after a clean stop.
+    """
+    folder = session.folder if session.data is not None else data_folder(None, os.environ) / "demo"
+    if (running := address_of(folder)) is not None:
+        raise Refused("data_in_use", f"a demo runs already: {running.url} (process {running.pid})", "look at it there, or stop it first")
+    kept = _kept(folder)
+    asked = {name: flags.get(name) if flags.get(name) is not None else kept.get(name) for name in flags}
+    options = replace(serve_options(folder, {**asked, "carrier": "simulated"}), carrier="simulated")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / STATE).write_text(json.dumps({"speed": options.speed, "seed": options.seed}))
+    token = options.tokens[0].token if options.tokens else None
+    again = "outdial demo" if session.data is None else f"outdial demo --data {folder}"
+
+    async def beside(serving: Serving) -> None:
+        warn_about_port(serving)
+        async with AsyncClient(serving.url, token) as client:
+            demo = Demo(session, serving, options, client, again)
+            await demo.show(await demo.prepare(fresh=fresh))
+        if not leave:
+            await asyncio.Event().wait()
+
+    try:
+        session.actions.serve(options, beside)
+    finally:
+        if (folder / "outdial.db").exists():
+            say(f"the data is kept in {folder}; go on with: {again}")
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """Speed and seed of the demo before: a log whose clock ran ahead goes on at its own pace."""
+    try:
+        found = json.loads((folder / STATE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One demo, once its server takes requests."""
+
+    session: Session
+    serving: Serving
+    options: ServeOptions
+    client: AsyncClient
+    again: str
+
+    async def prepare(self, *, fresh: bool) -> Round:
+        """The list to show, dialing: the last one when it is not done, else a new one."""
+        rounds = [row async for row in self.client.all(routes.OUTDIALS) if row["data"] == MARK]
+        if rounds and not fresh:
+            newest = rounds[0]
+            numbers = await self.client.send(routes.stats(newest["id"]))
+            if not is_over(numbers):
+                await self._fill_and_run(newest["id"], len(rounds))
+                say(f"going on with {newest['name']} at log position {self.serving.position}")
+                return Round(newest["id"], newest["name"], resumed=True)
+        number = len(rounds) + 1
+        fields = {"name": f"Demo {number}", "detail": "500 made-up people in several time zones", "data": MARK}
+        outdial = await self.client.send(routes.OUTDIALS.create(fields, idempotency_key=f"demo/{number}/outdial"))
+        report = await self._fill_and_run(outdial["id"], number)
+        how = f"seed {self.options.seed}, speed {self.options.speed:g}"
+        say(f"{outdial['name']}: {report['added']} targets imported, dialing them with a simulated carrier ({how})")
+        return Round(outdial["id"], outdial["name"], resumed=False)
+
+    async def _fill_and_run(self, outdial_id: str, number: int) -> routes.Row:
+        """Each step changes nothing when it was done before, so a demo killed at any point is finished here."""
+        outplan = await self.client.send(routes.OUTPLANS.create(PLAN, idempotency_key=f"demo/{number}/outplan"))
+        report = await self.client.send(routes.import_targets(outdial_id, LIST.read_bytes(), media="text/csv"))
+        await self.client.send(routes.run_outdial(outdial_id, outplan_id=outplan["id"]))
+        return report
+
+    async def show(self, shown: Round) -> None:
+        """Show the numbers until every target is done."""
+        look = f"outdial targets list {shown.outdial_id} --url {self.serving.url}"
+        say(f"Ctrl-C stops; the data is kept and {self.again} goes on with it. From another terminal: {look}")
+        say(self.serving.url)
+        numbers = await self._watch(shown, f"Ctrl-C stops, {self.again} goes on. {self.serving.url}")
+        if not self.session.as_json:
+            say(f"done: {line(numbers, 0)}")
+        say(f"the service goes on until Ctrl-C; {self.again} then begins another list")
+        say(self.serving.url)
+
+    async def _watch(self, shown: Round, note: str) -> routes.Row:
+        pause = LOOK_S if sys.stdout.isatty() else LINE_S
+        with Screen(shown.name) as screen:
+            while True:
+                numbers = await self.client.send(routes.stats(shown.outdial_id))
+                if self.session.as_json:
+                    print_json(numbers)
+                else:
+                    screen.show(numbers, note)
+                if is_over(numbers):
+                    return numbers
+                await asyncio.sleep(pause)

@@ -1,0 +1,144 @@
+"""What ``doctor`` looks at. Every check says what it found, and what to do when that is bad."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from outdial.doors.cli.actions import DEFAULT_HOST, DEFAULT_PORT, Actions, Refused
+from outdial.doors.cli.folders import DATABASE, address_of
+
+LEAST_FREE: Final = 200 * 1024 * 1024
+LEAST_PYTHON: Final = (3, 11)
+_VIEWS_AT: Final = "SELECT coalesce((SELECT position FROM checkpoint WHERE view = 'views'), 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def _good(name: str, detail: str) -> Check:
+    return Check(name, ok=True, detail=detail)
+
+
+def _bad(name: str, detail: str, fix: str) -> Check:
+    return Check(name, ok=False, detail=detail, fix=fix)
+
+
+def checks(actions: Actions, folder: Path, host: str | None, port: int | None, environment: Mapping[str, str]) -> Iterator[Check]:
+    """All checks, the cheap ones first."""
+    yield _python()
+    yield _zones()
+    yield _settings(environment)
+    yield _folder(folder)
+    yield _space(folder)
+    yield from _database(actions, folder)
+    yield _port(folder, host or environment.get("OUTDIAL_HOST") or DEFAULT_HOST, port)
+
+
+def _python() -> Check:
+    text = ".".join(map(str, sys.version_info[:3]))
+    return Check("python", sys.version_info >= LEAST_PYTHON, f"{text}, SQLite {sqlite3.sqlite_version}", "install Python 3.11 or newer")
+
+
+def _zones() -> Check:
+    try:
+        return _good("tzdata", f"time zones of {version('tzdata')}")
+    except PackageNotFoundError:
+        return _bad("tzdata", "the package tzdata is missing", "pip install tzdata")
+
+
+def _settings(environment: Mapping[str, str]) -> Check:
+    from outdial.doors.cli.settings import load
+
+    try:
+        load(environment, {})
+    except Refused as why:
+        return _bad("settings", why.message, why.fix)
+    return _good("settings", "the environment holds no unknown setting")
+
+
+def _folder(folder: Path) -> Check:
+    place = _existing(folder)
+    what = f"{folder}" if place == folder else f"{folder} (will be made in {place})"
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return _good("data folder", f"{what} is writable")
+    except OSError as error:
+        fix = f"make it writable for this user (chmod u+rwx {place}), or name another with --data"
+        return _bad("data folder", f"{what} is not writable: {error.strerror}", fix)
+
+
+def _space(folder: Path) -> Check:
+    free = shutil.disk_usage(_existing(folder)).free
+    return Check(
+        "disk space",
+        free >= LEAST_FREE,
+        f"{free / 1e9:,.1f} GB free",
+        "free at least 0.2 GB on that disk, or name another folder with --data",
+    )
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above that is there."""
+    place = folder.absolute()
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    return folder if place == folder.absolute() else place
+
+
+def _database(actions: Actions, folder: Path) -> Iterator[Check]:
+    file = folder / DATABASE
+    if not file.exists():
+        yield _good("database", "none yet")
+        return
+    restore = f"move {file} away, restore it from a backup, and run outdial doctor again"
+    try:
+        with closing(actions.open_reader(folder)) as reader:
+            found = reader.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                yield _bad("database", f"{file} is damaged: {found}", restore)
+                return
+            yield _good("database", f"{file} is sound, {file.stat().st_size / 1e6:,.1f} MB")
+            yield _views(reader)
+    except Refused as why:
+        yield _bad("database", why.message, why.fix or restore)
+    except sqlite3.Error as error:
+        yield _bad("database", f"{file} cannot be read: {error}", restore)
+
+
+def _views(reader: sqlite3.Connection) -> Check:
+    from outdial.views.history import last_position
+
+    last, at = last_position(reader), reader.execute(_VIEWS_AT).fetchone()[0]
+    return Check("views", last == at, f"at position {at}, the log at {last}", "stop the service, then outdial views rebuild")
+
+
+def _port(folder: Path, host: str, port: int | None) -> Check:
+    number = DEFAULT_PORT if port is None else port
+    if (server := address_of(folder)) is not None:
+        return _good("port", f"a server of this folder runs at {server.url} (process {server.pid})")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            return _bad(
+                "port", f"{host}:{number}: {os.strerror(error.errno or 0)}", "stop the program that has it, or choose another with --port"
+            )
+    return _good("port", f"{host}:{number} is free")

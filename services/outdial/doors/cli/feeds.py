@@ -1,0 +1,275 @@
+"""``import``, ``send`` and ``events``: what comes in and goes out by the line."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from outdial.doors.cli.nouns import OutdialId
+from outdial.doors.cli.session import Session, say
+from outdial.doors.cli.verbs import verb
+
+if TYPE_CHECKING:
+    from outdial.client.http import Client
+
+PARTIAL = 5
+CHUNK = 256 * 1024
+LINES_AT_ONCE = 500
+BYTES_AT_ONCE = 8 * 1024 * 1024
+EVENTS_AT_ONCE = 1_000
+RETRY_S = 2.0
+SHOWN_ERRORS = 20
+MEDIA = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+
+File = Annotated[str, typer.Argument(metavar="FILE", help="A CSV or NDJSON file; - is stdin.")]
+OptionalFile = Annotated[str, typer.Argument(metavar="[FILE]", help="Commands, one JSON object per line; - is stdin.")]
+ImportId = Annotated[
+    str | None,
+    typer.Option(
+        "--import-id", metavar="UUID", help="Default: derived from the file and the outdial, so that a repeat adds nothing twice."
+    ),
+]
+OnDuplicate = Annotated[
+    Literal["skip", "accept", "reject"] | None,
+    typer.Option("--on-duplicate", help="What to do with an address the outdial has already. Default: skip."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every row, add nothing.")]
+Kind = Annotated[Literal["csv", "ndjson"] | None, typer.Option("--format", help="Default: the file itself shows which.")]
+Errors = Annotated[str | None, typer.Option("--errors", metavar="FILE", help="Write the refused rows there, one JSON object per line.")]
+OfOutdial = Annotated[str | None, typer.Option("--outdial", metavar="ID", help="Of this outdial only.")]
+After = Annotated[str, typer.Option("--from", metavar="POSITION", help="After this log position; 0 is the beginning.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come. Ctrl-C leaves.")]
+Most = Annotated[int | None, typer.Option("--limit", min=1, help="Events at most.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    examples = """
+        outdial import OUTDIAL june.csv
+        cat leads.ndjson | outdial import OUTDIAL -
+        outdial import OUTDIAL june.csv --dry-run --errors refused.ndjson
+    """
+    verb(app, "import", examples)(import_)
+    verb(app, "send", 'outdial send commands.ndjson\necho \'{"type":"StopDialing","outdial_id":"..."}\' | outdial send -')(send)
+    verb(app, "events", "outdial events --outdial ID\noutdial events --from 1200 --follow --json | jq .type")(events)
+
+
+# --- import -------------------------------------------------------------------------------------
+
+
+def import_(
+    session: Session,
+    outdial: OutdialId,
+    file: File,
+    import_id: ImportId = None,
+    on_duplicate: OnDuplicate = None,
+    dry_run: DryRun = False,
+    kind: Kind = None,
+    errors: Errors = None,
+) -> None:
+    """Add the rows of a file to an outdial.
+
+    Refused rows are told with line and reason; the others are added. Exit code 5 when any was refused.
+    """
+    from outdial.client.routes import import_targets
+    from outdial.doors.cli.output import print_json
+    from outdial.doors.cli.progress import Progress
+
+    with _whole(file) as (source, digest, size), session.client() as client, Progress("import", size, "bytes") as progress:
+        route = import_targets(
+            outdial,
+            _pieces(source, progress),
+            media="" if kind is None else MEDIA[kind],
+            import_id=import_id or _import_id(outdial, digest),
+            on_duplicate=on_duplicate,
+            dry_run=dry_run,
+        )
+        report = client.send(route)
+    refused = report.get("errors") or []
+    if errors is not None:
+        _write_errors(errors, refused)
+    if session.as_json:
+        print_json(report)
+    else:
+        _tell_import(report, dry_run=dry_run, listed=errors is None)
+    if report["error_count"]:
+        raise typer.Exit(PARTIAL)
+
+
+@contextmanager
+def _whole(file: str) -> Iterator[tuple[IO[bytes], str, int]]:
+    """The file, its SHA-256 and its size. Stdin is laid down first: both are needed before the first row is sent."""
+    digest = sha256()
+    with tempfile.TemporaryFile() if file == "-" else Path(file).open("rb") as source:
+        while piece := (sys.stdin.buffer if file == "-" else source).read(CHUNK):
+            digest.update(piece)
+            if file == "-":
+                source.write(piece)
+        size = source.tell()
+        source.seek(0)
+        yield source, digest.hexdigest(), size
+
+
+def _import_id(outdial: str, digest: str) -> str | None:
+    """The id the service would derive itself. Told beforehand, it need not lay the file down to find it."""
+    from uuid import UUID
+
+    from outdial.ids import derived
+
+    try:
+        return derived(str(UUID(outdial)), digest)
+    except ValueError:
+        return None
+
+
+def _pieces(source: IO[bytes], progress: Any) -> Iterator[bytes]:
+    done = 0
+    while piece := source.read(CHUNK):
+        yield piece
+        done += len(piece)
+        progress.at(done)
+
+
+def _write_errors(file: str, refused: list[dict[str, Any]]) -> None:
+    from outdial import wire
+
+    lines = b"".join(wire.to_json(row) + b"\n" for row in refused)
+    if file == "-":
+        sys.stdout.buffer.write(lines)
+    else:
+        Path(file).write_bytes(lines)
+
+
+def _tell_import(report: dict[str, Any], *, dry_run: bool, listed: bool) -> None:
+    words = (
+        ("rows", "rows"),
+        ("added", "would be added" if dry_run else "added"),
+        ("existing", "there already"),
+        ("skipped_count", "duplicates"),
+        ("error_count", "refused"),
+    )
+    print(f"{', '.join(f'{report[name]:,} {word}' for name, word in words)}   (import id {report['import_id']})")
+    if listed:
+        for row in report["errors"][:SHOWN_ERRORS]:
+            say(f"  line {row['line']}: {row['reason']}: {row['message']}")
+        if report["error_count"] > SHOWN_ERRORS:
+            say(f"  and {report['error_count'] - SHOWN_ERRORS:,} more; --errors FILE writes them")
+
+
+# --- send ---------------------------------------------------------------------------------------
+
+
+def send(session: Session, file: OptionalFile = "-") -> None:
+    """Send commands in their wire form.
+
+    Prints an answer per line; exit code 1 when one was rejected.
+    """
+    from outdial import wire
+    from outdial.client.routes import commands
+
+    rejected = sent = 0
+    with _opened(file) as source, session.client() as client:
+        for first, lines in _batches(source):
+            for answer in client.send(commands(lines)):
+                answer["line"] += first
+                sent += 1
+                rejected += answer["result"] == "rejected"
+                sys.stdout.write(wire.to_json(answer).decode() + "\n")
+            sys.stdout.flush()
+    if not session.as_json:
+        say(f"{sent:,} commands, {rejected:,} rejected")
+    if rejected:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[IO[bytes]]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(file).open("rb") as source:
+        yield source
+
+
+def _batches(source: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines that go together, and how many came before them."""
+    lines: list[bytes] = []
+    size = first = 0
+    for line in source:
+        lines.append(line if line.endswith(b"\n") else line + b"\n")
+        size += len(line)
+        if len(lines) == LINES_AT_ONCE or size >= BYTES_AT_ONCE:
+            yield first, b"".join(lines)
+            first, size, lines = first + len(lines), 0, []
+    if any(line.strip() for line in lines):
+        yield first, b"".join(lines)
+
+
+# --- events -------------------------------------------------------------------------------------
+
+
+def events(session: Session, outdial: OfOutdial = None, after: After = "0", follow: Follow = False, limit: Most = None) -> None:
+    """Print the history, oldest first.
+
+    With --json, one object per line.
+    """
+    from outdial.client.errors import Unreachable
+
+    left = limit
+    with session.client(reads=not follow) as client:
+        position = after
+        for event in _history(client, position, outdial):
+            _print_event(session, event)
+            position = event["position"]
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+        while follow:
+            try:
+                for at, event in _stream(client, position, outdial):
+                    _print_event(session, event)
+                    position = at
+                    left = None if left is None else left - 1
+                    if left == 0:
+                        return
+            except Unreachable as error:
+                say(f"{error}; asking again")
+            time.sleep(RETRY_S)
+
+
+def _history(client: "Client", after: str, outdial: str | None) -> Iterator[dict[str, Any]]:
+    from outdial.client.routes import events as page_of
+
+    while True:
+        page = client.send(page_of(after, outdial_id=outdial, limit=EVENTS_AT_ONCE))
+        yield from page["result"]
+        if len(page["result"]) < EVENTS_AT_ONCE:
+            return
+        after = page["next_after"]
+
+
+def _stream(client: "Client", after: str, outdial: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    from outdial.client.routes import event_stream
+
+    for streamed in client.follow(event_stream(after, outdial)):
+        yield streamed.position, streamed.event
+
+
+def _print_event(session: Session, event: dict[str, Any]) -> None:
+    from outdial.doors.cli.output import print_json
+
+    if session.as_json:
+        print_json(event)
+        return
+    data = {name: value for name, value in event["data"].items() if name != "personal" and not isinstance(value, dict | list)}
+    facts = " ".join(f"{name}={value}" for name, value in data.items())
+    print(
+        f"{event['position']:>8}  {event['time'][:19].replace('T', ' ')}  {event['type']:<18} {facts}",
+        flush=sys.stdout.isatty(),
+    )

@@ -1,0 +1,59 @@
+"""Where things are: the data folder, and the address of the server that works in it."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCAL = Path(".outdial")
+ADDRESS = "address.json"
+DATABASE = "outdial.db"
+
+
+def data_folder(flag: Path | None, environment: Mapping[str, str]) -> Path:
+    """The data folder: the flag, ``OUTDIAL_DATA``, ``./.outdial`` when it is there, else the XDG data folder."""
+    if flag is not None:
+        return flag.expanduser()
+    if named := environment.get("OUTDIAL_DATA"):
+        return Path(named).expanduser()
+    if LOCAL.is_dir():
+        return LOCAL
+    return xdg_folder(environment)
+
+
+def xdg_folder(environment: Mapping[str, str]) -> Path:
+    """``$XDG_DATA_HOME/outdial``, by default ``~/.local/share/outdial``."""
+    base = environment.get("XDG_DATA_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "outdial"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server of a data folder is."""
+
+    url: str
+    pid: int
+
+
+def address_of(folder: Path) -> Address | None:
+    """The address of the server that works in the folder; None when none does."""
+    try:
+        found = json.loads((folder / ADDRESS).read_text("utf-8"))
+        address = Address(str(found["url"]), int(found["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return address if _lives(address.pid) else None
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process of that id is there. A server that was killed leaves its address behind."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

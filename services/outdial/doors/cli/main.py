@@ -1,0 +1,125 @@
+"""The command line, whole. ``run`` is called by ``compose.main``; nothing heavy is imported before a verb needs it."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from outdial.doors.cli import dialing, feeds, nouns, server
+from outdial.doors.cli.actions import Actions, Refused
+from outdial.doors.cli.session import UNREACHABLE, say
+from outdial.doors.cli.verbs import Group
+
+EXAMPLES = """
+outdial demo                                   see it work: 500 targets, a simulated carrier
+outdial serve                                  run the service
+outdial outdials create --name "June"          make a list, note its id
+outdial import OUTDIAL june.csv                fill it
+outdial run OUTDIAL --tries 3,2 --every 2h     start dialing
+outdial watch OUTDIAL                          see the numbers move
+"""
+ABOUT = """Outbound dialing that requests every due target exactly once, through any crash.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 import with refused rows, 69 service unreachable, 130 Ctrl-C.
+"""
+
+
+def application() -> typer.Typer:
+    """The verbs."""
+    app = typer.Typer(
+        name="outdial",
+        help=ABOUT,
+        epilog=EXAMPLES,
+        cls=Group,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+    )
+
+    @app.callback()
+    def root(
+        version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_version)] = False,
+    ) -> None:
+        """Nothing to do before a verb."""
+
+    server.register(app)
+    feeds.register(app)
+    dialing.register(app)
+    nouns.register(app)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"outdial {version('outdial')}")
+        raise typer.Exit
+
+
+def run(actions: Actions) -> NoReturn:
+    """Do what the process's arguments say, and end the process with the exit code."""
+    sys.exit(code_of(actions, sys.argv[1:]))
+
+
+def code_of(actions: Actions, arguments: Sequence[str]) -> int:
+    """Do what the arguments say; returns the exit code. No exception leaves this."""
+    try:
+        application()(list(arguments), prog_name="outdial", obj=actions)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except Refused as why:
+        return _refused(why)
+    except Exception as error:  # noqa: BLE001  the last resort: a person gets a line, never a traceback
+        return _failed(error)
+    return 0
+
+
+def _refused(why: Refused) -> int:
+    say(f"outdial: {why.message}")
+    if why.fix:
+        say(f"  to fix: {why.fix}")
+    return why.code
+
+
+def _failed(error: Exception) -> int:
+    """One line about an error, and its exit code. What is not expected is named by type and place: its text may hold somebody's number."""
+    from outdial.client.errors import Answered, ClientError, Conflict, NotFound, Unavailable, Unreachable
+
+    match error:
+        case Unreachable():
+            say(f"outdial: {error}")
+            say("  to fix: see that the server runs (outdial serve) and that --url, OUTDIAL_URL or --data names it")
+            return UNREACHABLE
+        case Answered():
+            word = error.rule or error.reason
+            say(f"outdial: {error.message}{f' ({word})' if word else ''}")
+            if error.http in (401, 403):
+                say("  to fix: give a token of this server with --token or OUTDIAL_TOKEN")
+            return {NotFound: 3, Conflict: 4, Unavailable: UNREACHABLE}.get(type(error), 1)
+        case ClientError():
+            say(f"outdial: {error}")
+            return 1
+        case OSError() if error.filename is not None:
+            say(f"outdial: {error.filename}: {error.strerror}")
+            return 1
+        case _:
+            say(f"outdial: unexpected {type(error).__name__} at {_place(error)}; this is a fault of the program, please report it")
+            return 1
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of the program's own code that an error came through."""
+    trace, place = error.__traceback__, "an unknown place"
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if "outdial" in path.parts:
+            inside = path.parts[len(path.parts) - 1 - path.parts[::-1].index("outdial") :]
+            place = f"{'/'.join(inside)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,59 @@
+"""Reading without a server: the HTTP door itself, over a read-only database, without a network between.
+
+So a verb prints the same with and without a server.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from outdial.commands import Command
+from outdial.doors.api.app import make_app
+from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
+from outdial.requests import Answer, Unavailable
+from outdial.views import history
+
+OFFLINE_URL = "http://localhost"
+
+
+class _Still:
+    """A ledger that takes nothing: what is in the database is all there is."""
+
+    def __init__(self, reader: sqlite3.Connection) -> None:
+        self.position = history.last_position(reader)
+
+    def now(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        return time.time_ns() // 1_000
+
+    async def submit(self, commands: Sequence[Command]) -> list[Answer]:  # noqa: ARG002  the door's own protocol
+        """Refuse."""
+        raise Unavailable("no_server", "no server is running; start one with: outdial serve")
+
+    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ARG002, ASYNC109  the door's own protocol
+        """Nothing new will come."""
+        return self.position
+
+
+class Offline(httpx.BaseTransport):
+    """Answers requests from a read-only connection, which it closes at the end."""
+
+    def __init__(self, reader: sqlite3.Connection, customer_id: str | None) -> None:
+        self._reader = reader
+        app = make_app(_Still(reader), reader, Settings(customer_id=customer_id or DEFAULT_CUSTOMER))
+        self._inner = httpx.ASGITransport(app)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """One request, answered whole."""
+        return asyncio.run(self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
+
+    def close(self) -> None:
+        """Close the database."""
+        self._reader.close()

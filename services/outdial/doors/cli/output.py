@@ -1,0 +1,68 @@
+"""Printing. Data goes to stdout: JSON, or a table for people (plain columns with tabs when stdout is no terminal)."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from outdial import wire
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_json(value: Any) -> None:
+    """One JSON document, one line."""
+    sys.stdout.write(wire.to_json(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A console that colours only a terminal, and heeds NO_COLOR and FORCE_COLOR."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
+    """A table of some fields of rows; returns how many there were."""
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    if not sys.stdout.isatty():
+        sys.stdout.write("\t".join(columns) + "\n")
+        sys.stdout.writelines("\t".join(_one_line(text) for text in line) + "\n" for line in cells)
+        return len(cells)
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column in ("id", "position"), overflow="fold")
+    for line in cells:
+        table.add_row(*line)
+    console().print(table)
+    return len(cells)
+
+
+def print_fields(row: Mapping[str, Any]) -> None:
+    """One resource, a field per line."""
+    width = max(map(len, row), default=0)
+    for name, value in row.items():
+        sys.stdout.write(f"{name:<{width}}  {_one_line(cell(value))}\n")
+
+
+def cell(value: Any) -> str:
+    """A value as people read it: no reference and not yet are a dash, an address is its endpoint."""
+    match value:
+        case None | "" | "00000000-0000-0000-0000-000000000000":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case {"target": str(target), "type": str()}:
+            return target
+        case dict() | list():
+            return wire.to_json(value).decode() if value else "-"
+        case _:
+            return str(value)
+
+
+def _one_line(text: str) -> str:
+    """A text that cannot break the line it stands in, nor reach the terminal as control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,72 @@
+"""How far a long job is: a bar on stderr when that is a terminal, a plain line every ten seconds when not."""
+
+import sys
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from outdial.doors.cli.session import say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+QUIET_S = 1.0
+"""Shorter jobs show nothing."""
+LINE_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts what is done of a total (None: not known), in ``unit``; ``note`` is a further number to show."""
+
+    def __init__(self, title: str, total: int | None, unit: str = "") -> None:
+        self._title = title
+        self._total = total
+        self._unit = unit
+        self._begun = monotonic()
+        self._told = self._begun
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def at(self, done: int, note: str = "") -> None:
+        """Tell how far it is."""
+        now = monotonic()
+        if now - self._begun < QUIET_S:
+            return
+        if sys.stderr.isatty():
+            self._draw(done, note)
+        elif now - self._told >= LINE_EVERY_S:
+            self._told = now
+            say(f"{self._title}: {self._share(done)}{f', {note}' if note else ''}, {(done / (now - self._begun)):,.0f} {self._unit}/s")
+
+    def _share(self, done: int) -> str:
+        if not self._total:
+            return f"{done:,} {self._unit}"
+        return f"{done:,} of {self._total:,} {self._unit} ({100 * done // self._total} %)"
+
+    def _draw(self, done: int, note: str) -> None:
+        if self._bar is None:
+            from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            from outdial.doors.cli.output import console
+
+            self._bar = Bar(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(show_speed=True),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=console(stderr=True),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task(self._title, total=self._total, note=note)
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, note=note)
