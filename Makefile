@@ -17,6 +17,7 @@ check: .venv/for-development ## Lint, format and types.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy tests docs benchmarks examples
 
 bench: .venv/for-development ## Measure.
 	$(BIN)/python -m benchmarks

@@ -18,7 +18,7 @@ MEANING: Final[Mapping[str, str]] = {
     "campaign_type": "`call` dials tel and sip only, `flow` any address; empty without a campaign.",
     "chain": "Campaigns run one after another since the last dial request, so that an empty circle ends.",
     "change": "Ordinal of the campaign's changes of resources.",
-    "command": "The id of the command.",
+    "command": "The type of the command.",
     "command_id": "The id of the command.",
     "customer_id": "Whose it is.",
     "data": "Free text, never looked at; often JSON.",
