@@ -4,7 +4,8 @@ Targets wait in queues. A queue holds those that are alike in all that the plan 
 of wait, the same priority, the same :class:`~outdial.dialing.rules.Shape`. Within a queue the order is
 fixed (since when they wait, then creation), whatever the plan says; so a new plan is a new look at each
 queue, not at each target. Every queue with a dialable target has one token: asleep, in the order in
-which their first target falls due, or awake, in dialing order (priority, due, creation, id).
+which their first target falls due, or awake, in dialing order (priority, due, creation, id). A token may
+name a target that has left; whoever meets it makes it anew.
 
 What is out of tries is kept by shape too, so that a plan that allows more finds whom to bring back.
 """
@@ -18,8 +19,14 @@ from outdial.dialing.target import Done, Idle, Target, shape_of
 from outdial.plan import Plan, RetryMode
 
 Key = tuple[int, int, Shape]
+Sleeper = tuple[int, int, "Queue"]
+"""(due, token, queue), earliest first."""
+Waker = tuple[int, int, int, str, int, "Queue"]
+"""(-priority, due, number, target id, token, queue), in dialing order."""
 VOID = 0
 """The token of a queue that has none."""
+SLACK = 64
+"""What has left stays in a heap until it comes up, or until it is more than half of the heap and of this."""
 
 
 class Queue:
@@ -48,8 +55,8 @@ class Agenda:
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self._targets = targets
         self._queues: dict[Key, Queue] = {}
-        self._asleep: list[tuple[int, int, int, Queue]] = []
-        self._awake: list[tuple[int, int, int, str, int, Queue]] = []
+        self._asleep: list[Sleeper] = []
+        self._awake: list[Waker] = []
         self._exhausted: dict[Shape, dict[str, None]] = {}
         self._plan: Plan | None = None
         self.calls_only = False
@@ -105,36 +112,33 @@ class Agenda:
     def first(self, now: int) -> tuple[Idle, int] | None:
         """The target to dial first among those due, with the index of its destination."""
         while self._asleep and self._asleep[0][0] <= now:
-            _, _, token, queue = heappop(self._asleep)
+            _, token, queue = heappop(self._asleep)
             if token == queue.token:
-                self._wake(queue)
+                self._give_token(queue, now)
         while self._awake:
-            _, _, number, target_id, token, queue = self._awake[0]
+            _, due, number, target_id, token, queue = self._awake[0]
             if token == queue.token:
                 found = self._top(queue)
-                if found is not None and found.facts.number == number and found.facts.id == target_id:
+                if found is not None and due <= now and found.facts.number == number and found.facts.id == target_id:
                     return found, queue.destination  # type: ignore[return-value]
                 heappop(self._awake)
-                if found is not None:
-                    self._give_token(queue, awake_at=now)
+                self._give_token(queue, now)
             else:
                 heappop(self._awake)
         return None
 
-    def next_due(self) -> int | None:
+    def next_due(self, now: int) -> int | None:
         """When the earliest target that waits falls due; the past when one is due already."""
-        if self._awake:
-            first = self.first(self._awake[0][1])
-            if first is not None:
-                return self._awake[0][1]
+        if self.first(now) is not None:
+            return self._awake[0][1]
         while self._asleep:
-            due, _, token, queue = self._asleep[0]
+            due, token, queue = self._asleep[0]
             found = self._top(queue) if token == queue.token else None
             if found is not None and found.since + queue.wait_us == due:
                 return due
             heappop(self._asleep)
             if found is not None:
-                self._give_token(queue)
+                self._give_token(queue, now)
         return None
 
     @property
@@ -142,9 +146,9 @@ class Agenda:
         """Targets that wait and have a try under the plan."""
         return self._dialable
 
-    def waiting_without_tries(self) -> int:
-        """Targets that wait but have no try under the plan."""
-        return sum(queue.live for queue in self._queues.values() if queue.destination is None)
+    def without_tries(self, plan: Plan, *, calls_only: bool) -> int:
+        """Targets that wait but would have no try under a plan."""
+        return sum(queue.live for queue in self._queues.values() if next_destination(queue.shape, plan, calls_only=calls_only) is None)
 
     def revivable(self, limit: int) -> list[str]:
         """At most ``limit`` of the targets out of tries to which the plan in force gives one."""
@@ -185,6 +189,8 @@ class Agenda:
             del self._queues[key]
         elif queue.entries[0][2] == target.facts.id:
             heappop(queue.entries)
+        elif len(queue.entries) > 2 * queue.live + SLACK:
+            queue.entries = sorted({entry for entry in queue.entries if self._waits(entry, queue) is not None})
 
     def _judge(self, queue: Queue) -> None:
         """What the plan in force says of a queue."""
@@ -197,35 +203,39 @@ class Agenda:
         """The first target that does wait in a queue."""
         entries = queue.entries
         while entries:
-            since, _, target_id = entries[0]
-            target = self._targets.get(target_id)
-            if isinstance(target, Idle) and target.since == since and self._belongs(target, queue):
-                return target
+            found = self._waits(entries[0], queue)
+            if found is not None:
+                return found
             heappop(entries)
         return None
 
-    def _belongs(self, target: Idle, queue: Queue) -> bool:
-        """Whether a target that once entered a queue has not moved on to another since."""
+    def _waits(self, entry: tuple[int, int, str], queue: Queue) -> Idle | None:
+        """The target of an entry, unless it has moved on since it entered the queue."""
+        target = self._targets.get(entry[2])
+        if not isinstance(target, Idle) or target.since != entry[0] or target.wait != queue.wait:
+            return None
         history, shape = target.history, queue.shape
-        return target.wait == queue.wait and history.tries == shape.tries and (not self._by_outcome or history.outcomes == shape.outcomes)
+        belongs = history.tries == shape.tries and (not self._by_outcome or history.outcomes == shape.outcomes)
+        return target if belongs else None
 
-    def _give_token(self, queue: Queue, *, awake_at: int | None = None) -> None:
-        """Make a queue's one valid token anew, for the target now first in it."""
-        if awake_at is not None and self._top(queue) is not None and queue.entries[0][0] + queue.wait_us <= awake_at:
-            self._wake(queue)
+    def _give_token(self, queue: Queue, now: int | None = None) -> None:
+        """Make a queue's one valid token anew, for the target now first in it: awake when that is due by ``now``."""
+        top = self._top(queue)
+        if top is None:
             return
-        top = self._top(queue)
-        if top is not None:
-            self._tokens += 1
-            queue.token = self._tokens
-            heappush(self._asleep, (top.since + queue.wait_us, queue.token, queue.token, queue))
-
-    def _wake(self, queue: Queue) -> None:
-        top = self._top(queue)
-        if top is not None:
-            self._tokens += 1
-            queue.token = self._tokens
-            heappush(self._awake, (-queue.priority, top.since + queue.wait_us, top.facts.number, top.facts.id, queue.token, queue))
+        self._tokens += 1
+        queue.token = self._tokens
+        due = top.since + queue.wait_us
+        if now is not None and due <= now:
+            heappush(self._awake, (-queue.priority, due, top.facts.number, top.facts.id, queue.token, queue))
+            if len(self._awake) > 2 * len(self._queues) + SLACK:
+                self._awake = [waker for waker in self._awake if waker[-2] == waker[-1].token]
+                heapify(self._awake)
+        else:
+            heappush(self._asleep, (due, queue.token, queue))
+            if len(self._asleep) > 2 * len(self._queues) + SLACK:
+                self._asleep = [sleeper for sleeper in self._asleep if sleeper[-2] == sleeper[-1].token]
+                heapify(self._asleep)
 
     def _sort_anew(self) -> None:
         """Build the queues again: the plan now looks at other things than before."""

@@ -242,7 +242,7 @@ class Outdial:
         if self.run is not None and self.run.has_plan:
             if self.agenda.revivable(1) or (self.run.end_handle == "stop" and not self.open and not self.agenda.dialable):
                 return now
-            release, due = self.held_until(now), self.agenda.next_due()
+            release, due = self.held_until(now), self.agenda.next_due(now)
             if due is not None and release != NEVER:
                 times.append(due if release is None else max(due, release))
         return min(times, default=None)
