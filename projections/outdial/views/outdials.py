@@ -1,0 +1,252 @@
+"""Outdials: which lists are there, is one dialing, by which plan, and why did its last run end? Source: contract 2.2."""
+
+import sqlite3
+from dataclasses import astuple, dataclass
+from typing import Any, Final
+
+import aiosqlite
+
+from outdial.envelope import Event
+from outdial.events import DialingFinished, DialingStarted, DialingStopped, OutdialCreated, OutdialDeleted, OutdialUpdated, PlanApplied
+from outdial.plan import Plan
+from outdial.scalars import ZERO_ID
+from outdial.views import counts
+from outdial.views.counts import Stats
+from outdial.views.rows import Before, cursor_of, write
+from outdial.wire import encode
+
+DDL: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS outdial (
+        position INTEGER PRIMARY KEY,   -- of OutdialCreated; what other tables call the outdial by
+        id TEXT NOT NULL UNIQUE,
+        customer_id TEXT,
+        campaign_id TEXT,
+        name TEXT,
+        detail TEXT,
+        data TEXT,
+        dialing TEXT,                   -- run, stop, stopping (which is stop once no attempt is open)
+        run INTEGER,                    -- ordinal of the last run, 0 = never ran
+        run_campaign_id TEXT,
+        campaign_type TEXT,
+        end_handle TEXT,
+        outplan_id TEXT,                -- of the last run
+        plan TEXT,                      -- in force, JSON; '' = none yet
+        plan_version INTEGER,
+        ended_how TEXT,                 -- of the last run; '' while it runs
+        ended_reason TEXT,
+        run_requests INTEGER,
+        tm_create INTEGER,
+        tm_update INTEGER,
+        tm_delete INTEGER
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS outdial_page ON outdial (customer_id, tm_create)",
+)
+TABLES: Final = ("outdial",)
+LOAD: Final = """
+    SELECT json_group_array(json_array(outdial.position, outdial.id, outdial.customer_id))
+    FROM json_each(:outdials) AS wanted CROSS JOIN outdial ON outdial.id = wanted.value
+"""
+_COLUMNS: Final = """position, id, customer_id, campaign_id, name, detail, data, dialing, run, run_campaign_id, campaign_type, end_handle,
+    outplan_id, plan, plan_version, ended_how, ended_reason, run_requests, tm_create, tm_update, tm_delete"""
+DIGEST: Final = f"""
+    SELECT json_group_array(json_array({_COLUMNS})), max(position)
+    FROM (SELECT * FROM outdial WHERE position > ? ORDER BY position LIMIT 500)
+"""
+_SAVE: Final = f"""
+    INSERT INTO outdial ({_COLUMNS})
+    SELECT * FROM {{rows}} WHERE column1 IS NOT NULL
+    ON CONFLICT (position) DO UPDATE SET
+        campaign_id = coalesce(excluded.campaign_id, campaign_id),
+        name = coalesce(excluded.name, name),
+        detail = coalesce(excluded.detail, detail),
+        data = coalesce(excluded.data, data),
+        dialing = coalesce(excluded.dialing, dialing),
+        run = coalesce(excluded.run, run),
+        run_campaign_id = coalesce(excluded.run_campaign_id, run_campaign_id),
+        campaign_type = coalesce(excluded.campaign_type, campaign_type),
+        end_handle = coalesce(excluded.end_handle, end_handle),
+        outplan_id = coalesce(excluded.outplan_id, outplan_id),
+        plan = coalesce(excluded.plan, plan),
+        plan_version = coalesce(excluded.plan_version, plan_version),
+        ended_how = coalesce(excluded.ended_how, ended_how),
+        ended_reason = coalesce(excluded.ended_reason, ended_reason),
+        run_requests = coalesce(excluded.run_requests, run_requests),
+        tm_update = coalesce(excluded.tm_update, tm_update),
+        tm_delete = coalesce(excluded.tm_delete, tm_delete)
+"""
+_SELECT: Final = f"""
+    SELECT {_COLUMNS},
+        coalesce((SELECT n FROM tally WHERE outdial = position AND subject = 'attempt' AND state = 'open' AND outcome = ''), 0)
+    FROM outdial
+"""
+_GET: Final = f"{_SELECT} WHERE id = ? AND customer_id = ?"
+_PAGE: Final = f"""
+    {_SELECT}
+    WHERE customer_id = :customer
+        AND (tm_create, position) < (:time, coalesce((SELECT position FROM outdial WHERE id = :last), 0))
+        AND (:deleted OR tm_delete IS NULL)
+    ORDER BY tm_create DESC, position DESC LIMIT :limit
+"""
+_IN_FORCE: Final = "SELECT position, plan, campaign_type FROM outdial WHERE id = ?"
+
+# --- from events to rows --------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Row:
+    """What a batch makes of an outdial, in the order of the columns; None = as it is in the table."""
+
+    position: int
+    id: str
+    customer_id: str
+    campaign_id: str | None = None
+    name: str | None = None
+    detail: str | None = None
+    data: str | None = None
+    dialing: str | None = None
+    run: int | None = None
+    run_campaign_id: str | None = None
+    campaign_type: str | None = None
+    end_handle: str | None = None
+    outplan_id: str | None = None
+    plan: str | None = None
+    plan_version: int | None = None
+    ended_how: str | None = None
+    ended_reason: str | None = None
+    run_requests: int | None = None
+    tm_create: int | None = None
+    tm_update: int | None = None
+    tm_delete: int | None = None
+    changed: bool = False
+
+
+def loaded(found: list[list[Any]]) -> dict[str, Row]:
+    """The rows LOAD found, by id."""
+    return {outdial_id: Row(position, outdial_id, customer_id) for position, outdial_id, customer_id in found}
+
+
+def apply(rows: dict[str, Row], position: int, event: Event) -> None:
+    """Fold one event of an outdial. ``tm_update`` moves with what the outdial is, not with its dialing."""
+    data = event.data
+    if isinstance(data, OutdialCreated):
+        rows[event.stream] = _created(position, event, data)
+        return
+    row = rows[event.stream]
+    match data:
+        case OutdialUpdated():
+            for name, value in data:
+                if value is not None:
+                    setattr(row, name, value)
+            row.tm_update = event.time
+        case OutdialDeleted():
+            row.tm_update = row.tm_delete = event.time
+        case DialingStarted():
+            row.dialing, row.run, row.run_campaign_id, row.campaign_type = "run", data.run, data.campaign_id, data.campaign_type
+            row.end_handle, row.outplan_id = data.end_handle, data.outplan_id
+            row.ended_how, row.ended_reason, row.run_requests = "", "", 0
+        case PlanApplied():
+            row.plan, row.plan_version, row.outplan_id = encode(data.plan).decode(), data.version, data.outplan_id
+        case DialingStopped():
+            row.dialing, row.ended_how, row.ended_reason, row.run_requests = "stopping", data.how, data.reason or "", data.requests
+        case DialingFinished():
+            row.dialing, row.ended_how, row.ended_reason, row.run_requests = "stopping", "finished", "", data.requests
+        case _:
+            return
+    row.changed = True
+
+
+def _created(position: int, event: Event, data: OutdialCreated) -> Row:
+    return Row(
+        position,
+        event.stream,
+        data.customer_id,
+        data.campaign_id,
+        data.name,
+        data.detail,
+        data.data,
+        dialing="stop",
+        run=0,
+        run_campaign_id=ZERO_ID,
+        campaign_type="",
+        end_handle="continue",
+        outplan_id=ZERO_ID,
+        plan="",
+        plan_version=0,
+        ended_how="",
+        ended_reason="",
+        run_requests=0,
+        tm_create=event.time,
+        changed=True,
+    )
+
+
+async def save(db: aiosqlite.Connection, rows: dict[str, Row]) -> None:
+    """Write what a batch changed."""
+    await write(db, _SAVE, 21, [astuple(row)[:-1] for row in rows.values() if row.changed])
+
+
+# --- questions ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Outdial:
+    """An outdial; instants in microseconds, None = not yet."""
+
+    position: int
+    id: str
+    customer_id: str
+    campaign_id: str
+    name: str
+    detail: str
+    data: str
+    dialing: str
+    """``run``, ``stopping`` (no request any more, attempts still open) or ``stop``."""
+    run: int
+    """Ordinal of the last run; 0 = never ran."""
+    run_campaign_id: str
+    campaign_type: str
+    end_handle: str
+    outplan_id: str
+    """The outplan of the last run."""
+    plan: Plan | None
+    """The plan in force; it is kept after a stop."""
+    plan_version: int
+    ended_how: str | None
+    """How the last run ended; None while it runs, or when there was none."""
+    ended_reason: str | None
+    run_requests: int
+    """Requests of the last run, once it has ended."""
+    tm_create: int
+    tm_update: int | None
+    tm_delete: int | None
+    open_attempts: int
+
+
+def get(db: sqlite3.Connection, customer_id: str, outdial_id: str) -> Outdial | None:
+    """One outdial, deleted or not; None when this customer has no such outdial."""
+    found = db.execute(_GET, (outdial_id, customer_id)).fetchone()
+    return None if found is None else _outdial(found)
+
+
+def page(db: sqlite3.Connection, customer_id: str, before: Before, limit: int, deleted: bool = False) -> list[Outdial]:  # noqa: FBT001, FBT002  reads as the query it comes from
+    """A customer's outdials, newest first."""
+    found = db.execute(_PAGE, {"customer": customer_id, **cursor_of(before, limit, deleted=deleted)})
+    return [_outdial(row) for row in found.fetchall()]
+
+
+def stats(db: sqlite3.Connection, outdial_id: str, now: int) -> Stats:
+    """The numbers of an outdial at an instant (microseconds); all 0 when there is no such outdial."""
+    position, plan, campaign_type = db.execute(_IN_FORCE, (outdial_id,)).fetchone() or (0, "", "")
+    in_force = Plan.model_validate_json(plan) if plan else None
+    return counts.stats(db, position, in_force, now, calls_only=campaign_type == "call")
+
+
+def _outdial(found: tuple[Any, ...]) -> Outdial:
+    outdial = Outdial(*found)
+    outdial.plan = Plan.model_validate_json(found[13]) if found[13] else None
+    outdial.ended_how, outdial.ended_reason = outdial.ended_how or None, outdial.ended_reason or None
+    if outdial.dialing == "stopping" and not outdial.open_attempts:
+        outdial.dialing = "stop"
+    return outdial

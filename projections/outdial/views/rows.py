@@ -1,0 +1,41 @@
+"""What every view shares: the cursor of a page, and writing many rows with few statements."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Final
+
+import aiosqlite
+
+Before = tuple[int, str | None] | None
+"""Where a page begins: rows strictly older than the instant or, with an id, after that row; None = at the newest."""
+NEWEST: Final = (2**63 - 1, None)
+MAX_PARAMETERS: Final = 32_766
+"""What SQLite takes in one statement unless it was built to take more."""
+MAX_ROWS: Final = 1_024
+
+
+def cursor_of(before: Before, limit: int, *, deleted: bool) -> dict[str, Any]:
+    """The parameters every page statement has."""
+    time, last = before or NEWEST
+    return {"time": time, "last": last, "limit": limit, "deleted": deleted}
+
+
+async def write(db: aiosqlite.Connection, statement: str, width: int, rows: Sequence[Sequence[Any]]) -> None:
+    """Run a statement over rows of ``width`` values; ``{rows}`` in it becomes their VALUES.
+
+    Rows are padded with NULLs up to the next power of two, and the statement leaves out what has NULL
+    in its first column: preparing a statement costs ten times what running it does, so there are few of them.
+    """
+    largest = min(MAX_ROWS, 1 << ((MAX_PARAMETERS // width).bit_length() - 1))
+    for start in range(0, len(rows), largest):
+        part = rows[start : start + largest]
+        size = 1 << (len(part) - 1).bit_length()
+        values = [*chain.from_iterable(part), *[None] * (width * (size - len(part)))]
+        await db.execute_fetchall(_expanded(statement, width, size), values)
+
+
+@lru_cache(maxsize=256)
+def _expanded(statement: str, width: int, size: int) -> str:
+    row = f"({','.join('?' * width)})"
+    return statement.format(rows=f"(VALUES {','.join([row] * size)})")

@@ -1,0 +1,369 @@
+"""Targets: who is on the list, and how far is each? Source: contract 2.3 and C3 to C6."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final
+
+import aiosqlite
+
+from outdial.address import CALLABLE_TYPES, SLOTS
+from outdial.envelope import Event
+from outdial.events import (
+    DialAnswered,
+    DialEnded,
+    DialRequested,
+    TargetAdded,
+    TargetDeleted,
+    TargetExhausted,
+    TargetFinished,
+    TargetReopened,
+    TargetRevived,
+)
+from outdial.views.counts import AT_ONCE, NEVER, SLICE_US, STATUS_OF, Tally, Waiting
+from outdial.views.places import key_of
+from outdial.views.rows import Before, cursor_of, write
+from outdial.wire import encode_compact, from_json, to_json
+
+WAITING_LIFECYCLES: Final = frozenset(lifecycle for lifecycle, status in STATUS_OF.items() if status == "idle")
+
+DDL: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS target (
+        position INTEGER PRIMARY KEY,   -- of TargetAdded
+        outdial INTEGER NOT NULL,       -- outdial.position
+        id TEXT NOT NULL,
+        personal TEXT NOT NULL,         -- JSON of TargetAdded.personal, without what is empty
+        slots INTEGER NOT NULL,         -- bit N: destination N is set
+        dialable INTEGER NOT NULL,      -- bit N: and a call can reach it
+        try_count_max INTEGER,
+        priority INTEGER NOT NULL,
+        time_zone TEXT,
+        tm_create INTEGER NOT NULL,
+        lifecycle TEXT NOT NULL DEFAULT 'idle',
+        try_count_0 INTEGER NOT NULL DEFAULT 0,
+        try_count_1 INTEGER NOT NULL DEFAULT 0,
+        try_count_2 INTEGER NOT NULL DEFAULT 0,
+        try_count_3 INTEGER NOT NULL DEFAULT 0,
+        try_count_4 INTEGER NOT NULL DEFAULT 0,
+        since INTEGER,                  -- end of the last attempt; NULL = never tried, or reopened
+        streak INTEGER NOT NULL DEFAULT 0,      -- not_dialed in a row
+        last_outcome TEXT,
+        ordinal INTEGER NOT NULL DEFAULT 0,     -- attempts ever requested
+        last_call INTEGER,              -- call.position of the last attempt
+        tm_update INTEGER NOT NULL,
+        tm_delete INTEGER,
+        profile TEXT GENERATED ALWAYS AS (
+            slots || ',' || dialable || ',' || try_count_0 || ',' || try_count_1 || ',' || try_count_2 || ',' || try_count_3
+            || ',' || try_count_4 || ',' || coalesce(try_count_max, -1) || ',' || streak
+        ) VIRTUAL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS target_page ON target (outdial, tm_create)",
+    """
+    CREATE INDEX IF NOT EXISTS target_waiting ON target (outdial, since)
+    WHERE since IS NOT NULL AND lifecycle IN ('idle', 'busy', 'no_answer') AND tm_delete IS NULL
+    """,
+)
+TABLES: Final = ("target",)
+_ADDED: Final = "position, outdial, id, personal, slots, dialable, try_count_max, priority, time_zone, tm_create, tm_update"
+LOAD: Final = """
+    SELECT json_group_array(json_array(
+        outdial.id, target.position, target.outdial, target.id, slots, dialable, try_count_max,
+        lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4, since, streak, last_outcome, ordinal,
+        last_call, target.tm_update, target.tm_delete
+    ))
+    FROM json_each(:targets) AS wanted
+    CROSS JOIN target ON target.id = json_extract(wanted.value, '$[2]') AND target.position IN (
+        SELECT position FROM place WHERE key = json_extract(wanted.value, '$[0]')
+        UNION ALL SELECT position FROM place_new WHERE key = json_extract(wanted.value, '$[0]')
+    )
+    CROSS JOIN outdial ON outdial.position = target.outdial AND outdial.id = json_extract(wanted.value, '$[1]')
+"""
+DIGEST: Final = f"""
+    SELECT json_group_array(json_array(
+        {_ADDED}, lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4, since, streak, last_outcome, ordinal,
+        last_call, tm_delete
+    )), max(position)
+    FROM (SELECT * FROM target WHERE position > ? ORDER BY position LIMIT 2000)
+"""
+_INSERT: Final = f"INSERT INTO target ({_ADDED}) SELECT * FROM {{rows}} WHERE column1 IS NOT NULL"
+_UPDATE: Final = """
+    UPDATE target SET
+        lifecycle = new.column2,
+        try_count_0 = new.column3,
+        try_count_1 = new.column4,
+        try_count_2 = new.column5,
+        try_count_3 = new.column6,
+        try_count_4 = new.column7,
+        since = new.column8,
+        streak = new.column9,
+        last_outcome = new.column10,
+        ordinal = new.column11,
+        last_call = new.column12,
+        tm_update = new.column13,
+        tm_delete = new.column14
+    FROM {rows} AS new WHERE position = new.column1
+"""
+_SELECT: Final = """
+    SELECT target.position, outdial.id, target.id, personal, lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4,
+        try_count_max, priority, time_zone, since, streak, last_outcome, ordinal, target.tm_create, target.tm_update, target.tm_delete
+    FROM target CROSS JOIN outdial ON outdial.position = target.outdial
+"""
+_MANY: Final = f"""
+    {_SELECT}
+    WHERE target.position IN (
+        SELECT position FROM place WHERE key IN (SELECT value FROM json_each(:keys))
+        UNION ALL SELECT position FROM place_new WHERE key IN (SELECT value FROM json_each(:keys))
+    ) AND outdial.id = :outdial
+"""
+_PAGE: Final = f"""
+    {_SELECT}
+    WHERE target.outdial = (SELECT position FROM outdial WHERE id = :outdial)
+        AND (target.tm_create, target.position) < (:time, :last)
+        AND (:deleted OR target.tm_delete IS NULL)
+    ORDER BY target.tm_create DESC, target.position DESC LIMIT :limit
+"""
+
+# --- from events to rows --------------------------------------------------------------------------------
+
+NOT_WAITING: Final = -2
+
+
+@dataclass(slots=True)
+class Row:
+    """What decides about a target, as the batch leaves it."""
+
+    position: int
+    outdial: int
+    id: str
+    slots: int
+    dialable: int
+    try_count_max: int | None
+    lifecycle: str
+    tries: list[int]
+    since: int | None
+    streak: int
+    last_outcome: str | None
+    ordinal: int
+    last_call: int | None
+    tm_update: int
+    tm_delete: int | None
+    counted: tuple[str, str, str, int] = ("", "", "", NOT_WAITING)
+    """As it stands in the counts: (state, outcome, profile, slice or NOT_WAITING)."""
+    changed: bool = False
+
+
+Key = tuple[int, str, str]
+"""(place key, outdial id, target id): what LOAD finds a target by."""
+Rows = dict[tuple[str, str], Row]
+"""By (outdial id, target id)."""
+Added = list[tuple[Any, ...]]
+"""Rows of new targets."""
+
+
+def wanted(outdial_id: str, target_id: str) -> Key:
+    """What LOAD finds a target by."""
+    return key_of(outdial_id, target_id), outdial_id, target_id
+
+
+def loaded(found: list[list[Any]]) -> Rows:
+    """The rows LOAD found."""
+    rows: Rows = {}
+    for outdial_id, *values in found:
+        row = Row(*[*values[:7], values[7:12], *values[12:]])
+        row.counted = _standing(row)
+        rows[outdial_id, row.id] = row
+    return rows
+
+
+def added(outdial: int, position: int, event: Event, data: TargetAdded) -> tuple[Any, ...]:
+    """The row of a new target; the columns it leaves out have their defaults."""
+    personal = encode_compact(data.personal).decode()
+    return (
+        position, outdial, data.target_id, personal, *_masks(data.types), data.try_count_max, data.priority, data.time_zone,
+        event.time, event.time,
+    )  # fmt: skip
+
+
+def row_of(new: tuple[Any, ...]) -> Row:
+    """The same as a row that later events of the batch change."""
+    position, outdial, target_id, _, slots, dialable, most, _, _, time, _ = new
+    row = Row(position, outdial, target_id, slots, dialable, most, "idle", [0] * SLOTS, None, 0, None, 0, None, time, None)
+    row.counted = _standing(row)
+    return row
+
+
+@lru_cache(maxsize=1024)
+def _masks(types: tuple[str | None, ...]) -> tuple[int, int]:
+    """The bits of the destinations that are set, and of those a call can reach."""
+    slots = sum(1 << slot for slot, kind in enumerate(types) if kind is not None)
+    return slots, sum(1 << slot for slot, kind in enumerate(types) if kind in CALLABLE_TYPES)
+
+
+def apply(row: Row, position: int, event: Event) -> None:  # noqa: C901  one case an event
+    """Fold one later event of a target."""
+    data = event.data
+    match data:
+        case DialRequested():
+            row.lifecycle, row.ordinal, row.last_call = "dialing", data.ordinal, position
+            row.tries[data.destination_index] = data.try_count
+        case DialAnswered():
+            row.lifecycle = "answered"
+        case DialEnded():
+            row.lifecycle = data.outcome if data.outcome in WAITING_LIFECYCLES else "idle"
+            row.tries[data.destination_index] -= data.given_back
+            row.streak = row.streak + 1 if data.given_back else 0
+            row.since, row.last_outcome = event.time, data.outcome
+        case TargetFinished():
+            row.lifecycle, row.last_outcome = "finished", "answered"
+        case TargetExhausted():
+            row.lifecycle = "failed"
+        case TargetRevived():
+            row.lifecycle = "idle"
+        case TargetReopened():
+            row.lifecycle, row.tries, row.since, row.streak = "idle", [0] * SLOTS, None, 0
+        case TargetDeleted():
+            row.tm_delete = event.time
+        case _:
+            return
+    row.tm_update, row.changed = event.time, True
+
+
+def _standing(row: Row) -> tuple[str, str, str, int]:
+    """How a target stands in the counts."""
+    outcome = row.last_outcome or NEVER
+    if row.tm_delete is not None:
+        return "deleted", outcome, "", NOT_WAITING
+    if row.lifecycle not in WAITING_LIFECYCLES:
+        return row.lifecycle, outcome, "", NOT_WAITING
+    started = AT_ONCE if row.since is None else row.since // SLICE_US
+    return row.lifecycle, outcome, _profile(row.slots, row.dialable, tuple(row.tries), row.try_count_max, row.streak), started
+
+
+@lru_cache(maxsize=65_536)
+def _profile(slots: int, dialable: int, tries: tuple[int, ...], most: int | None, streak: int) -> str:
+    """The same text as the column."""
+    return ",".join(map(str, (slots, dialable, *tries, -1 if most is None else most, streak)))
+
+
+def count(rows: Rows, new: Added, tally: Tally, waiting: Waiting) -> None:
+    """Add to the counts what the batch changed about them."""
+    for (outdial, slots, dialable, most), n in Counter(map(_SHAPE, new)).items():
+        tally[outdial, "target", "idle", NEVER] += n
+        waiting[outdial, _profile(slots, dialable, (0,) * SLOTS, most, 0), AT_ONCE] += n
+    for row in rows.values():
+        before, after = row.counted, _standing(row)
+        if after != before:
+            _move(row.outdial, before, -1, tally, waiting)
+            _move(row.outdial, after, 1, tally, waiting)
+
+
+_SHAPE: Final = itemgetter(1, 4, 5, 6)
+"""What decides the profile of a new target."""
+
+
+def _move(outdial: int, standing: tuple[str, str, str, int], n: int, tally: Tally, waiting: Waiting) -> None:
+    state, outcome, profile, started = standing
+    tally[outdial, "target", state, outcome] += n
+    if started != NOT_WAITING:
+        waiting[outdial, profile, started] += n
+
+
+async def save(db: aiosqlite.Connection, rows: Rows, new: Added) -> None:
+    """Write what a batch added and changed."""
+    await write(db, _INSERT, 11, new)
+    values = [
+        (r.position, r.lifecycle, *r.tries, r.since, r.streak, r.last_outcome, r.ordinal, r.last_call, r.tm_update, r.tm_delete)
+        for r in rows.values()
+        if r.changed
+    ]
+    await write(db, _UPDATE, 14, values)
+
+
+# --- questions ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Target:
+    """A target; instants in microseconds, None = not yet."""
+
+    position: int
+    outdial_id: str
+    id: str
+    name: str
+    detail: str
+    data: str
+    destinations: list[dict[str, str] | None]
+    """Five of them, each with the five fields of an address, or None."""
+    status: str
+    lifecycle: str
+    try_counts: tuple[int, ...]
+    try_count_max: int | None
+    priority: int
+    time_zone: str | None
+    since: int | None
+    """End of the last attempt; None = never tried, or reopened."""
+    not_dialed_streak: int
+    last_outcome: str | None
+    ordinal: int
+    """Attempts ever requested."""
+    tm_create: int
+    tm_update: int
+    tm_delete: int | None
+
+
+def get(db: sqlite3.Connection, outdial_id: str, target_id: str) -> Target | None:
+    """One target, deleted or not; None when this outdial has no such target."""
+    found = many(db, outdial_id, (target_id,))
+    return found[0] if found else None
+
+
+def many(db: sqlite3.Connection, outdial_id: str, target_ids: Sequence[str]) -> list[Target]:
+    """Targets of an outdial, deleted or not, in the order asked for; those it does not have are left out."""
+    keys = to_json([key_of(outdial_id, target_id) for target_id in target_ids]).decode()
+    found = {row[2]: row for row in db.execute(_MANY, {"keys": keys, "outdial": outdial_id}).fetchall()}
+    return [_target(found[target_id]) for target_id in target_ids if target_id in found]
+
+
+def page(db: sqlite3.Connection, outdial_id: str, before: Before, limit: int, deleted: bool = False) -> list[Target]:  # noqa: FBT001, FBT002  reads as the query it comes from
+    """Targets of an outdial, newest first."""
+    parameters = cursor_of(before, limit, deleted=deleted)
+    last = None if parameters["last"] is None else get(db, outdial_id, parameters["last"])
+    parameters["last"] = 0 if last is None else last.position
+    return [_target(row) for row in db.execute(_PAGE, {"outdial": outdial_id, **parameters}).fetchall()]
+
+
+def full_address(address: dict[str, str] | None) -> dict[str, str] | None:
+    """An address with all its five fields (contract C13)."""
+    if address is None:
+        return None
+    return {
+        "type": address.get("type", ""),
+        "target": address.get("target", ""),
+        "target_name": address.get("target_name", ""),
+        "name": address.get("name", ""),
+        "detail": address.get("detail", ""),
+    }
+
+
+def _target(found: tuple[Any, ...]) -> Target:
+    position, outdial_id, target_id, personal_text, lifecycle = found[:5]
+    personal = from_json(personal_text)
+    destinations = [full_address(address) for address in personal["destinations"]]
+    return Target(
+        position,
+        outdial_id,
+        target_id,
+        personal.get("name", ""),
+        personal.get("detail", ""),
+        personal.get("data", ""),
+        destinations + [None] * (SLOTS - len(destinations)),
+        STATUS_OF[lifecycle],
+        lifecycle,
+        found[5:10],
+        *found[10:],
+    )
