@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from messages import commands, event_data, events, golden, of, plain
+from messages import GOLDEN, commands, event_data, events, golden, of, plain
 from outdial import wire
 from outdial.address import Address
 from outdial.commands import COMMANDS, AddTarget, AddTargets, Command, CreateOutdial, DialResult, NewTarget
@@ -70,6 +70,10 @@ def test_plain_values_come_back_as_they_were(value: Any) -> None:
 
 
 # --- golden files -------------------------------------------------------------------------------
+
+
+def test_every_type_of_event_has_its_golden_file_and_none_is_ever_taken_away() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.json")} == EVENTS.keys()
 
 
 @pytest.mark.parametrize("name", EVENTS)
