@@ -27,6 +27,8 @@ RECORDS_AT_ONCE = 4_000
 DUE_AT_ONCE = 1_000
 READ_AT_ONCE = 2_000
 LONGEST_WAIT_S = 60.0
+PASSING_ERRORS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
+"""Errors of the disk, which end when somebody frees space or gives back a right. Others are the program's: it stops."""
 RETRY_S = 0.5
 LONGEST_RETRY_S = 10.0
 
@@ -58,6 +60,8 @@ class Embedded:
         self._speed = speed
         self._ledger = self._new_ledger()
         self._queue: deque[Waiting] = deque()
+        self._turning: list[Waiting] = []
+        """What the turn under way took from the queue."""
         self._arrived = asyncio.Event()
         self._committed = asyncio.Condition()
         self._stopping = False
@@ -175,7 +179,7 @@ class Embedded:
 
     async def _turn(self) -> None:
         """One batch: decide, commit, answer."""
-        batch = self._take()
+        batch = self._turning = self._take()
         now = self.now()
         read_up_to = self._queue[0].arrived - 1 if self._queue else now
         done = [(waiting, [self._decide(command, now) for command in waiting.commands]) for waiting in batch]
@@ -187,7 +191,7 @@ class Embedded:
             try:
                 await self._log.append(events)
             except sqlite3.Error as error:
-                await self._start_again(error, [waiting for waiting, _ in done])
+                await self._start_again(error)
                 return
         position = str(self.position)
         for waiting, answers in done:
@@ -222,14 +226,17 @@ class Embedded:
 
     # --- after a failure ------------------------------------------------------------------------------
 
-    async def _start_again(self, error: sqlite3.Error, waiting: list[Waiting]) -> None:
-        """A commit failed: throw the ledger away, wait until the disk takes writes, read the log again."""
+    async def _start_again(self, error: sqlite3.Error) -> None:
+        """A commit failed: throw the ledger away, wait until the disk takes writes, read the log again.
+
+        Raises:
+            sqlite3.Error: the error is none of the disk's but of the program: waiting would not help.
+        """
+        if not getattr(error, "sqlite_errorname", "").startswith(PASSING_ERRORS):
+            raise error
         why = explained(error, self.folder)
         self.not_ready = why.reason
         refusal = Unavailable(why.reason, f"{why.message}; nothing was done. {why.fix.capitalize()}.")
-        for one in waiting:
-            if not one.answered.done():
-                one.answered.set_exception(refusal)
         self._fail_waiting(refusal)
         delay = RETRY_S
         while not self._stopping:
@@ -246,8 +253,9 @@ class Embedded:
         self.not_ready = None
 
     def _fail_waiting(self, refusal: Unavailable) -> None:
-        while self._queue:
-            waiting = self._queue.popleft()
+        waiters, self._turning = [*self._turning, *self._queue], []
+        self._queue.clear()
+        for waiting in waiters:
             if not waiting.answered.done():
                 waiting.answered.set_exception(refusal)
 
