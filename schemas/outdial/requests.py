@@ -95,7 +95,7 @@ class Answer(BaseModel):
     warnings: tuple[str, ...] = ()
 
 
-class Unavailable(Exception):  # noqa: N818  the name says what the ledger is
+class Unavailable(Exception):
     """The ledger cannot take commands now; nothing of this one was done. ``reason`` is stable."""
 
     def __init__(self, reason: str, message: str) -> None:

@@ -21,7 +21,7 @@ NOT_CONTENT: Final = {"id", "time", "actor", "customer_id"}
 """Fields of a command that say who sent it and when, not what it asks."""
 
 
-class Malformed(ValueError):  # noqa: N818  the name says what the input is
+class Malformed(ValueError):
     """Input that is no command. ``reason`` is stable, ``message`` is for people."""
 
     def __init__(self, reason: str, message: str) -> None:
