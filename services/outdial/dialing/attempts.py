@@ -93,7 +93,7 @@ def claim(outdial: Outdial, command: ClaimDial, now: int) -> list[OutdialEvent]:
         raise Rejected("dialing_stopped", "dialing was stopped; do not place the call, answer not_dialed")
     if now > target.not_after:
         raise Rejected("dial_too_late", "not_after has passed; do not place the call, answer not_dialed")
-    if target.worker is None:
+    if target.worker is None and not target.answered:
         return [DialClaimed(attempt_id=command.attempt_id, target_id=target.facts.id, worker=command.worker)]
     if target.worker != command.worker:
         raise Rejected("dial_claimed", "another worker places this call; do not place it")
@@ -161,7 +161,10 @@ def delete_dial(outdial: Outdial, command: DeleteDial) -> list[OutdialEvent]:
 
 
 def _ending(outdial: Outdial, target: Progressing, ended: DialEnded, now: int) -> list[OutdialEvent]:
-    """The end of an attempt, and what it means for its target under the plan in force."""
+    """The end of an attempt, and what it means for its target under the plan in force.
+
+    A target that got its only try back is not out of tries, whatever the plan: it never had one.
+    """
     if target.deleted:
         return [ended]
     if ended.outcome == "answered":
@@ -170,7 +173,7 @@ def _ending(outdial: Outdial, target: Progressing, ended: DialEnded, now: int) -
     if plan is None:
         return [ended]
     shape = shape_of(evolve(target, ended, now), by_outcome=plan.retry_mode is RetryMode.RESULT)
-    if next_destination(shape, plan, calls_only=outdial.agenda.calls_only) is None:
+    if any(shape.tries) and next_destination(shape, plan, calls_only=outdial.agenda.calls_only) is None:
         return [ended, TargetExhausted(target_id=target.facts.id, plan_version=outdial.plan_version)]
     return [ended]
 
@@ -180,17 +183,16 @@ def _word_for_closed(outdial: Outdial, target: Target, attempt_id: str, outcome:
     ordinal = _ordinal_of(outdial, target, attempt_id)
     is_open = isinstance(target, Progressing)
     end = target.history.end_of(ordinal, open_attempt=is_open)
-    is_last = ordinal == target.history.ordinal
-    if end is not None and end & LOST and outcome == "answered" and is_last and _can_be_reached(target):
+    if end is not None and end & LOST and outcome == "answered" and _can_be_reached(target):
         return [TargetFinished(target_id=target.facts.id, attempt_id=attempt_id, late=True)]
     if end is not None and end & ~LOST == code_of(outcome):
         return []
-    reason: Literal["closed", "superseded"] = "closed" if is_last else "superseded"
+    reason: Literal["closed", "superseded"] = "closed" if ordinal == target.history.ordinal else "superseded"
     return [ResultIgnored(attempt_id=attempt_id, target_id=target.facts.id, outcome=outcome, reason=reason)]
 
 
 def _can_be_reached(target: Target) -> bool:
-    """Whether a late ``answered`` still says something new."""
+    """Whether a late ``answered`` still says something new: not to whom a newer attempt is open, nor to who was reached."""
     return isinstance(target, Idle) or (isinstance(target, Done) and not target.reached)
 
 

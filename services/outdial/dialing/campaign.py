@@ -2,8 +2,9 @@
 
 A campaign dials nothing itself. ``run`` and ``stop`` go straight to its outdial, so that a stop cannot
 overtake its start; how a run ended comes back from there. Whether what it refers to exists is asked of
-those streams, and a change takes hold when all of them have said yes. Source: contract 2.5, 3.4;
-design section 2.
+those streams, and a change takes hold when all of them have said yes. A command that finds nothing to change
+sends again what the campaign still owes, so that its answer is no earlier than that of the first.
+Source: contract 2.5, 3.4; design sections 2 and 4.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from outdial.commands import (
     AskResource,
     CampaignCommands,
+    CampaignType,
     ClaimGranted,
     ClaimOutdial,
     ClaimRefused,
@@ -61,6 +63,8 @@ class Change:
     waits_for: set[tuple[Kind, str]]
     claimed: bool = False
     """Whether the outdial it names said yes."""
+    claim_refused: bool = False
+    """Whether it said no."""
     refused: str | None = None
 
 
@@ -71,7 +75,7 @@ class Campaign:
     id: str
     version: int = 0
     customer_id: str = ZERO_ID
-    campaign_type: str = "call"
+    campaign_type: CampaignType = "call"
     name: str = ""
     detail: str = ""
     service_level: int = 0
@@ -110,6 +114,7 @@ def evolve(campaign: Campaign, event: CampaignEvent) -> None:
         case CampaignResourceAnswered() if campaign.change is not None:
             campaign.change.waits_for.discard((event.resource, event.resource_id))
             campaign.change.claimed |= event.resource == "outdial" and event.reason is None
+            campaign.change.claim_refused |= event.resource == "outdial" and event.reason is not None
             campaign.change.refused = campaign.change.refused or event.reason
         case CampaignResourcesSet():
             campaign.resources, campaign.change = event.resources, None
@@ -236,7 +241,7 @@ def _answered(campaign: Campaign, command: ClaimGranted | ClaimRefused | Resourc
     else:
         kind, stream = command.resource, command.resource_id
     if change is None or change.number != command.change or (kind, stream) not in change.waits_for:
-        return Decision()
+        return Decision(follow_ups=_not_wanted(campaign, command))
     reason = command.reason if isinstance(command, ClaimRefused | ResourceUnknown) else None
     events: list[CampaignEvent] = [CampaignResourceAnswered(change=change.number, resource=kind, resource_id=stream, reason=reason)]
     if len(change.waits_for) > 1:
@@ -249,9 +254,18 @@ def _answered(campaign: Campaign, command: ClaimGranted | ClaimRefused | Resourc
         return Decision([*events], _released(campaign, freed) if freed != change.resources.outdial_id else [])
     events.append(CampaignResourcesRefused(change=change.number, reason=refused))
     if change.creating:
-        events.append(CampaignDeleted(reason=refused))
+        events.append(CampaignDeleted(reason="claim_refused" if (kind == "outdial" and reason) or change.claim_refused else refused))
     taken = change.resources.outdial_id
     return Decision([*events], _released(campaign, taken) if claimed and taken != campaign.resources.outdial_id else [])
+
+
+def _not_wanted(campaign: Campaign, command: ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown) -> list[FollowUp]:
+    """Give back an outdial that was granted to a change which is no longer there: the campaign was deleted meanwhile."""
+    if not isinstance(command, ClaimGranted):
+        return []
+    own = ZERO_ID if campaign.deleted else campaign.resources.outdial_id
+    wanted = ZERO_ID if campaign.change is None else campaign.change.resources.outdial_id
+    return [] if command.outdial_id in (own, wanted) else _released(campaign, command.outdial_id)
 
 
 def _released(campaign: Campaign, outdial_id: str) -> list[FollowUp]:
@@ -287,11 +301,12 @@ def _asked_or_set(campaign: Campaign, resources: Resources) -> Decision:
 
 
 def _run(campaign: Campaign, command: RunCampaign) -> Decision:
-    if campaign.status == "run":
-        return Decision()
     chain = command.chain or ()
+    if campaign.status == "run":
+        return Decision() if chain else Decision(follow_ups=[_begun(campaign, campaign.run, campaign.chain)])
     if campaign.id in chain:
-        return Decision([CampaignStopped(run=campaign.run, how="chain_empty", reason="chain_empty")])
+        ended = CampaignStopped(run=campaign.run, how="chain_empty", reason="chain_empty")
+        return Decision([ended] if campaign.status == "stop" else [])
     if campaign.change is not None:
         raise Rejected("campaign_changing", "a change of this campaign's resources is under way; try again")
     if campaign.resources.outdial_id == ZERO_ID:
@@ -300,16 +315,22 @@ def _run(campaign: Campaign, command: RunCampaign) -> Decision:
         raise Rejected("plan_missing", "the campaign has no outplan")
     run = campaign.run + 1
     outdial_id, outplan_id = campaign.resources.outdial_id, campaign.resources.outplan_id
+    began = CampaignStarted(run=run, outdial_id=outdial_id, outplan_id=outplan_id, chain=chain)
+    return Decision([began], [_begun(campaign, run, chain)])
+
+
+def _begun(campaign: Campaign, run: int, chain: tuple[str, ...]) -> FollowUp:
+    """The start of a run, told to its outdial; the same run again is nothing there."""
     told = StartDialing(
-        outdial_id=outdial_id,
-        outplan_id=outplan_id,
+        outdial_id=campaign.resources.outdial_id,
+        outplan_id=campaign.resources.outplan_id,
         campaign_id=campaign.id,
-        campaign_type=campaign.campaign_type,  # type: ignore[arg-type]
+        campaign_type=campaign.campaign_type,
         run=run,
         end_handle=campaign.end_handle,
         chain=chain,
     )
-    return Decision([CampaignStarted(run=run, outdial_id=outdial_id, outplan_id=outplan_id, chain=chain)], [FollowUp(told, awaited=True)])
+    return FollowUp(told, awaited=True)
 
 
 def _stop(campaign: Campaign) -> Decision:
@@ -325,18 +346,22 @@ def _delete(campaign: Campaign | None) -> Decision:
     if campaign is None:
         raise Rejected("campaign_unknown", "there is no such campaign")
     if campaign.deleted:
-        return Decision()
+        return Decision(follow_ups=_released(campaign, campaign.resources.outdial_id))
     if campaign.status != "stop":
         raise Rejected("campaign_not_stopped", "stop the campaign before you delete it")
     return Decision([CampaignDeleted()], _released(campaign, campaign.resources.outdial_id))
 
 
 def _run_ended(campaign: Campaign, command: DialingRefused | RunEnded) -> Decision:
-    """How the current run ended; a word about an older one is nothing."""
+    """How the current run ended; a word about an older one is nothing.
+
+    A refused start is followed by a stop: had a second press of the button started the run after all, it ends here.
+    """
     if command.run != campaign.run or campaign.status == "stop":
         return Decision()
     if isinstance(command, DialingRefused):
-        return Decision([CampaignStopped(run=command.run, how="refused", reason=command.reason)])
+        told = StopDialing(outdial_id=command.outdial_id, campaign_id=campaign.id, run=command.run)
+        return Decision([CampaignStopped(run=command.run, how="refused", reason=command.reason)], [FollowUp(told, awaited=False)])
     if command.open:
         return Decision([CampaignStopping(run=command.run)] if campaign.status == "run" else [])
     stopped = CampaignStopped(run=command.run, how=command.how, reason=command.reason, requests=command.requests)

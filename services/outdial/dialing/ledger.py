@@ -14,8 +14,10 @@ A runtime calls, for a batch:
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import Literal
 
 from outdial.address import Address
 from outdial.commands import (
@@ -26,13 +28,16 @@ from outdial.commands import (
     ClaimDial,
     ClaimOutdial,
     Command,
+    CreateCampaign,
     CreateOutdial,
+    CreateOutplan,
     DeleteDial,
     DeleteOutdial,
     DeleteTarget,
     DialResult,
     EndLease,
     FinishDialing,
+    Kind,
     RefusePlan,
     ReleaseOutdial,
     ReopenTarget,
@@ -52,7 +57,22 @@ from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.outplan import Outplan
 from outdial.envelope import Event
-from outdial.events import CampaignCommandNoted, CampaignEvent, CommandNoted, DialRequested, EventData, OutdialEvent, OutplanEvent, Personal
+from outdial.events import (
+    CampaignCommandNoted,
+    CampaignEvent,
+    CampaignResourcesAsked,
+    CampaignResourcesRefused,
+    CampaignStarted,
+    CampaignStopped,
+    CommandNoted,
+    DialingStarted,
+    DialingStopped,
+    DialRequested,
+    EventData,
+    OutdialEvent,
+    OutplanEvent,
+    Personal,
+)
 from outdial.ids import as_int, derived
 from outdial.requests import Answer, DialRequest
 from outdial.scalars import DAY_MS, MILLISECOND_US, ZERO_ID
@@ -60,6 +80,7 @@ from outdial.wire import content_hash, from_json
 
 REMEMBERED_DAYS = 31
 DAY_US = DAY_MS * MILLISECOND_US
+Result = Literal["events", "unchanged", "rejected"]
 
 
 @dataclass(slots=True)
@@ -73,10 +94,14 @@ class Effects:
 
 
 class CommandIds:
-    """Which commands made events within the last 31 days of log time, and what they asked."""
+    """Which commands made events within the last 31 days of log time, what they asked, and what came of it."""
 
     def __init__(self) -> None:
         self._hashes: dict[int, int] = {}
+        self._results: dict[int, tuple[Result, str]] = {}
+        """Of those that came to nothing in the end: ``unchanged``, or ``rejected`` and why."""
+        self._begun: dict[tuple[str, type[EventData]], str] = {}
+        """The command that began what another stream may still refuse, by stream and kind of event."""
         self._days: deque[tuple[int, list[int]]] = deque()
 
     def remember(self, command_id: str, content: str, time: int) -> None:
@@ -90,6 +115,7 @@ class CommandIds:
             while self._days[0][0] < day - REMEMBERED_DAYS:
                 for old in self._days.popleft()[1]:
                     del self._hashes[old]
+                    self._results.pop(old, None)
         self._hashes[key] = int(content, 16)
         self._days[-1][1].append(key)
 
@@ -97,6 +123,47 @@ class CommandIds:
         """The content hash of the command with this id; None when it is not remembered."""
         found = self._hashes.get(as_int(command_id))
         return None if found is None else f"{found:016x}"
+
+    def result_of(self, command_id: str) -> tuple[Result, str]:
+        """What came of a remembered command, and the reason of a refusal."""
+        return self._results.get(as_int(command_id), ("events", ""))
+
+    def note_result(self, event: Event) -> None:
+        """Note what an event says about what came of a command: its own, or the one that began what it ends."""
+        match event.data:
+            case DialingStarted() | CampaignStarted() | CampaignResourcesAsked() if event.causation_hash:
+                self._begun[event.stream, type(event.data)] = event.causation_id
+            case DialingStarted() | CampaignStarted() | CampaignResourcesAsked():
+                self._begun.pop((event.stream, type(event.data)), None)
+            case CommandNoted(result=result, reason=reason) | CampaignCommandNoted(result=result, reason=reason):
+                self._set_result(event.causation_id, result, reason)
+            case DialingStopped(how="refused", reason=reason):
+                self._set_result(self._begun.get((event.stream, DialingStarted)), "rejected", reason)
+            case CampaignStopped(how="refused", reason=reason):
+                self._set_result(self._begun.get((event.stream, CampaignStarted)), "rejected", reason)
+            case CampaignResourcesRefused(reason=reason):
+                self._set_result(self._begun.get((event.stream, CampaignResourcesAsked)), "rejected", reason)
+            case _:
+                pass
+
+    def _set_result(self, command_id: str | None, result: Result, reason: str | None) -> None:
+        if command_id is not None and as_int(command_id) in self._hashes:
+            self._results[as_int(command_id)] = (result, reason or "")
+
+
+TELLING = frozenset(
+    {
+        DialingStarted,
+        CampaignStarted,
+        CampaignResourcesAsked,
+        CommandNoted,
+        CampaignCommandNoted,
+        DialingStopped,
+        CampaignStopped,
+        CampaignResourcesRefused,
+    }
+)
+"""Events that say what came of a command."""
 
 
 class Ledger:
@@ -111,6 +178,11 @@ class Ledger:
         self.outdials: dict[str, Outdial] = {}
         self.outplans: dict[str, Outplan] = {}
         self.campaigns: dict[str, Campaign] = {}
+        self._streams: dict[Kind, Mapping[str, Outdial | Outplan | Campaign]] = {
+            "outdial": self.outdials,
+            "outplan": self.outplans,
+            "campaign": self.campaigns,
+        }
         self.last_time = 0
         """Time of the last event, microseconds."""
 
@@ -121,32 +193,33 @@ class Ledger:
 
         ``command.id`` is set. ``internal``: it comes from a ledger, not from a producer.
         """
+        effects = self._decide(command, now, internal=internal)
+        if effects.events and command.kind == "outdial":
+            self._arm(self.outdials[command.stream], now, now)
+        return effects
+
+    def _decide(self, command: Command, now: int, *, internal: bool) -> Effects:
         command_id = command.id or ZERO_ID
-        answer = {"command_id": command_id, "type": command.type, "stream": command.stream}  # type: ignore[attr-defined]
-        if command.from_ledger_only and not internal:
-            return Effects(
-                _refusal(answer, Rejected("internal_command", f"{answer['type']} is the ledger's own; it is not taken from outside"))
-            )
-        content = "" if internal else content_hash(command)
-        repeated = self._repeated(command, command_id, content) if content else None
-        if repeated == "id_reused":
-            return Effects(_refusal(answer, Rejected("id_reused", "another command was sent under this id before")))
         try:
-            self._check_customer(command)
+            if not internal:
+                self._check_sender(command)
+            content = "" if internal else content_hash(command)
+            repeated = bool(content) and self._repeated(command, command_id, content)
+        except Rejected as why:
+            return Effects(_answer(command, command_id, Decision(refused=why), "rejected"))
+        try:
             decision = self._dispatch(command, now)
         except Rejected as why:
             decision = Decision(refused=why)
         if repeated:
-            return Effects(_answer(answer, Decision(items=decision.items, open=decision.open), changed=True))
-        effects = Effects(_answer(answer, decision, changed=bool(decision.events)))
+            return self._again(command, command_id, decision)
+        effects = Effects(_answer(command, command_id, decision, "events" if decision.events else "unchanged"))
         if not decision.events and command.noted and content:
             decision.events.extend(self._noted(command, decision))
         for data in decision.events:
             self._take(data, command, command_id, content, now, effects)
         for told in decision.follow_ups:
             self._tell(told, command, command_id, effects)
-        if decision.events and command.kind == "outdial":
-            self._arm(self.outdials[command.stream], now)
         return effects
 
     def tick(self, now: int, read_up_to: int, limit: int) -> list[Effects]:
@@ -160,12 +233,12 @@ class Ledger:
             outdial = self.outdials[outdial_id]
             idle = True
             while len(done) < limit and (command := outdial.due(now, read_up_to)) is not None:
-                effects = self.decide(_owed(outdial, command), now, internal=True)
+                effects = self._decide(_owed(outdial, command), now, internal=True)
                 idle = not effects.events
                 if idle:
                     break
                 done.append(effects)
-            self._arm(outdial, now, not_before=now + 1 if idle else now)
+            self._arm(outdial, now, now + 1 if idle else now)
         return done
 
     def next_due(self) -> int | None:
@@ -181,7 +254,7 @@ class Ledger:
     def arm(self, now: int) -> None:
         """After a replay: find out what each outdial waits for."""
         for outdial in self.outdials.values():
-            self._arm(outdial, now)
+            self._arm(outdial, now, now)
 
     # --- who decides ----------------------------------------------------------------------------------
 
@@ -260,35 +333,53 @@ class Ledger:
             case _:
                 raise AssertionError(command)
 
-    def _check_customer(self, command: Command) -> None:
-        """Another customer's stream is as unknown as one that is not there."""
-        if command.customer_id is None or isinstance(command, AskResource):
+    def _check_sender(self, command: Command) -> None:
+        """Another customer's stream is as unknown as one that is not there; only its id is taken."""
+        word: str = command.type  # type: ignore[attr-defined]
+        if command.from_ledger_only:
+            raise Rejected("internal_command", f"{word} is the ledger's own; it is not taken from outside")
+        stream = self._stream(command.kind, command.stream)
+        if stream is None or command.customer_id in (None, stream.customer_id):
             return
-        stream: Outdial | Outplan | Campaign | None
-        match command.kind:
-            case "outdial":
-                stream = self.outdials.get(command.stream)
-            case "outplan":
-                stream = self.outplans.get(command.stream)
-            case "campaign":
-                stream = self.campaigns.get(command.stream)
-        if stream is not None and stream.customer_id != command.customer_id and not command.internal:
-            raise Rejected(f"{command.kind}_unknown", f"there is no such {command.kind}")
+        if isinstance(command, CreateOutdial | CreateOutplan | CreateCampaign):
+            raise Rejected("already_exists", f"this id is taken; choose another for the {command.kind}")
+        raise Rejected(f"{command.kind}_unknown", f"there is no such {command.kind}")
 
-    def _repeated(self, command: Command, command_id: str, content: str) -> str | None:
-        """``same`` or ``id_reused`` for an id that was used before; None for a new one."""
+    def _repeated(self, command: Command, command_id: str, content: str) -> bool:
+        """Whether the command came before.
+
+        Raises:
+            Rejected: ``id_reused``, when another one came under its id.
+        """
         before = self._ids.content_of(command_id)
         if before is None or isinstance(command, ClaimDial):
-            return None
-        return "same" if before == content else "id_reused"
+            return False
+        if before != content:
+            raise Rejected("id_reused", "another command was sent under this id before")
+        return True
+
+    def _again(self, command: Command, command_id: str, decision: Decision) -> Effects:
+        """The same answer to the same command, and again what its stream still owes for it.
+
+        ``decision``: what the command would come to now; its events are not wanted a second time.
+        """
+        result, reason = self._ids.result_of(command_id)
+        if result == "rejected":
+            refused = Rejected(reason, "this command was refused before; send it under a new id to try again")
+            return Effects(_answer(command, command_id, Decision(refused=refused), result))
+        effects = Effects(_answer(command, command_id, Decision(items=decision.items, open=decision.open), result))
+        if not decision.events and decision.refused is None:
+            for told in decision.follow_ups:
+                self._tell(told, command, command_id, effects)
+        return effects
 
     def _noted(self, command: Command, decision: Decision) -> list[EventData]:
         """The mark that spends the id of a command that changed nothing, where its stream exists."""
-        result = "unchanged" if decision.refused is None else "rejected"
+        if self._stream(command.kind, command.stream) is None:
+            return []
+        result: Literal["unchanged", "rejected"] = "unchanged" if decision.refused is None else "rejected"
         reason = None if decision.refused is None else decision.refused.reason
         word: str = command.type  # type: ignore[attr-defined]
-        if decision.refused is not None and decision.refused.reason.endswith("_unknown"):
-            return []
         if command.kind == "campaign":
             return [CampaignCommandNoted(command=word, result=result, reason=reason)]
         return [CommandNoted(command=word, result=result, reason=reason)]
@@ -298,53 +389,34 @@ class Ledger:
     def _take(self, data: EventData, command: Command, command_id: str, content: str, now: int, effects: Effects) -> None:
         """Make an event of what was decided, fold it, and collect what it owes others."""
         stream = command.stream
-        outdial = self.outdials.get(stream) if isinstance(data, OutdialEvent) else None
-        run = None if outdial is None else outdial.run or outdial.ended_run
-        event = Event(stream, self._version(data, stream) + 1, now, command_id, content, data, command.actor)
+        before = self._stream(data.kind, stream)
+        told = running.reactions(before, data) if isinstance(before, Outdial) and isinstance(data, OutdialEvent) else ()
+        event = Event(stream, 1 if before is None else before.version + 1, now, command_id, content, data, command.actor)
         effects.events.append(event)
         self._evolve(event)
-        if isinstance(data, OutdialEvent):
-            outdial = self.outdials[stream]
-            if isinstance(data, DialRequested):
-                effects.requests.append(_request(outdial, event, data))
-            for told in running.reactions(outdial, run, data):
-                self._tell(told, command, command_id, effects)
+        if isinstance(data, DialRequested):
+            effects.requests.append(_request(self.outdials[stream], event, data))
+        for one in told:
+            self._tell(one, command, command_id, effects)
 
     def _tell(self, told: FollowUp, command: Command, command_id: str, effects: Effects) -> None:
         """Give a follow-up its id, its customer and its actor."""
-        owner = self._owner(command)
+        stream = self._stream(command.kind, command.stream)
+        owner = command.customer_id if stream is None else stream.customer_id
         follow_id = derived(command_id, f"{command.kind}/{len(effects.follow_ups)}")
         named = told.command.model_copy(update={"id": follow_id, "customer_id": owner, "actor": command.actor})
         effects.follow_ups.append(FollowUp(named, told.awaited))
 
-    def _owner(self, command: Command) -> str | None:
-        streams: dict[str, Outdial] | dict[str, Outplan] | dict[str, Campaign]
-        match command.kind:
-            case "outdial":
-                streams = self.outdials
-            case "outplan":
-                streams = self.outplans
-            case "campaign":
-                streams = self.campaigns
-        found = streams.get(command.stream)
-        return command.customer_id if found is None else found.customer_id
-
-    def _version(self, data: EventData, stream: str) -> int:
-        found: Outdial | Outplan | Campaign | None
-        match data.kind:
-            case "outdial":
-                found = self.outdials.get(stream)
-            case "outplan":
-                found = self.outplans.get(stream)
-            case "campaign":
-                found = self.campaigns.get(stream)
-        return 0 if found is None else found.version
+    def _stream(self, kind: Kind, stream: str) -> Outdial | Outplan | Campaign | None:
+        return self._streams[kind].get(stream)
 
     def _evolve(self, event: Event) -> None:
         data = event.data
         self.last_time = max(self.last_time, event.time)
         if event.causation_hash:
             self._ids.remember(event.causation_id, event.causation_hash, event.time)
+        if type(data) in TELLING:
+            self._ids.note_result(event)
         match data:
             case OutdialEvent():
                 outdial = self.outdials.get(event.stream)
@@ -360,8 +432,11 @@ class Ledger:
 
     # --- the agenda of agendas ------------------------------------------------------------------------
 
-    def _arm(self, outdial: Outdial, now: int, *, not_before: int = 0) -> None:
-        """Note when an outdial has something due. Woken too early it finds nothing to do and is armed anew."""
+    def _arm(self, outdial: Outdial, now: int, not_before: int) -> None:
+        """Note when an outdial has something due. Woken too early it finds nothing to do and is armed anew.
+
+        What has been due for long is no reason to go before others again and again: nobody is armed in the past.
+        """
         at = outdial.next_due(now)
         if at is None:
             return
@@ -413,17 +488,17 @@ def _request(outdial: Outdial, event: Event, data: DialRequested) -> DialRequest
     )
 
 
-def _answer(head: dict[str, str], decision: Decision, *, changed: bool) -> Answer:
-    if decision.refused is not None:
-        return _refusal(head, decision.refused)
+def _answer(command: Command, command_id: str, decision: Decision, result: Result) -> Answer:
+    word: str = command.type  # type: ignore[attr-defined]
+    why = decision.refused
+    if why is not None:
+        return Answer(command_id=command_id, type=word, stream=command.stream, result="rejected", reason=why.reason, message=why.message)
     return Answer(
-        **head,
-        result="events" if changed else "unchanged",
+        command_id=command_id,
+        type=word,
+        stream=command.stream,
+        result=result,
         open=decision.open,
         items=tuple(decision.items),
         warnings=decision.warnings,
     )
-
-
-def _refusal(head: dict[str, str], why: Rejected) -> Answer:
-    return Answer(**head, result="rejected", reason=why.reason, message=why.message)

@@ -17,7 +17,8 @@ from outdial.commands import (
 from outdial.dialing.addresses import Fingerprint, check_zone, checked, destinations_of
 from outdial.dialing.decision import Decision, Rejected
 from outdial.dialing.outdial import Outdial
-from outdial.dialing.target import NEW, Deleted, Done, Idle, Progressing, Target
+from outdial.dialing.rules import NOW
+from outdial.dialing.target import Deleted, Done, Idle, Progressing, Target
 from outdial.events import OutdialCreated, OutdialEvent, OutdialUpdated, Personal, TargetAdded, TargetDeleted, TargetReopened
 from outdial.ids import item_id
 from outdial.requests import Item
@@ -176,7 +177,7 @@ def reopen(outdial: Outdial, command: ReopenTarget) -> list[OutdialEvent]:
             raise Rejected("attempt_open", "an attempt on this target is open; reopen it once that has ended")
         case Deleted():
             raise Rejected("target_deleted", "the target was deleted")
-        case Idle(history=history) if history.tries == NEW.tries and not history.outcomes:
+        case Idle(wait=wait) if wait == NOW:
             return []
         case Idle() | Done():
             return [TargetReopened(target_id=command.target_id)]

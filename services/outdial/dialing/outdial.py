@@ -8,7 +8,8 @@ it, by events alone. What is decided about it stands in three files: :mod:`~outd
 
 from collections import deque
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from typing import Literal
 
 from outdial.commands import CampaignType, Command, EndHandle, EndLease, FinishDialing, RequestDial, ReviveTargets
 from outdial.dialing import target as targets
@@ -42,6 +43,8 @@ from outdial.scalars import SECOND_US, ZERO_ID
 
 SILENT_ATTEMPTS = 20
 """After so many attempts in a row without a word, an outdial probes with one at a time."""
+SLACK = 64
+"""Leases of ended attempts are shed when they are more than the others and this."""
 
 
 @dataclass(slots=True)
@@ -57,8 +60,23 @@ class Run:
     outplan_id: str = ZERO_ID
     ask: int | None = None
     """The question to the outplan that is not void."""
+    waits: bool = False
+    """Whether that question has no answer yet."""
     has_plan: bool = False
     requests: int = 0
+
+
+@dataclass(slots=True)
+class EndedRun:
+    """A campaign's run that ended while attempts were open; the campaign is told when none of them is."""
+
+    campaign_id: str
+    campaign_run: int
+    how: Literal["stopped", "refused", "deleted"]
+    reason: str | None
+    requests: int
+    open: set[str]
+    """Attempts."""
 
 
 class Outdial:
@@ -66,8 +84,8 @@ class Outdial:
 
     __slots__ = (
         "agenda", "asks", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted", "deleted_dials",
-        "detail", "ended_run", "id", "leases", "name", "open", "outplan_id", "outplan_version", "plan", "plan_version", "recent",
-        "run", "runs", "silent", "targets", "version",
+        "detail", "ended", "id", "leases", "name", "open", "outplan_id", "outplan_version", "plan", "plan_version", "recent",
+        "run", "runs", "silent", "targets", "twins", "version",
     )  # fmt: skip
 
     def __init__(self, outdial_id: str) -> None:
@@ -80,11 +98,12 @@ class Outdial:
         self.targets: dict[str, Target] = {}
         self.by_fingerprint: dict[int, str] = {}
         """First live target with that first destination."""
+        self.twins: dict[int, dict[str, None]] = {}
+        """The other live targets with the same first destination, where there are any."""
         self.agenda = Agenda(self.targets)
         self.run: Run | None = None
         self.runs = 0
-        self.ended_run: Run | None = None
-        """The last run, while attempts of it are open."""
+        self.ended: list[EndedRun] = []
         self.campaign_runs: dict[str, int] = {}
         """The last run seen from each campaign."""
         self.plan: Plan | None = None
@@ -112,7 +131,8 @@ class Outdial:
             case TargetAdded():
                 added = targets.added(event, self.version, time)
                 self.targets[added.facts.id] = added
-                self.by_fingerprint.setdefault(added.facts.fingerprint, added.facts.id)
+                if self.by_fingerprint.setdefault(added.facts.fingerprint, added.facts.id) != added.facts.id:
+                    self.twins.setdefault(added.facts.fingerprint, {})[added.facts.id] = None
                 self.agenda.move(None, added)
             case DialRequested():
                 self._requested(event, time)
@@ -124,29 +144,27 @@ class Outdial:
                 heappush(self.leases, (event.expires_at, event.target_id))
             case TargetDeleted():
                 self._change(event.target_id, event, time)
-                facts = self.targets[event.target_id].facts
-                if self.by_fingerprint.get(facts.fingerprint) == facts.id:
-                    del self.by_fingerprint[facts.fingerprint]
+                self._forget_address(self.targets[event.target_id].facts)
+            case TargetFinished(late=True):
+                self._finished_late(event, time)
             case DialClaimed() | TargetFinished() | TargetExhausted() | TargetRevived() | TargetReopened():
                 self._change(event.target_id, event, time)
             case DialingStarted():
                 self._started(event)
             case PlanAsked() if self.run is not None:
                 self.run.ask = self.asks = event.ask
-                self.run.outplan_id = event.outplan_id
+                self.run.outplan_id, self.run.waits = event.outplan_id, True
             case PlanApplied():
                 self._applied(event)
-            case DialingStopped() | DialingFinished():
-                self.ended_run = self.run if self.open else None
+            case DialingStopped():
+                self._stopped(event)
+            case DialingFinished():
                 self.run = None
             case OutdialCreated():
                 self.customer_id, self.campaign_id = event.customer_id, event.campaign_id
                 self.name, self.detail, self.data = event.name, event.detail, event.data
             case OutdialUpdated():
-                self.name = self.name if event.name is None else event.name
-                self.detail = self.detail if event.detail is None else event.detail
-                self.data = self.data if event.data is None else event.data
-                self.campaign_id = self.campaign_id if event.campaign_id is None else event.campaign_id
+                self._updated(event)
             case OutdialDeleted():
                 self.deleted = True
             case DialDeleted():
@@ -161,10 +179,23 @@ class Outdial:
         if after is not before:
             self.agenda.move(before, after)
 
+    def _finished_late(self, event: TargetFinished, time: int) -> None:
+        ordinal = targets.ordinal_of(self.targets[event.target_id], self.id, event.attempt_id)
+        self._change(event.target_id, event, time)
+        self.targets[event.target_id] = targets.corrected(self.targets[event.target_id], ordinal)
+
+    def _updated(self, event: OutdialUpdated) -> None:
+        self.name = self.name if event.name is None else event.name
+        self.detail = self.detail if event.detail is None else event.detail
+        self.data = self.data if event.data is None else event.data
+        self.campaign_id = self.campaign_id if event.campaign_id is None else event.campaign_id
+
     def _requested(self, event: DialRequested, time: int) -> None:
         self._change(event.target_id, event, time)
         self.open[event.target_id] = event.attempt_id
         heappush(self.leases, (event.expires_at, event.target_id))
+        if len(self.leases) > 2 * len(self.open) + SLACK:
+            self._shed_leases()
         self._forget_before(time - SECOND_US)
         self.recent.append(time)
         if self.run is not None:
@@ -174,8 +205,29 @@ class Outdial:
         self._change(event.target_id, event, time)
         self.open.pop(event.target_id, None)
         self.silent = self.silent + 1 if event.lost or event.outcome == "not_dialed" else 0
-        if not self.open:
-            self.ended_run = None
+        if self.ended:
+            for run in self.ended:
+                run.open.discard(event.attempt_id)
+            self.ended = [run for run in self.ended if run.open]
+
+    def _shed_leases(self) -> None:
+        """Drop the leases of attempts that have ended; there are soon more of them than of the others."""
+        found = ((target_id, self.targets[target_id]) for target_id in self.open)
+        self.leases = [(one.expires_at, target_id) for target_id, one in found if isinstance(one, Progressing)]
+        heapify(self.leases)
+
+    def _forget_address(self, facts: targets.Facts) -> None:
+        """A deleted target is no duplicate of anybody; the next with its address takes its place."""
+        twins = self.twins.get(facts.fingerprint, {})
+        if self.by_fingerprint.get(facts.fingerprint) != facts.id:
+            twins.pop(facts.id, None)
+        elif twins:
+            self.by_fingerprint[facts.fingerprint] = following = next(iter(twins))
+            del twins[following]
+        else:
+            del self.by_fingerprint[facts.fingerprint]
+        if not twins:
+            self.twins.pop(facts.fingerprint, None)
 
     def _forget_before(self, instant: int) -> None:
         while self.recent and self.recent[0] <= instant:
@@ -183,7 +235,6 @@ class Outdial:
 
     def _started(self, event: DialingStarted) -> None:
         self.runs = event.run
-        self.ended_run = None
         self.run = Run(
             number=event.run,
             campaign_id=event.campaign_id,
@@ -193,11 +244,17 @@ class Outdial:
             chain=event.chain,
             outplan_id=event.outplan_id,
             ask=event.ask,
+            waits=event.ask is not None,
         )
         if event.ask is not None:
             self.asks = event.ask
         if event.campaign_run is not None:
             self.campaign_runs[event.campaign_id] = event.campaign_run
+
+    def _stopped(self, event: DialingStopped) -> None:
+        run, self.run = self.run, None
+        if run is not None and run.campaign_run is not None and event.open:
+            self.ended.append(EndedRun(run.campaign_id, run.campaign_run, event.how, event.reason, event.requests, set(event.open)))
 
     def _applied(self, event: PlanApplied) -> None:
         self.plan, self.plan_version = event.plan, event.version
@@ -206,7 +263,7 @@ class Outdial:
         if self.run is not None:
             self.run.has_plan = True
             self.run.outplan_id = event.outplan_id
-            self.run.ask = event.ask
+            self.run.ask, self.run.waits = event.ask, False
             calls_only = self.run.campaign_type == "call"
         self.agenda.set_plan(event.plan, calls_only=calls_only)
 

@@ -20,6 +20,7 @@ LONGEST_BACKOFF_MS = 900_000
 RESULT_TYPES: dict[Outcome, int] = {"machine": 0, "busy": 1, "no_answer": 2, "failed": 3}
 OTHER_RESULT = 4
 SHORTEST_SENSIBLE_RING_MS = 1_000
+MEANT_RESULTS = "(meant types of result? retry_mode=result)"
 
 
 class Shape(NamedTuple):
@@ -80,9 +81,9 @@ def warnings_of(plan: Plan) -> list[str]:
     """What about a plan is allowed but rarely meant, for people."""
     found = []
     if plan.retry_mode is RetryMode.DESTINATION and not any(plan.caps):
-        found.append(
-            f"no_tries_in_plan: {', '.join(CAP_FIELDS)} are all 0, so nothing is dialed (meant types of result? retry_mode=result)"
-        )
+        found.append(f"no_tries_in_plan: {', '.join(CAP_FIELDS)} are all 0, so nothing is dialed {MEANT_RESULTS}")
+    elif plan.retry_mode is RetryMode.DESTINATION and not plan.caps[0]:
+        found.append(f"no_tries_in_plan: {CAP_FIELDS[0]} is 0, so no destination_0 is dialed {MEANT_RESULTS}")
     if 0 < plan.dial_timeout < SHORTEST_SENSIBLE_RING_MS:
         found.append(f"dial_timeout: {plan.dial_timeout} is milliseconds; a phone hardly rings in that time")
     return found

@@ -1,7 +1,8 @@
 """Decisions about runs: start, stop, plans, owners, the end. Source: design sections 2 and 5.
 
 A run belongs to whoever started it: a person (no campaign) or one campaign. What it tells other streams
-are follow-up commands, derived from its events by :func:`reactions`.
+are follow-up commands, derived from its events by :func:`reactions`. A command that finds nothing to change
+sends again what the run still owes, so that its answer is no earlier than that of the first.
 """
 
 from typing import Literal
@@ -25,7 +26,7 @@ from outdial.commands import (
     UnfollowPlan,
 )
 from outdial.dialing.decision import Decision, FollowUp, Rejected
-from outdial.dialing.outdial import Outdial, Run
+from outdial.dialing.outdial import EndedRun, Outdial, Run
 from outdial.dialing.rules import warnings_of
 from outdial.events import (
     DialEnded,
@@ -58,6 +59,8 @@ def start(outdial: Outdial, command: StartDialing | CreateOutdial) -> Decision:
     if plan is None and outplan_id is None:
         if isinstance(command, CreateOutdial):
             return Decision()
+        if outdial.run is not None and outdial.run.campaign_id == ZERO_ID:
+            return Decision(follow_ups=_owed(outdial, outdial.run))
         if outdial.outplan_id != ZERO_ID:
             outplan_id = outdial.outplan_id
         elif outdial.plan is not None:
@@ -89,20 +92,37 @@ def _replan(outdial: Outdial, run: Run, plan: Plan | None, outplan_id: str | Non
             return Decision()
         return Decision([PlanApplied(version=outdial.plan_version + 1, plan=plan)], warnings=_warnings(outdial, plan))
     if outplan_id == run.outplan_id:
-        return Decision()
+        return Decision(follow_ups=_owed(outdial, run))
     return Decision([PlanAsked(run=run.number, outplan_id=outplan_id or ZERO_ID, ask=outdial.asks + 1)])
 
 
-def _warnings(outdial: Outdial, plan: Plan | None) -> tuple[str, ...]:
-    return () if plan is None else tuple(warnings_of(plan))
+def _owed(outdial: Outdial, run: Run) -> list[FollowUp]:
+    """The question a run still waits for the answer of."""
+    if run.ask is None or not run.waits:
+        return []
+    return [FollowUp(FollowPlan(outplan_id=run.outplan_id, outdial_id=outdial.id, ask=run.ask), awaited=True)]
+
+
+def _warnings(outdial: Outdial, plan: Plan | None, *, calls_only: bool = False) -> tuple[str, ...]:
+    if plan is None:
+        return ()
+    found = warnings_of(plan)
+    without = outdial.agenda.without_tries(plan, calls_only=calls_only)
+    if without:
+        found.append(f"no_tries_in_plan: {without} waiting targets have no try under this plan")
+    return tuple(found)
 
 
 def _start_for_campaign(outdial: Outdial, command: StartDialing) -> Decision:
     """A campaign's run: only of the outdial that is its own, and always by an outplan."""
     campaign_id, run = command.campaign_id or ZERO_ID, command.run or 0
     if run <= outdial.campaign_runs.get(campaign_id, 0):
-        return Decision()
+        current = outdial.run
+        is_current = current is not None and (current.campaign_id, current.campaign_run) == (campaign_id, run)
+        return Decision(follow_ups=_owed(outdial, current) if current is not None and is_current else [])
     try:
+        if command.customer_id not in (None, outdial.customer_id):
+            raise Rejected("outdial_unknown", "there is no such outdial")
         if outdial.deleted:
             raise Rejected("outdial_deleted", "the outdial was deleted")
         if outdial.campaign_id != campaign_id:
@@ -168,8 +188,7 @@ def apply_plan(outdial: Outdial, command: ApplyPlan) -> Decision:
     run = outdial.run
     if run is None or run.ask != command.ask:
         return Decision()
-    taken = run.has_plan and outdial.outplan_id == command.outplan_id
-    if taken and command.version <= outdial.outplan_version:
+    if not run.waits and command.version <= outdial.outplan_version:
         return Decision()
     applied = PlanApplied(
         version=outdial.plan_version + 1,
@@ -178,21 +197,30 @@ def apply_plan(outdial: Outdial, command: ApplyPlan) -> Decision:
         outplan_version=command.version,
         ask=command.ask,
     )
-    return Decision([applied], warnings=_warnings(outdial, command.plan))
+    return Decision([applied], warnings=_warnings(outdial, command.plan, calls_only=outdial.calls_only))
 
 
 def refuse_plan(outdial: Outdial, command: RefusePlan) -> Decision:
-    """An outplan that cannot be had ends a run that waits for it; one that has a plan goes on with that."""
-    run = outdial.run
-    if run is None or run.ask != command.ask or run.has_plan:
+    """An outplan that cannot be had ends a run that waits for it. One that has a plan goes on with that.
+
+    It then follows the old outplan again, or, when that is gone too, keeps what it had of it.
+    """
+    run, plan = outdial.run, outdial.plan
+    if run is None or run.ask != command.ask or not run.waits:
         return Decision()
-    return Decision([_stopped(run, "refused", command.reason, tuple(outdial.open.values()))])
+    if not run.has_plan or plan is None:
+        return Decision([_stopped(run, "refused", command.reason, tuple(outdial.open.values()))])
+    if outdial.outplan_id not in (ZERO_ID, command.outplan_id):
+        return Decision([PlanAsked(run=run.number, outplan_id=outdial.outplan_id, ask=outdial.asks + 1)])
+    version = outdial.outplan_version or None
+    kept = PlanApplied(version=outdial.plan_version + 1, plan=plan, outplan_id=outdial.outplan_id, outplan_version=version)
+    return Decision([kept])
 
 
 def claim(outdial: Outdial | None, command: ClaimOutdial) -> Decision:
     """Belong to the campaign that asks, if the outdial is free or belongs to it already."""
     try:
-        if outdial is None:
+        if outdial is None or command.customer_id not in (None, outdial.customer_id):
             raise Rejected("outdial_unknown", "there is no such outdial")
         if outdial.deleted:
             raise Rejected("outdial_deleted", "the outdial was deleted")
@@ -235,35 +263,37 @@ def revive(outdial: Outdial, _command: ReviveTargets) -> Decision:
     return Decision([TargetRevived(target_id=target_id) for target_id in outdial.agenda.revivable(REVIVED_AT_ONCE)])
 
 
-def reactions(outdial: Outdial, before: Run | None, event: OutdialEvent) -> list[FollowUp]:
-    """What an event owes other streams. ``before``: the run, or the one being ended, as it was before the event."""
+def reactions(outdial: Outdial, event: OutdialEvent) -> list[FollowUp]:
+    """What an event owes other streams. The outdial is as it was before the event."""
     match event:
         case DialingStarted() if event.ask is not None:
             return [FollowUp(FollowPlan(outplan_id=event.outplan_id, outdial_id=outdial.id, ask=event.ask), awaited=True)]
         case PlanAsked():
             return [
-                *_unfollow(outdial, before),
+                *_unfollow(outdial),
                 FollowUp(FollowPlan(outplan_id=event.outplan_id, outdial_id=outdial.id, ask=event.ask), awaited=True),
             ]
         case PlanApplied() if event.ask is None:
-            return _unfollow(outdial, before)
+            return _unfollow(outdial)
         case DialingStopped():
-            return [*_unfollow(outdial, before), *_run_ended(outdial, before, event.how, event.reason)]
+            return [*_unfollow(outdial), *_run_ended(outdial, event.how, event.reason, event.requests, len(event.open))]
         case DialingFinished():
-            return [*_unfollow(outdial, before), *_run_ended(outdial, before, "finished", None)]
-        case DialEnded() if outdial.run is None and not outdial.open:
-            return _run_ended(outdial, before, "stopped", None)
+            return [*_unfollow(outdial), *_run_ended(outdial, "finished", None, event.requests, 0)]
+        case DialEnded() if outdial.ended:
+            return [_closed(outdial, run) for run in outdial.ended if run.open == {event.attempt_id}]
         case _:
             return []
 
 
-def _unfollow(outdial: Outdial, run: Run | None) -> list[FollowUp]:
+def _unfollow(outdial: Outdial) -> list[FollowUp]:
+    run = outdial.run
     if run is None or run.ask is None:
         return []
     return [FollowUp(UnfollowPlan(outplan_id=run.outplan_id, outdial_id=outdial.id, ask=run.ask), awaited=False)]
 
 
-def _run_ended(outdial: Outdial, run: Run | None, how: EndedHow, reason: str | None) -> list[FollowUp]:
+def _run_ended(outdial: Outdial, how: EndedHow, reason: str | None, requests: int, open_attempts: int) -> list[FollowUp]:
+    run = outdial.run
     if run is None or run.campaign_run is None:
         return []
     told = RunEnded(
@@ -272,7 +302,21 @@ def _run_ended(outdial: Outdial, run: Run | None, how: EndedHow, reason: str | N
         run=run.campaign_run,
         how=how,
         reason=reason,
-        requests=run.requests,
-        open=len(outdial.open),
+        requests=requests,
+        open=open_attempts,
     )
     return [FollowUp(told, awaited=False)]
+
+
+def _closed(outdial: Outdial, run: EndedRun) -> FollowUp:
+    """Word to a campaign that the last attempt of its ended run is over."""
+    told = RunEnded(
+        campaign_id=run.campaign_id,
+        outdial_id=outdial.id,
+        run=run.campaign_run,
+        how=run.how,
+        reason=run.reason,
+        requests=run.requests,
+        open=0,
+    )
+    return FollowUp(told, awaited=False)

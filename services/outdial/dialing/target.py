@@ -11,8 +11,8 @@ The rule book. A target is in one of four states:
 Laws, each a test:
 
 1. An attempt is named by its ordinal, which only grows. A word about any but the open attempt changes
-   nothing, with one exception: ``answered`` for the last attempt, when that was given up as lost and
-   no newer one is open, finishes the target. The person was reached, whoever was late.
+   nothing, with one exception: ``answered`` for an attempt that was given up as lost, while no newer
+   one is open, finishes the target. The person was reached, whoever was late.
 2. A try is spent when it is requested and given back when it ends ``not_dialed``: nobody's phone rang.
 3. ``machine`` stays machine, also after an answer; any other outcome of an answered call is ``answered``.
 4. What a target waits for is a function of its state and the plan (:func:`due_at`). No timer is kept.
@@ -20,7 +20,7 @@ Laws, each a test:
 Source: design section 5; contract 4, C3 to C6, C16, C17, C27.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from outdial.commands import OUTCOMES, Outcome
@@ -213,8 +213,7 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
                 return Deleted(facts, ended)
             return Idle(facts, ended, time, ended.not_dialed or AFTER_ATTEMPT)
         case TargetFinished(), Idle() | Done():
-            ends = history.ends[:-1] + bytes((_CODE["answered"],)) if event.late else history.ends
-            return Done(facts, History(history.tries, history.outcomes, history.ordinal, ends), True, target.since, target.wait)  # noqa: FBT003  one field of a record
+            return Done(facts, history, True, target.since, target.wait)  # noqa: FBT003  one field of a record
         case TargetExhausted(), Idle():
             return Done(facts, history, False, target.since, target.wait)  # noqa: FBT003  one field of a record
         case TargetRevived(), Done():
@@ -227,6 +226,17 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
             return Deleted(facts, history)
         case _:
             return target
+
+
+def corrected(target: Target, ordinal: int | None) -> Target:
+    """The target, finished late, with the end of that attempt no longer counted as lost."""
+    history = target.history
+    back = history.ordinal - ordinal if ordinal is not None else len(history.ends)
+    if not isinstance(target, Done) or back >= len(history.ends):
+        return target
+    ends = bytearray(history.ends)
+    ends[-1 - back] = _CODE["answered"]
+    return replace(target, history=replace(history, ends=bytes(ends)))
 
 
 def _changed(
