@@ -1,0 +1,59 @@
+"""Tests as sentences: ``given(what was).when(what is asked).then(what happened)``.
+
+A number stands for time that passes, in microseconds. An expected event is its class, or ``a(class, field=...)``.
+"""
+
+from typing import Any, Self
+
+from outdial.commands import Command
+from outdial.events import EventData
+from outdial.requests import Answer, DialRequest
+from sim import Sim
+
+Step = Command | int
+Expected = type[EventData] | tuple[type[EventData], dict[str, Any]]
+
+
+def a(kind: type[EventData], **fields: Any) -> Expected:
+    """An event of that class with these fields; the others do not matter."""
+    return kind, fields
+
+
+class Given:
+    def __init__(self, *steps: Step, sim: Sim | None = None) -> None:
+        self.sim = sim or Sim()
+        self.events: list[EventData] = []
+        self.answer: Answer | None = None
+        self.requests: list[DialRequest] = []
+        self.when(*steps)
+
+    def when(self, *steps: Step) -> Self:
+        """Do this; what is judged next is what the last step came to."""
+        for step in steps:
+            log, requests = len(self.sim.log), len(self.sim.requests)
+            self.answer = None
+            if isinstance(step, int):
+                self.sim.run(step)
+            else:
+                self.answer = self.sim.send(step)
+            self.events = [event.data for event in self.sim.log[log:]]
+            self.requests = self.sim.requests[requests:]
+        return self
+
+    def then(self, *expected: Expected) -> Self:
+        wanted = [one if isinstance(one, tuple) else (one, {}) for one in expected]
+        shown = [(type(event), {name: getattr(event, name) for name in fields}) for event, (_, fields) in zip(self.events, wanted, strict=False)]
+        assert ([type(event) for event in self.events], shown) == ([kind for kind, _ in wanted], wanted)
+        return self
+
+    def then_nothing(self) -> Self:
+        assert self.events == []
+        return self
+
+    def then_rejects(self, reason: str) -> Self:
+        assert self.answer is not None
+        assert (self.answer.result, self.answer.reason) == ("rejected", reason)
+        return self
+
+
+given = Given
