@@ -50,6 +50,8 @@ class Ledger:
     refuse: dict[str, str] = field(default_factory=dict)
     """Reason with which claims of an attempt are refused."""
     outages: int = 0
+    deaf_to: str = ""
+    """``hang up``: the last words of a carrier that is being cancelled are lost, as when it is killed."""
     slow: int = 0
     """How long a submit takes."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,12 +71,15 @@ class Ledger:
     def after(self, position: int, limit: int) -> list[tuple[int, DialRequest]]:
         return list(enumerate(self.requests, 1))[position : position + limit]
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:
+    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  as the runtime has it
         if len(self.requests) <= position:
             await self.done.wait()
         return len(self.requests)
 
     async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+        task = asyncio.current_task()
+        if self.deaf_to == "hang up" and task is not None and task.cancelling():
+            return []
         self.time += self.slow
         if self.outages:
             self.outages -= 1
@@ -210,13 +215,26 @@ async def test_what_another_process_placed_is_left_alone() -> None:
     assert not {one.attempt_id for one in taken} & set(ledger.results)
 
 
-async def test_after_a_restart_no_call_is_placed_a_second_time() -> None:
+async def test_a_carrier_that_is_stopped_hangs_up_and_says_so() -> None:
     ledger = Ledger([request(number) for number in range(50)])
+    carrier = await work(ledger, words=5)
+    assert carrier.placed == 50
+    assert carrier.open_calls == 0
+    answered = {command.attempt_id for command in ledger.of(DialAnswered) if isinstance(command, DialAnswered)}
+    assert set(ledger.results) == {one.attempt_id for one in ledger.requests}
+    cut = {attempt: outcome for attempt, outcome in ledger.results.items() if outcome != plan_call(7, ledger.asked[attempt]).outcome}
+    assert set(cut.values()) == {"canceled"}
+    assert not set(cut) & answered
+
+
+async def test_after_a_kill_no_call_is_placed_a_second_time() -> None:
+    ledger = Ledger([request(number) for number in range(50)])
+    ledger.deaf_to = "hang up"
     await work(ledger, worker="before", words=5)
-    open_before = {one.attempt_id for one in ledger.requests} - set(ledger.results)
+    assert len(ledger.results) < 50
     told = len(ledger.told)
+    ledger.deaf_to = ""
     again = await work(ledger, worker="after", words=51)
-    assert open_before
     assert again.placed == 0
     assert all(isinstance(command, ClaimDial) for _, command in ledger.told[told:])
 
@@ -241,7 +259,9 @@ async def test_an_outage_of_the_ledger_repeats_the_same_commands_and_loses_nothi
 async def test_thousands_of_open_calls_need_no_task_each() -> None:
     ledger = Ledger([request(number) for number in range(5_000)])
     most = 0
-    carrier = SimulatedCarrier(seed=1, worker="w", requests=ledger.after, wait_beyond=ledger.wait_beyond, submit=ledger.submit, clock=ledger)
+    carrier = SimulatedCarrier(
+        seed=1, worker="w", requests=ledger.after, wait_beyond=ledger.wait_beyond, submit=ledger.submit, clock=ledger
+    )
     task = asyncio.create_task(carrier.run())
     while len(ledger.results) < 5_000 and not task.done():
         await asyncio.sleep(0)

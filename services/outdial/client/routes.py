@@ -123,8 +123,8 @@ def add_targets(outdial_id: str, items: Iterable[Mapping[str, Any]], on_duplicat
     return Route("POST", targets(outdial_id).path, lambda value: cast(Bulk, value), body=body)
 
 
-def about_target(outdial_id: str, target_id: str, what: Literal["calls", "history", "why"]) -> Route[Row]:
-    """Attempts of a target, its events, or why it is not being dialed."""
+def about_target(outdial_id: str, target_id: str, what: Literal["calls", "history"]) -> Route[Row]:
+    """Attempts on a target, newest first, or its events, oldest first."""
     return Route("GET", f"{targets(outdial_id).one(target_id)}/{what}", _row)
 
 

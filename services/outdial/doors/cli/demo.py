@@ -28,6 +28,7 @@ LIST: Final = Path(__file__).with_name("demo-500.csv")
 STATE: Final = "demo.json"
 LOOK_S: Final = 0.5
 LINE_S: Final = 1.0
+# The last two are short, so that calls a stopped demo left open do not stay open for hours; none takes five minutes.
 PLAN: Final[Mapping[str, Any]] = {
     "name": "Demo plan",
     "detail": "Three tries on the first number, two on the second, one on the third; a minute between tries.",
@@ -38,6 +39,8 @@ PLAN: Final[Mapping[str, Any]] = {
     "max_try_count_1": 2,
     "max_try_count_2": 1,
     "max_concurrent": 60,
+    "result_grace": 60_000,
+    "max_call_duration": 300_000,
 }
 
 

@@ -225,7 +225,7 @@ def events(session: Session, outdial: OfOutdial = None, after: After = "0", foll
     with session.client(reads=not follow) as client:
         position = after
         for event in _history(client, position, outdial):
-            _print_event(session, event)
+            _print(session, event)
             position = event["position"]
             left = None if left is None else left - 1
             if left == 0:
@@ -233,7 +233,7 @@ def events(session: Session, outdial: OfOutdial = None, after: After = "0", foll
         while follow:
             try:
                 for at, event in _stream(client, position, outdial):
-                    _print_event(session, event)
+                    _print(session, event)
                     position = at
                     left = None if left is None else left - 1
                     if left == 0:
@@ -261,15 +261,10 @@ def _stream(client: "Client", after: str, outdial: str | None) -> Iterator[tuple
         yield streamed.position, streamed.event
 
 
-def _print_event(session: Session, event: dict[str, Any]) -> None:
-    from outdial.doors.cli.output import print_json
+def _print(session: Session, event: dict[str, Any]) -> None:
+    from outdial.doors.cli.output import print_event, print_json
 
     if session.as_json:
         print_json(event)
-        return
-    data = {name: value for name, value in event["data"].items() if name != "personal" and not isinstance(value, dict | list)}
-    facts = " ".join(f"{name}={value}" for name, value in data.items())
-    print(
-        f"{event['position']:>8}  {event['time'][:19].replace('T', ' ')}  {event['type']:<18} {facts}",
-        flush=sys.stdout.isatty(),
-    )
+    else:
+        print_event(event)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -64,13 +64,14 @@ PLAN = (
     "source", "dial_timeout", "try_interval", "max_try_count_0", "max_try_count_1", "max_try_count_2", "max_try_count_3", "max_try_count_4",
     "retry_mode", "max_attempts", "max_concurrent", "calls_per_second", "pickup_timeout", "result_grace", "max_call_duration",
 )  # fmt: skip
-OUTDIALS = Noun("outdials", ("id", "name", "detail", "campaign_id", "tm_create"), {"data": "data", "campaign_id": "campaign_id"})
+OUTDIALS = Noun("outdials", ("id", "name", "campaign_id", "tm_create"), {"data": "data", "campaign_id": "campaign_id"})
 OUTPLANS = Noun("outplans", ("id", "name", "dial_timeout", "try_interval", "tries", "tm_create"), dict.fromkeys(PLAN, "dial_info"))
 CAMPAIGNS = Noun(
     "campaigns",
     ("id", "name", "type", "status", "end_handle", "outdial_id", "outplan_id"),
     {"actions": "actions", **dict.fromkeys(("outplan_id", "outdial_id", "queue_id", "next_campaign_id"), "resource_info")},
 )
+CALL_COLUMNS = ("id", "status", "outcome", "destination", "destination_index", "try_count", "tm_create", "tm_update")
 TARGETS = Noun("targets", ("id", "name", "status", "lifecycle", "destination_0", "try_count_current", "tm_update"))
 
 
@@ -255,7 +256,8 @@ def _campaigns(app: typer.Typer) -> None:
 
     def update(
         session: Session, resource_id: ResourceId, name: Name = None, detail: Detail = None, type_: CampaignKind = None,
-        end: EndHandle = None, outdial_id: InOutdial = None, outplan_id: ByOutplan = None, next_id: Following = None, fields: Set = None, source: From = None,
+        end: EndHandle = None, outdial_id: InOutdial = None, outplan_id: ByOutplan = None, next_id: Following = None,
+        fields: Set = None, source: From = None,
     ) -> None:  # fmt: skip
         """Change a campaign."""
         _update(
@@ -280,7 +282,7 @@ def _targets() -> typer.Typer:
     app = group(
         "targets",
         "Targets: who to reach, in an outdial.",
-        "outdial targets list OUTDIAL\noutdial targets why OUTDIAL ID\noutdial targets create OUTDIAL --to +12025550123",
+        "outdial targets list OUTDIAL\noutdial targets calls OUTDIAL ID\noutdial targets create OUTDIAL --to +12025550123",
     )
 
     @verb(app, "list", "outdial targets list OUTDIAL\noutdial targets list OUTDIAL --all --json")
@@ -332,41 +334,28 @@ def _targets() -> typer.Typer:
         with session.client() as client:
             show(session, client.send(_of(outdial).delete(resource_id)))
 
-    for what, about in (
-        ("why", "Say why a target is not being dialed, and when it will be."),
-        ("calls", "Its attempts."),
-        ("history", "Its events."),
-    ):
-        _add_about(app, what, about)
+    _add_about(app, "calls", "List the attempts on a target.")
+    _add_about(app, "history", "List what happened to a target.")
     return app
 
 
-def _add_about(app: typer.Typer, what: Any, about: str) -> None:
+def _add_about(app: typer.Typer, what: Literal["calls", "history"], about: str) -> None:
     def tell(session: Session, outdial: OutdialId, resource_id: ResourceId) -> None:
         from outdial.client.routes import about_target
-        from outdial.doors.cli.output import print_fields, print_json, print_rows
+        from outdial.doors.cli.output import print_event, print_json, print_rows
 
         with session.client(reads=True) as client:
-            answer = client.send(about_target(outdial, resource_id, what))
-        rows = answer.get("result")
+            rows = client.send(about_target(outdial, resource_id, what))["result"]
         if session.as_json:
-            print_json(answer if rows is None else rows)
-        elif rows is None:
-            print_fields(answer)
+            print_json(rows)
+        elif what == "history":
+            for event in rows:
+                print_event(event)
         else:
-            print_rows(rows, [name for name in (rows[0] if rows else {}) if name not in _LONG])
+            print_rows(rows, CALL_COLUMNS)
 
     tell.__doc__ = about
     verb(app, what, f"outdial targets {what} OUTDIAL ID\noutdial targets {what} OUTDIAL ID --json")(tell)
-
-
-_LONG = frozenset(
-    {
-        "id", "data", "customer_id", "outdial_id", "outdial_target_id", "campaign_id", "activeflow_id", "reference_type", "reference_id",
-        "tm_delete", "specversion", "source", "subject", "datacontenttype", "dataschema", "causationid", "causationhash",
-    }
-)  # fmt: skip
-"""Fields that say nothing new in a table about one target."""
 
 
 def raise_if_rejected(answer: Mapping[str, Any]) -> None:

@@ -1,10 +1,14 @@
 """Printing. Data goes to stdout: JSON, or a table for people (plain columns with tabs when stdout is no terminal)."""
 
+import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from outdial import wire
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,6 +18,16 @@ def print_json(value: Any) -> None:
     """One JSON document, one line."""
     sys.stdout.write(wire.to_json(value).decode() + "\n")
     sys.stdout.flush()
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether somebody looks at a stream through a terminal on which a line can be drawn again."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def is_rich(stream: TextIO) -> bool:
+    """Whether a stream gets tables with colours: a terminal, or anything under FORCE_COLOR."""
+    return is_terminal(stream) or bool(os.environ.get("FORCE_COLOR"))
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -26,7 +40,7 @@ def console(*, stderr: bool = False) -> "Console":
 def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
     """A table of some fields of rows; returns how many there were."""
     cells = [[cell(row.get(column)) for column in columns] for row in rows]
-    if not sys.stdout.isatty():
+    if not is_rich(sys.stdout):
         sys.stdout.write("\t".join(columns) + "\n")
         sys.stdout.writelines("\t".join(_one_line(text) for text in line) + "\n" for line in cells)
         return len(cells)
@@ -48,8 +62,15 @@ def print_fields(row: Mapping[str, Any]) -> None:
         sys.stdout.write(f"{name:<{width}}  {_one_line(cell(value))}\n")
 
 
+def print_event(event: Mapping[str, Any]) -> None:
+    """An event in a line: position, time, what happened, and its plain facts. Nothing personal is among them."""
+    data = {name: value for name, value in event["data"].items() if name != "personal" and not isinstance(value, dict | list)}
+    facts = " ".join(f"{name}={_one_line(str(value))}" for name, value in data.items())
+    print(f"{event['position']:>8}  {cell(event['time'])}  {event['type']:<18} {facts}", flush=True)
+
+
 def cell(value: Any) -> str:
-    """A value as people read it: no reference and not yet are a dash, an address is its endpoint."""
+    """A value as people read it: no reference and not yet are a dash, an address is its endpoint, a time has seconds (UTC)."""
     match value:
         case None | "" | "00000000-0000-0000-0000-000000000000":
             return "-"
@@ -57,6 +78,8 @@ def cell(value: Any) -> str:
             return "yes" if value else "no"
         case {"target": str(target), "type": str()}:
             return target
+        case str() if _TIME.fullmatch(value):
+            return f"{value[:10]} {value[11:19]}"
         case dict() | list():
             return wire.to_json(value).decode() if value else "-"
         case _:

@@ -86,10 +86,10 @@ class Screen:
         return self._live is not None
 
     def __enter__(self) -> Self:
-        if self._stream.isatty():
-            from rich.live import Live
+        from outdial.doors.cli.output import console, is_terminal
 
-            from outdial.doors.cli.output import console
+        if is_terminal(self._stream):
+            from rich.live import Live
 
             self._live = Live(console=console(stderr=self._stderr), auto_refresh=False, transient=False)
             self._live.start()

@@ -1,5 +1,6 @@
 """How far a long job is: a bar on stderr when that is a terminal, a plain line every ten seconds when not."""
 
+import os
 import sys
 from time import monotonic
 from types import TracebackType
@@ -40,7 +41,7 @@ class Progress:
         now = monotonic()
         if now - self._begun < QUIET_S:
             return
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._draw(done, note)
         elif now - self._told >= LINE_EVERY_S:
             self._told = now

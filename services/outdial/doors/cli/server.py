@@ -1,6 +1,5 @@
 """Verbs that run the program itself: ``demo``, ``serve``, ``views``, ``doctor``, ``schemas``."""
 
-import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +80,8 @@ def serve(
         "speed": speed,
         "log_level": log_level,
     }
+    import asyncio
+
     options = serve_options(session.folder, flags, token)
 
     async def beside(serving: Serving) -> None:

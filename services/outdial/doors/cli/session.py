@@ -12,6 +12,7 @@ from outdial.doors.cli.folders import DATABASE, address_of, data_folder
 if TYPE_CHECKING:
     from outdial.client.http import Client
 
+USAGE = 2
 UNREACHABLE = 69
 
 
@@ -45,7 +46,10 @@ class Session:
 
         url = self.url or os.environ.get("OUTDIAL_URL")
         if url:
-            return Client(url, self._secret())
+            try:
+                return Client(url, self._secret())
+            except ValueError as error:
+                raise Refused("url_invalid", str(error), "name the server as http://host:port", USAGE) from None
         folder = self.folder
         if address := address_of(folder):
             return Client(address.url, self._secret())
@@ -68,7 +72,7 @@ class Session:
         try:
             return Path(file).read_text("utf-8").strip()
         except OSError as error:
-            raise Refused("token_missing", f"OUTDIAL_TOKEN_FILE cannot be read: {error.strerror}", "name a readable file", 2) from None
+            raise Refused("token_missing", f"OUTDIAL_TOKEN_FILE cannot be read: {error.strerror}", "name a readable file", USAGE) from None
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
@@ -80,6 +84,6 @@ def confirmed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Refused("not_confirmed", f"{question} Nobody can be asked here.", "add --yes", 2)
+        raise Refused("not_confirmed", f"{question} Nobody can be asked here.", "add --yes", USAGE)
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

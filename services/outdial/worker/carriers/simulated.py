@@ -2,8 +2,8 @@
 
 It behaves as a real one has to. It claims a request before it places the call, and places it only when the claim
 is granted and ``not_after`` is ahead. It never places a request that another process placed: one worker id per
-process start, and a claim refused with ``dial_claimed`` is left alone. What a killed process left open is ended by
-the lease.
+process start, and a claim refused with ``dial_claimed`` is left alone. When it is stopped it hangs up and says so;
+what a killed process left open is ended by the lease.
 
 All open calls stand in one heap, by the moment of their next word; commands go out in batches.
 """
@@ -12,6 +12,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Literal, Protocol
@@ -177,10 +178,14 @@ class SimulatedCarrier:
         return len(self._calls)
 
     async def run(self) -> None:
-        """Read requests and place calls until cancelled."""
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._read())
-            both.create_task(self._place_and_tell())
+        """Read requests and place calls until cancelled; then hang up what is open, and say so."""
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._read())
+                both.create_task(self._place_and_tell())
+        except asyncio.CancelledError:
+            await self._hang_up()
+            raise
 
     async def _read(self) -> None:
         """Keep `_fresh` filled with what the log asks for."""
@@ -267,6 +272,15 @@ class SimulatedCarrier:
                 words.append(self._result(call.request, call.script.outcome, call))
         await self._sent(words)
 
+    async def _hang_up(self) -> None:
+        """End the open calls. What cannot be said any more is ended by the lease."""
+        now = self._clock.now()
+        while self._calls:
+            calls, self._calls = self._calls[:PAGE], self._calls[PAGE:]
+            words = [self._result(call.request, "answered" if call.said_answered else "canceled", call, now) for call in calls]
+            with suppress(Unavailable):
+                await self._submit(words)
+
     async def _sent(self, commands: list[Command]) -> Sequence[Answer]:
         """The answers to commands. Their ids are derived, so asking again after an outage repeats nothing."""
         while True:
@@ -296,7 +310,7 @@ class SimulatedCarrier:
             attempt_id=request.attempt_id,
         )
 
-    def _result(self, request: DialRequest, outcome: Outcome, call: _Call | None = None) -> DialResult:
+    def _result(self, request: DialRequest, outcome: Outcome, call: _Call | None = None, ended_at: int | None = None) -> DialResult:
         return DialResult(
             id=self._id(request, f"result/{outcome}"),
             customer_id=request.customer_id,
@@ -307,7 +321,7 @@ class SimulatedCarrier:
             outcome=outcome,
             answered=call.said_answered if call else None,
             started_at=call.started_at if call else None,
-            ended_at=call.at if call else None,
+            ended_at=ended_at or (call.at if call else None),
             call_id=f"sim-{request.attempt_id}" if call else None,
         )
 

@@ -1,0 +1,94 @@
+"""The demo: a whole list, dialed by the simulated carrier, kept and gone on with."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cli.program import REPOSITORY, Call, environment
+from outdial.compose import Composed
+from outdial.doors.cli.actions import Beside, ServeOptions
+from outdial.doors.cli.demo import LIST
+
+QUICK = ("--port", "0", "--speed", "1000")
+
+
+def test_the_demo_brings_its_list_along() -> None:
+    assert LIST.read_bytes() == (REPOSITORY / "examples" / "demo-500.csv").read_bytes()
+
+
+def test_a_demo_reaches_the_end_of_its_list_and_the_next_begins_another(outdial: Call, tmp_path: Path) -> None:
+    where = ("--data", str(tmp_path / "demo"))
+    said = outdial("demo", "--exit", "--json", *QUICK, *where)
+    assert said.code == 0
+    last = said.lines[-1]
+    assert (last["total"], last["waiting"], last["open_attempts"], last["due_now"]) == (500, 0, 0, 0)
+    assert last["lifecycle"]["finished"] + last["lifecycle"]["failed"] == 500
+    assert last["lifecycle"]["finished"] > 300
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", said.err.splitlines()[-2])
+    assert f"go on with: outdial demo --data {tmp_path / 'demo'}" in said.err.splitlines()[-1]
+    again = outdial("demo", "--exit", "--json", *QUICK, *where)
+    assert "Demo 2: 500 targets" in again.err
+    assert [row["name"] for row in outdial("outdials", "list", "--json", *where).json] == ["Demo 2", "Demo 1"]
+    assert outdial("views", "verify", "--json", *where).json["equal"]
+
+
+def test_ctrl_c_stops_a_demo_with_130_and_the_next_goes_on(outdial: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    process = subprocess.Popen(  # noqa: S603  its own program
+        [sys.executable, "-m", "outdial.compose", "demo", "--data", str(folder), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    begun = time.monotonic()
+    lines = [process.stdout.readline() for _ in range(3)]
+    taken = time.monotonic() - begun
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert len(set(lines)) == 3, "the numbers move"
+    assert taken < 8, f"the third line came after {taken:.1f} s"
+    assert "\x1b" not in out + err
+    assert "Traceback" not in err
+    assert json.loads((folder / "demo.json").read_text()) == {"speed": 1.0, "seed": 1}
+    before = outdial("outdials", "list", "--json", "--data", str(folder)).json
+    said = outdial("demo", "--exit", "--json", *QUICK, "--data", str(folder))
+    assert said.code == 0
+    assert "going on with Demo 1" in said.err
+    assert outdial("outdials", "list", "--json", "--data", str(folder)).json == before
+    events = outdial("events", "--json", "--data", str(folder)).lines
+    requested = [event["data"]["attempt_id"] for event in events if event["type"] == "DialRequested"]
+    assert len(requested) == len(set(requested))
+
+
+def test_a_demo_goes_on_at_the_speed_it_had(outdial: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    speeds: list[float] = []
+
+    def serve(self: Composed, options: ServeOptions, beside: Beside) -> None:
+        speeds.append(options.speed)
+
+    monkeypatch.setattr(Composed, "serve", serve)
+    for words in (("--speed", "60"), (), ("--speed", "5"), ()):
+        assert outdial("demo", "--data", str(tmp_path), *words).code == 0
+    assert speeds == [60, 60, 5, 5]
+
+
+def test_a_demo_without_a_folder_keeps_away_from_real_data(outdial: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+
+    def serve(self: Composed, options: ServeOptions, beside: Beside) -> None:
+        folders.append(options.data)
+
+    monkeypatch.setattr(Composed, "serve", serve)
+    outdial("demo")
+    (tmp_path / ".outdial").mkdir()
+    outdial("demo")
+    assert folders == [tmp_path / "xdg" / "outdial" / "demo", Path(".outdial/demo")]

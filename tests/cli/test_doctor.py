@@ -1,0 +1,72 @@
+"""Every check says what it found, and a failed one what to do."""
+
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from cli.program import Call, Service, end, start
+
+
+def failed(outdial: Call, *words: str) -> dict[str, str]:
+    """The fixes of the checks that failed."""
+    said = outdial("doctor", "--json", *words)
+    assert said.code == int(not all(check["ok"] for check in said.json))
+    return {check["check"]: check["fix"] for check in said.json if not check["ok"]}
+
+
+@pytest.fixture
+def port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def test_all_is_well_in_a_new_folder(outdial: Call, tmp_path: Path, port: str) -> None:
+    said = outdial("doctor", "--data", str(tmp_path / "new"), "--port", port)
+    assert said.code == 0
+    names = [line.split()[1] for line in said.out.splitlines()]
+    assert names == ["python", "tzdata", "settings", "data", "disk", "database", "port"]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_running_server_is_no_fault(outdial: Call, service: Service) -> None:
+    assert failed(outdial, "--data", str(service.data)) == {}
+
+
+def test_a_sound_database_has_views_at_the_position_of_its_log(outdial: Call, tmp_path: Path, port: str) -> None:
+    running = start(tmp_path / "data")
+    outdial("outdials", "create", "--data", str(running.data))
+    end(running)
+    assert failed(outdial, "--data", str(running.data), "--port", port) == {}
+    database = sqlite3.connect(running.data / "outdial.db")
+    database.execute("UPDATE checkpoint SET position = position - 1")
+    database.commit()
+    database.close()
+    assert "views rebuild" in failed(outdial, "--data", str(running.data), "--port", port)["views"]
+
+
+def test_a_corrupt_database_is_found(outdial: Call, tmp_path: Path, port: str) -> None:
+    (tmp_path / "outdial.db").write_bytes(b"nothing of the kind" * 500)
+    assert set(failed(outdial, "--data", str(tmp_path), "--port", port)) == {"database"}
+
+
+def test_a_folder_that_cannot_be_written_is_found(outdial: Call, tmp_path: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("outdial.doors.cli.doctor.tempfile.TemporaryFile", refuse)
+    assert "--data" in failed(outdial, "--data", str(tmp_path), "--port", port)["data folder"]
+
+
+def test_a_port_in_use_is_found(outdial: Call, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert "--port" in failed(outdial, "--data", str(tmp_path), "--port", str(taken.getsockname()[1]))["port"]
+
+
+def test_an_unknown_setting_is_found(outdial: Call, tmp_path: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTDIAL_HOTS", "x")
+    assert "OUTDIAL_HOST" in failed(outdial, "--data", str(tmp_path), "--port", port)["settings"]

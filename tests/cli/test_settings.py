@@ -1,0 +1,85 @@
+"""What the environment may say, and where the program looks for its data."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.program import Call
+from outdial.doors.cli.actions import Refused
+from outdial.doors.cli.folders import address_of, data_folder
+from outdial.doors.cli.server import serve_options
+from outdial.doors.cli.settings import load, unknown_names
+
+CUSTOMER = "7f1b1c5e-0000-4000-8000-00000000000a"
+
+
+def test_an_unknown_name_is_an_error_that_says_what_was_meant(outdial: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OUTDIAL_PROT", "9000")
+    for verb in ("serve", "demo"):
+        said = outdial(verb, "--data", str(tmp_path))
+        assert said.code == 2
+        assert "OUTDIAL_PROT" in said.err
+        assert "did you mean OUTDIAL_PORT" in said.err
+
+
+def test_names_of_the_test_suite_and_of_files_are_known() -> None:
+    names = ("OUTDIAL_TEST_KAFKA", "OUTDIAL_REQUIRE_KAFKA", "OUTDIAL_TOKENS_FILE", "OUTDIAL_FINGERPRINT_KEY_FILE", "OUTDIAL_DATA", "HOME")
+    assert unknown_names(dict.fromkeys(names, "x")) == {}
+
+
+def test_a_flag_goes_before_the_environment_before_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert serve_options(tmp_path, {}).port == 8080
+    assert serve_options(tmp_path, {}).next_port
+    monkeypatch.setenv("OUTDIAL_PORT", "9001")
+    assert serve_options(tmp_path, {}).port == 9001
+    assert not serve_options(tmp_path, {}).next_port
+    assert serve_options(tmp_path, {"port": 9002}).port == 9002
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "many"), ("SPEED", "0"), ("CARRIER", "pigeon"), ("CUSTOMER_ID", "me")])
+def test_a_value_of_the_wrong_form_names_its_setting_and_not_its_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"OUTDIAL_{name}", value)
+    with pytest.raises(Refused, match=f"OUTDIAL_{name}") as caught:
+        load(os.environ, {})
+    assert caught.value.code == 2
+
+
+def test_tokens_come_from_names_and_files_and_may_name_their_customer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text(f"first\n{CUSTOMER.upper()}=second\n")
+    monkeypatch.setenv("OUTDIAL_TOKENS_FILE", str(tmp_path / "tokens"))
+    monkeypatch.setenv("OUTDIAL_TOKEN", "third==")
+    found = load(os.environ, {})
+    assert [(one.token, one.customer_id) for one in found.credentials] == [("first", None), ("second", CUSTOMER), ("third==", None)]
+    assert "first" not in repr(found)
+    assert "third" not in repr(found)
+
+
+def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTDIAL_FINGERPRINT_KEY_FILE", "/nowhere/key")
+    with pytest.raises(Refused, match="OUTDIAL_FINGERPRINT_KEY_FILE"):
+        load(os.environ, {})
+
+
+def test_the_data_folder_is_the_flag_the_environment_the_local_one_or_the_xdg_one(tmp_path: Path) -> None:
+    environment = {"OUTDIAL_DATA": "/from/environment", "XDG_DATA_HOME": str(tmp_path)}
+    assert data_folder(Path("/flag"), environment) == Path("/flag")
+    assert data_folder(None, environment) == Path("/from/environment")
+    del environment["OUTDIAL_DATA"]
+    assert data_folder(None, environment) == tmp_path / "outdial"
+    assert data_folder(None, {}) == Path.home() / ".local/share/outdial"
+    Path(".outdial").mkdir()
+    assert data_folder(None, environment) == Path(".outdial")
+
+
+def test_an_address_counts_only_while_its_process_lives(tmp_path: Path) -> None:
+    file = tmp_path / "address.json"
+    assert address_of(tmp_path) is None
+    for text in ("", "{", "[]", '{"url": "http://x"}', '{"url": "http://x", "pid": "?"}', '{"url": "http://x", "pid": -1}'):
+        file.write_text(text)
+        assert address_of(tmp_path) is None
+    file.write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": os.getpid()}))
+    found = address_of(tmp_path)
+    assert found is not None
+    assert found.url == "http://127.0.0.1:1"
