@@ -1,0 +1,94 @@
+"""The HTTP door, put together: :func:`make_app`."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from outdial.doors.api import campaigncalls, campaigns, commands, dials, events, health, importing, openapi, outdials, outplans, targets
+from outdial.doors.api.auth import Front
+from outdial.doors.api.deps import Door, Ledger, Settings, caller_of
+from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, UNAVAILABLE, Refused, by_form, envelope
+from outdial.requests import Unavailable
+from outdial.wire import Malformed
+
+PREFIX: Final = "/v1.0"
+_RETRY: Final = {"Retry-After": "1"}
+
+
+class Api(FastAPI):
+    """FastAPI with the door's own outermost layer: nothing, its error pages included, sees a request before it."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(
+            openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, generate_unique_id_function=lambda route: route.name
+        )
+        self.state.door = door
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The framework's layers within the door's."""
+        return Front(super().build_middleware_stack(), self.state.door)
+
+
+def make_app(ledger: Ledger, reader: sqlite3.Connection, settings: Settings | None = None, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """The ASGI application over a running ledger and a read-only connection to its views.
+
+    ``routers`` are further ones without prefix (the page). ``app.state.door.closing = True`` ends streams and long polls.
+    """
+    app = Api(Door(ledger, reader, settings or Settings()))
+    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands):
+        app.include_router(part.router, prefix=PREFIX)
+    for router in (health.router, openapi.router, *routers):
+        app.include_router(router)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Malformed, _malformed)
+    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(HTTPException, _unrouted)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+def _answer(request: Request, why: Refused) -> Response:
+    body = envelope(why, caller_of(request).request_id)
+    return Response(body, status_code=why.kind.http, media_type="application/json", headers=why.headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return _answer(request, error if isinstance(error, Refused) else _FAILED)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    return _answer(request, by_form(error) if isinstance(error, Malformed) else _FAILED)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    rule, message = (error.reason, error.message) if isinstance(error, Unavailable) else ("", "")
+    return _answer(request, Refused(UNAVAILABLE, rule, message, headers=_RETRY))
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: no such route, or not by this method."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    if status == 405:  # noqa: PLR2004  the number is the word
+        return _answer(request, Refused(BAD_METHOD, "method_unknown", f"{request.method} is not offered here", headers=headers))
+    if status == 404:  # noqa: PLR2004  the number is the word
+        return _answer(request, Refused(NO_ROUTE, "route_unknown", "there is no such route; GET /openapi.json lists them"))
+    return _answer(request, Refused(ARGUMENT, "request_invalid", "the request cannot be understood"))
+
+
+async def _invalid(request: Request, _error: Exception) -> Response:
+    return _answer(request, Refused(ARGUMENT, "request_invalid", "a parameter of the request has a wrong form"))
+
+
+_FAILED = Refused(INTERNAL, "internal", "something went wrong here; the request id finds it in the server's log")
+
+
+async def _failed(request: Request, _error: Exception) -> Response:
+    return _answer(request, _FAILED)

@@ -1,0 +1,200 @@
+"""Outermost layer of the door, plain ASGI: request ids, who is asking, and which browsers may.
+
+A token in the query string is taken out of the scope before anything else sees it, so no log and no error
+page can hold it. Source: contract 1.2, design section 7.
+"""
+
+import ipaddress
+import logging
+import traceback
+from base64 import b32encode
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
+from hmac import compare_digest
+from http.cookies import CookieError, SimpleCookie
+from os import urandom
+from re import compile as pattern
+from typing import Final
+from urllib.parse import unquote_plus, urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from outdial.doors.api.deps import CALLER, Caller, Door, reach
+from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, Refused, envelope
+
+_LOG: Final = logging.getLogger("outdial.http")
+_REQUEST_ID: Final = pattern(rb"[A-Za-z0-9_-]{1,64}")
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_SECRETS: Final = ("token", "accesskey")
+_VERSIONED: Final = "/v1.0/"
+_WANTED: Final = frozenset({b"authorization", b"cookie", b"host", b"origin", b"x-request-id"})
+
+
+class Front:
+    """Lets a request in, or answers it itself."""
+
+    def __init__(self, app: ASGIApp, door: Door) -> None:
+        self.app = app
+        self.door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        secrets = _taken_secrets(scope) if scope["query_string"] else {}
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name: value for name, value in scope["headers"] if name in _WANTED}
+        request_id = _request_id(headers)
+        responses = self.door.responses
+
+        async def tagged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                responses[message["status"]] += 1
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            scope[CALLER] = Caller(self._customer(scope, headers, secrets), request_id)
+            if b"min_position=" in scope["query_string"] and scope["method"] == "GET":
+                await reach(self.door, _parameter(scope["query_string"], "min_position"))
+        except Refused as why:
+            await _answer(tagged, why, request_id)
+            return
+        try:
+            await self.app(scope, receive, tagged)
+        except Exception as error:  # noqa: BLE001  the last resort: the app has answered 500; what happened is logged without values
+            _LOG.error("request %s failed: %s\n%s", request_id, type(error).__name__, _where(error))
+
+    def _customer(self, scope: Scope, headers: dict[bytes, bytes], secrets: dict[str, str]) -> str:
+        """The customer who asks.
+
+        Raises:
+            Refused: the credentials are missing or unknown, or a foreign page sends this.
+        """
+        settings = self.door.settings
+        if not settings.tokens:
+            if settings.host_is_loopback and not _is_loopback(headers.get(b"host", b"").decode("latin-1")):
+                raise Refused(DENIED, "host_denied", "this server needs no token and so answers only as localhost; use http://localhost")
+            _refuse_foreign(scope, headers)
+            return settings.customer_id
+        if not scope["path"].startswith(_VERSIONED):
+            return settings.customer_id
+        token, by_cookie = _credential(headers, secrets if settings.tokens_in_urls else {}, cookies=settings.tokens_in_urls)
+        if token is None:
+            raise Refused(
+                NOT_AUTHENTICATED, "token_missing", "send a token: Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"}
+            )
+        customer_id = _customer_of(token, settings.tokens.items())
+        if customer_id is None:
+            raise Refused(
+                BAD_CREDENTIALS,
+                "token_unknown",
+                "this token is not known here; it may have been replaced",
+                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+            )
+        if by_cookie:
+            _refuse_foreign(scope, headers)
+        return customer_id
+
+
+def _taken_secrets(scope: Scope) -> dict[str, str]:
+    """Tokens of the query string, which is left without them."""
+    found: dict[str, str] = {}
+    kept = []
+    for part in scope["query_string"].split(b"&"):
+        name, _, value = part.partition(b"=")
+        word = unquote_plus(name.decode("latin-1")).lower()
+        if word in _SECRETS:
+            found.setdefault(word, unquote_plus(value.decode("latin-1")))
+        else:
+            kept.append(part)
+    if found:
+        scope["query_string"] = b"&".join(kept)
+    return found
+
+
+def _parameter(query: bytes, wanted: str) -> str:
+    for part in query.decode("latin-1").split("&"):
+        name, _, value = part.partition("=")
+        if name == wanted:
+            return value
+    return ""
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    """The client's own id of the request when it is harmless, else a new one."""
+    sent = headers.get(b"x-request-id")
+    if sent is not None and _REQUEST_ID.fullmatch(sent):
+        return sent.decode()
+    return f"req_{b32encode(urandom(16))[:26].decode()}"
+
+
+def _credential(headers: dict[bytes, bytes], secrets: dict[str, str], *, cookies: bool) -> tuple[str | None, bool]:
+    """The first credential found, in the contract's order, and whether a cookie brought it."""
+    scheme, _, bearer = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme.lower() == "bearer":
+        return bearer.strip(), False
+    jar = _cookies(headers.get(b"cookie")) if cookies else {}
+    for word in _SECRETS:
+        if word in secrets:
+            return secrets[word], False
+        if word in jar:
+            return jar[word], True
+    return None, False
+
+
+def _cookies(header: bytes | None) -> dict[str, str]:
+    if header is None:
+        return {}
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(header.decode("latin-1")).items()}
+    except CookieError:
+        return {}
+
+
+def _customer_of(token: str, known: Iterable[tuple[str, str]]) -> str | None:
+    """The customer a token belongs to. Every known hash is compared, each in constant time."""
+    digest = sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    found = None
+    for hashed, customer_id in known:
+        if compare_digest(hashed.lower(), digest):
+            found = customer_id
+    return found
+
+
+def _refuse_foreign(scope: Scope, headers: dict[bytes, bytes]) -> None:
+    """Keep pages of other sites from changing anything through somebody's browser."""
+    origin = headers.get(b"origin")
+    if origin is None or scope["method"] in _SAFE:
+        return
+    if urlsplit(origin.decode("latin-1")).netloc.lower() != headers.get(b"host", b"").decode("latin-1").lower():
+        raise Refused(DENIED, "origin_denied", "pages of another site may not change anything here without a token of their own")
+
+
+@lru_cache(maxsize=256)
+def _is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine. Without one (HTTP/1.0) it is no browser."""
+    if not host:
+        return True
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+async def _answer(send: Send, why: Refused, request_id: str) -> None:
+    body = envelope(why, request_id)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in why.headers.items()]
+    await send({"type": "http.response.start", "status": why.kind.http, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _where(error: BaseException) -> str:
+    """The frames of an error, without its message: that may hold somebody's number."""
+    return "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)))

@@ -1,0 +1,116 @@
+"""Request bodies: read within a limit, parsed, and cut down to the fields that are known."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from outdial.doors.api.deps import made
+from outdial.doors.api.errors import JSON_BODY, MEDIA_TYPE, TOO_LARGE, Refused, by_form, by_rule
+from outdial.plan import PLAN_FIELDS, UNSUPPORTED_PLAN_FIELDS, Plan
+from outdial.wire import Malformed, from_json
+
+SMALL: Final = 1024 * 1024
+"""Bytes a body may have where one resource is written."""
+LARGE: Final = 16 * 1024 * 1024
+"""Bytes a body may have where many are."""
+MANY: Final = 10_000
+"""Items a body may have."""
+JSON_TYPES: Final = frozenset({"", "application/json"})
+LINES_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
+_PLAN_NULLABLE: Final = frozenset({"source", "max_attempts", "calls_per_second"})
+
+
+async def read_bytes(request: Request, limit: int, types: frozenset[str] = JSON_TYPES) -> bytearray:
+    """The body, which is in memory whole, and never more than ``limit`` bytes of it.
+
+    Raises:
+        Refused: 413 too large, 415 not one of the media types, 400 the connection ended within it.
+    """
+    media_type_of(request, types)
+    sent = request.headers.get("content-length", "")
+    if sent.isascii() and sent.isdigit() and (len(sent) > 18 or int(sent) > limit):  # noqa: PLR2004  digits of a length
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise _too_large(limit)
+    except ClientDisconnect:
+        raise Refused(JSON_BODY, "body_cut", "the connection ended before the body did") from None
+    return body
+
+
+def media_type_of(request: Request, types: frozenset[str]) -> str:
+    """The media type of the body, lower case, "" when none is said.
+
+    Raises:
+        Refused: 415.
+    """
+    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    kind = kind.strip().lower()
+    charset = parameters.lower().partition("charset=")[2].strip().strip('"')
+    if kind not in types:
+        raise Refused(MEDIA_TYPE, "media_type_unknown", f"send Content-Type: {', '.join(sorted(filter(None, types)))}")
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise Refused(MEDIA_TYPE, "charset_unknown", "send the body in UTF-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(MEDIA_TYPE, "encoding_unknown", "send the body without Content-Encoding")
+    return kind
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(TOO_LARGE, "too_large", f"a body here may have {limit} bytes", headers={"Connection": "close"})
+
+
+async def read_json(request: Request, limit: int = SMALL) -> Any:
+    """The JSON value a body holds."""
+    try:
+        return from_json(bytes(await read_bytes(request, limit)))
+    except Malformed as why:
+        raise by_form(why) from None
+
+
+async def read_object(request: Request, limit: int = SMALL) -> dict[str, Any]:
+    """The JSON object a body holds; ``null`` fields count as absent.
+
+    Raises:
+        Refused: INVALID_JSON_BODY.
+    """
+    return as_object(await read_json(request, limit))
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """A JSON value that must be an object."""
+    if not isinstance(value, dict):
+        raise Refused(JSON_BODY, "json_invalid", "the body must be a JSON object")
+    return value
+
+
+def picked(body: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The named fields that are there. Contract bodies may hold others; ``null`` counts as absent."""
+    return {name: body[name] for name in names if body.get(name) is not None}
+
+
+def needed(body: Mapping[str, Any], name: str) -> Any:
+    """A field that must be there."""
+    if body.get(name) is None:
+        raise by_rule("field_missing", f"{name} is missing")
+    return body[name]
+
+
+def plan_from(body: Any, base: Plan | None = None) -> Plan:
+    """The plan the fields of a body give, over ``base`` where one is changed.
+
+    Raises:
+        Refused: a field has a bad value, or is one this version cannot honour.
+    """
+    if not isinstance(body, dict):
+        raise by_rule("field_invalid", "plan must be an object")
+    fields: dict[str, Any] = body
+    promised = sorted(name for name in UNSUPPORTED_PLAN_FIELDS if fields.get(name) is not None)
+    if promised:
+        raise by_rule("plan_unsupported", f"{', '.join(promised)} cannot be honoured yet; leave it out, or calls would ignore it")
+    changes = {name: fields[name] for name in PLAN_FIELDS if name in fields and (fields[name] is not None or name in _PLAN_NULLABLE)}
+    return made(Plan, changes if base is None else base.model_dump() | changes)

@@ -1,0 +1,219 @@
+"""What every route works with: the ledger, the views, who is asking, and the way a command is sent."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from uuid import uuid4
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outdial.commands import Command
+from outdial.doors.api.errors import BAD_ID, PARAMETER, TIMEOUT, Refused, by_form, by_rule
+from outdial.ids import derived
+from outdial.requests import Answer
+from outdial.wire import explained, to_json
+
+DEFAULT_CUSTOMER: Final = "7f1b1c5e-0000-4000-8000-000000000001"
+"""The customer of a server that needs no token."""
+CALLER: Final = "outdial.caller"
+"""Where in an ASGI scope it stands who asks."""
+LONGEST_WAIT_S: Final = 5.0
+"""How long ``min_position`` is waited for."""
+LONGEST_KEY: Final = 255
+
+
+class Ledger(Protocol):
+    """What the door needs of a runtime."""
+
+    @property
+    def position(self) -> int:
+        """The last committed log position; 0 when there is none."""
+
+    def now(self) -> int:
+        """The runtime's clock: microseconds since 1970-01-01 UTC."""
+
+    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+        """The answers, in order, once they are durable and the views show them.
+
+        Raises:
+            outdial.requests.Unavailable: nothing was done.
+        """
+
+    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the runtime's own word
+        """The newest position, as soon as it is beyond ``position`` or ``timeout`` seconds have passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the door is told by whoever starts it."""
+
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """Customer id by SHA-256 of the token, hexadecimal. Empty: open, everybody is ``customer_id``."""
+    customer_id: str = DEFAULT_CUSTOMER
+    tokens_in_urls: bool = True
+    """Whether a token may also come as query parameter or cookie, as the contract's examples have it."""
+    not_ready: Callable[[], str | None] = lambda: None
+    """Why the server cannot take work now; None: it can."""
+    host_is_loopback: bool = True
+    """Whether only this machine reaches the port. Open and on loopback, other host names are refused."""
+
+
+@dataclass(slots=True)
+class Door:
+    """One HTTP door; ``request.app.state.door``."""
+
+    ledger: Ledger
+    reader: sqlite3.Connection
+    """Read-only, used on the event loop's own thread."""
+    settings: Settings
+    plan_changes: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from reading a plan to changing it, so that two changes of different fields both hold."""
+    closing: bool = False
+    """Set when the server is about to stop: streams and long polls end at the next opportunity."""
+    responses: Counter[int] = field(default_factory=Counter)
+    """Answers given, by HTTP status."""
+    commands: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Commands sent, by type and result."""
+
+    async def send(self, commands: Sequence[Command]) -> list[Answer]:
+        """The answers to commands, refusals among them."""
+        answers = await self.ledger.submit(commands)
+        for answer in answers:
+            self.commands[answer.type, answer.result] += 1
+        return answers
+
+
+class Caller(NamedTuple):
+    """Who asks, and by what name the request is known."""
+
+    customer_id: str
+    request_id: str
+
+
+def door_of(request: Request) -> Door:
+    """The door a request came through."""
+    door: Door = request.app.state.door
+    return door
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks."""
+    caller: Caller = request.scope[CALLER]
+    return caller
+
+
+def customer_of(request: Request) -> str:
+    """The customer who asks."""
+    return caller_of(request).customer_id
+
+
+def command_id(request: Request) -> str:
+    """The id of the request's command: by Idempotency-Key on a POST, random otherwise."""
+    key = request.headers.get("idempotency-key") if request.method == "POST" else None
+    if key is None:
+        return str(uuid4())
+    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        raise Refused(PARAMETER, "field_invalid", f"Idempotency-Key must be 1 to {LONGEST_KEY} printable characters")
+    return derived(customer_of(request), f"{request.method} {request.url.path}\n{key}")
+
+
+_HEX: Final = frozenset("0123456789abcdef")
+_UUID_SHAPE: Final = (8, 4, 4, 4, 12)
+
+
+def is_id(text: str) -> bool:
+    """Whether a lower-case text is a UUID."""
+    parts = text.split("-")
+    return tuple(map(len, parts)) == _UUID_SHAPE and _HEX.issuperset("".join(parts))
+
+
+def path_id(request: Request, name: str = "id") -> str:
+    """The UUID in the path, lower case.
+
+    Raises:
+        Refused: INVALID_ID.
+    """
+    text: str = request.path_params[name].lower()
+    if not is_id(text):
+        raise Refused(BAD_ID, "id_invalid", f"{name} in the path must be a UUID such as 40bea034-1d17-474d-a5de-da00d0861c69")
+    return text
+
+
+def whole_number(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
+    """An integer query parameter, between two limits.
+
+    Raises:
+        Refused: INVALID_REQUEST_PARAMETER.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if len(text) <= 20 and text.isascii() and text.isdigit() and lowest <= int(text) <= highest:  # noqa: PLR2004  digits of 2**64
+        return int(text)
+    raise Refused(PARAMETER, "field_invalid", f"{name} must be a whole number from {lowest} to {highest}")
+
+
+def flag(request: Request, name: str) -> bool:
+    """A query parameter that is ``true`` or ``1``, or is not."""
+    return request.query_params.get(name, "").lower() in ("true", "1")
+
+
+C = TypeVar("C", bound=BaseModel)
+
+
+def made(model: type[C], fields: Mapping[str, Any]) -> C:
+    """A message from fields of a body.
+
+    Raises:
+        Refused: INVALID_ARGUMENT, naming the field.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise by_form(explained(error)) from None
+
+
+async def submit(request: Request, command: Command, refusal: Callable[[str | None, str | None], Refused] = by_rule) -> Answer:
+    """The answer to one command.
+
+    Raises:
+        Refused: the ledger rejected it; ``refusal`` says what its word means here.
+    """
+    [answer] = await door_of(request).send([command])
+    if answer.result == "rejected":
+        raise refusal(answer.reason, answer.message)
+    return answer
+
+
+def reply(body: Any, answer: Answer | None = None) -> Response:
+    """A JSON answer; with ``answer`` it carries the log position it holds at, and the ledger's warnings."""
+    headers = None
+    if answer is not None:
+        headers = {"Outdial-Position": answer.position}
+        if answer.warnings:
+            body = {**body, "warnings": list(answer.warnings)}
+    return Response(to_json(body), media_type="application/json", headers=headers)
+
+
+async def reach(door: Door, wanted: str) -> None:
+    """Wait until the views have reached a position (``min_position``).
+
+    Raises:
+        Refused: REQUEST_TIMEOUT.
+    """
+    if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= 18):  # noqa: PLR2004  digits of a position
+        raise Refused(PARAMETER, "field_invalid", "min_position must be a position as answers carry it in Outdial-Position")
+    if int(wanted) > door.ledger.position:
+        newest = door.ledger.position
+        until = door.ledger.now() + int(LONGEST_WAIT_S * 1_000_000)
+        while newest < int(wanted) and (left := until - door.ledger.now()) > 0:
+            newest = await door.ledger.wait_beyond(newest, left / 1_000_000)
+        if newest < int(wanted):
+            raise Refused(
+                TIMEOUT, "position_not_reached", f"min_position was not reached within {LONGEST_WAIT_S:g} s; it stands at {newest}"
+            )

@@ -1,0 +1,150 @@
+"""Outdials: the lists, and their runs without a campaign. Source: contract 3.1, design section 7."""
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from outdial.commands import (
+    CreateOutdial,
+    DeleteOutdial,
+    SetOutdialCampaign,
+    SetOutdialData,
+    StartDialing,
+    StopDialing,
+    UpdateOutdial,
+)
+from outdial.doors.api import shapes
+from outdial.doors.api.bodies import needed, picked, plan_from, read_object
+from outdial.doors.api.deps import command_id, customer_of, door_of, is_id, made, path_id, reply, submit
+from outdial.doors.api.errors import NO_OUTDIAL, Refused, by_rule
+from outdial.doors.api.paging import asked, page, times_of
+from outdial.ids import item_id
+from outdial.requests import Answer
+from outdial.scalars import ZERO_ID
+from outdial.views import outdials
+from outdial.views.outdials import Outdial
+
+router = APIRouter(tags=["outdials"])
+SHOWN_OPEN: Final = 100
+"""Open attempts that an answer lists."""
+
+
+def found(request: Request, outdial_id: str) -> Outdial:
+    """An outdial of the customer who asks, deleted ones included.
+
+    Raises:
+        Refused: OUTDIAL_NOT_FOUND.
+    """
+    row = outdials.get(door_of(request).reader, customer_of(request), outdial_id)
+    if row is None:
+        raise Refused(NO_OUTDIAL, "outdial_unknown", "there is no such outdial")
+    return row
+
+
+def _shown(request: Request, outdial_id: str, answer: Answer | None = None) -> Response:
+    return reply(shapes.outdial(found(request, outdial_id), times_of(request)), answer)
+
+
+@router.get("/outdials/{id}")
+async def get_outdial(request: Request) -> Response:
+    """One outdial, also when it is deleted."""
+    return _shown(request, path_id(request))
+
+
+@router.get("/outdials")
+async def list_outdials(request: Request) -> Response:
+    """The outdials, newest first."""
+    wanted, times = asked(request), times_of(request)
+    rows = outdials.page(door_of(request).reader, customer_of(request), wanted.before, wanted.limit, wanted.deleted)
+    return reply(page(rows, wanted, times, lambda row: shapes.outdial(row, times)))
+
+
+@router.post("/outdials")
+async def create_outdial(request: Request) -> Response:
+    """Make an outdial. With ``plan`` or ``outplan_id`` it starts dialing at once."""
+    body = await read_object(request)
+    command = command_id(request)
+    fields = picked(body, ("name", "detail", "data", "campaign_id", "outplan_id"))
+    if fields.get("campaign_id") == "":
+        del fields["campaign_id"]
+    if body.get("plan") is not None:
+        fields["plan"] = plan_from(body["plan"])
+    outdial_id = item_id(command, 0)
+    made_of = {**fields, "id": command, "customer_id": customer_of(request), "outdial_id": outdial_id}
+    answer = await submit(request, made(CreateOutdial, made_of))
+    return _shown(request, outdial_id, answer)
+
+
+@router.put("/outdials/{id}")
+async def update_outdial(request: Request) -> Response:
+    """Change name or detail; what is absent stays."""
+    outdial_id = path_id(request)
+    fields = picked(await read_object(request), ("name", "detail"))
+    made_of = {**fields, "id": command_id(request), "customer_id": customer_of(request), "outdial_id": outdial_id}
+    return _shown(request, outdial_id, await submit(request, made(UpdateOutdial, made_of)))
+
+
+@router.delete("/outdials/{id}")
+async def delete_outdial(request: Request) -> Response:
+    """Delete an outdial softly. A running one stops; open attempts still end."""
+    outdial_id = path_id(request)
+    command = DeleteOutdial(id=command_id(request), customer_id=customer_of(request), outdial_id=outdial_id)
+    return _shown(request, outdial_id, await submit(request, command))
+
+
+@router.put("/outdials/{id}/campaign_id")
+async def set_outdial_campaign(request: Request) -> Response:
+    """Attach to a campaign; the zero id, or a text that is no id, detaches."""
+    outdial_id = path_id(request)
+    campaign_id = needed(await read_object(request), "campaign_id")
+    if not isinstance(campaign_id, str):
+        raise by_rule("field_invalid", "campaign_id must be a text")
+    fields = {"id": command_id(request), "customer_id": customer_of(request), "outdial_id": outdial_id}
+    command = made(SetOutdialCampaign, {**fields, "campaign_id": campaign_id.lower() if is_id(campaign_id.lower()) else ZERO_ID})
+    return _shown(request, outdial_id, await submit(request, command))
+
+
+@router.put("/outdials/{id}/data")
+async def set_outdial_data(request: Request) -> Response:
+    """Change the opaque data."""
+    outdial_id = path_id(request)
+    fields = {"id": command_id(request), "customer_id": customer_of(request), "outdial_id": outdial_id}
+    command = made(SetOutdialData, {**fields, "data": needed(await read_object(request), "data")})
+    return _shown(request, outdial_id, await submit(request, command))
+
+
+@router.get("/outdials/{id}/dialing")
+async def get_dialing(request: Request) -> Response:
+    """Whether an outdial dials, by which plan, and how its last run ended."""
+    return reply(shapes.dialing(found(request, path_id(request)), times_of(request)))
+
+
+@router.put("/outdials/{id}/dialing")
+async def set_dialing(request: Request) -> Response:
+    """Run or stop an outdial without a campaign. A run takes ``plan`` or ``outplan_id``, else the last one."""
+    outdial_id = path_id(request)
+    body = await read_object(request)
+    fields = {"id": command_id(request), "customer_id": customer_of(request), "outdial_id": outdial_id}
+    match needed(body, "status"):
+        case "run":
+            wishes = picked(body, ("outplan_id", "end_handle"))
+            if body.get("plan") is not None:
+                wishes["plan"] = plan_from(body["plan"])
+            answer = await submit(request, made(StartDialing, {**fields, **wishes}))
+        case "stop":
+            answer = await submit(request, made(StopDialing, fields))
+        case _:
+            raise by_rule("field_invalid", "status must be run or stop")
+    shown = shapes.dialing(found(request, outdial_id), times_of(request))
+    return reply({**shown, "open_attempts": answer.open[:SHOWN_OPEN]}, answer)
+
+
+@router.get("/outdials/{id}/stats")
+async def get_stats(request: Request) -> Response:
+    """Counts by state and outcome, what is due now and next, open attempts."""
+    door = door_of(request)
+    row = found(request, path_id(request))
+    position = door.ledger.position
+    return reply(shapes.stats(row, outdials.stats(door.reader, row.id, door.ledger.now()), position, times_of(request)))

@@ -1,0 +1,160 @@
+"""Outdials and their runs over HTTP."""
+
+import pytest
+
+from api.door import MINUTE, Api
+
+ZERO = "00000000-0000-0000-0000-000000000000"
+NOT_YET = "9999-01-01 00:00:00.000000"
+SOMETHING = "40bea034-1d17-474d-a5de-da00d0861c69"
+
+
+async def test_an_update_changes_only_what_is_in_the_body(api: Api) -> None:
+    made = await api.ok("POST", "/outdials", {"name": "a", "detail": "b", "data": "c"})
+    path = f"/outdials/{made['id']}"
+
+    renamed = await api.ok("PUT", path, {"name": "A"})
+    detailed = await api.ok("PUT", path, {"detail": ""})
+    same = await api.ok("PUT", path, {})
+    filled = await api.ok("PUT", f"{path}/data", {"data": "C"})
+
+    assert (renamed["name"], renamed["detail"], renamed["data"]) == ("A", "b", "c")
+    assert renamed["tm_update"] != NOT_YET
+    assert (detailed["name"], detailed["detail"]) == ("A", "")
+    assert same == detailed
+    assert filled["data"] == "C"
+    assert await api.ok("GET", path) == filled
+
+
+@pytest.mark.parametrize("gone", [ZERO, "", "anything at all", "40bea034"])
+async def test_the_zero_id_or_a_text_that_is_no_id_detaches(api: Api, gone: str) -> None:
+    outdial_id = await api.outdial(campaign_id=SOMETHING.upper())
+
+    assert (await api.ok("GET", f"/outdials/{outdial_id}"))["campaign_id"] == SOMETHING
+    assert (await api.ok("PUT", f"/outdials/{outdial_id}/campaign_id", {"campaign_id": gone}))["campaign_id"] == ZERO
+    assert (await api.ok("PUT", f"/outdials/{outdial_id}/campaign_id", {"campaign_id": SOMETHING}))["campaign_id"] == SOMETHING
+
+
+async def test_a_put_without_its_one_field_is_refused(api: Api) -> None:
+    outdial_id = await api.outdial()
+
+    for path, field in (("campaign_id", "campaign_id"), ("data", "data"), ("dialing", "status")):
+        error = await api.refused(400, "INVALID_ARGUMENT", "PUT", f"/outdials/{outdial_id}/{path}", {})
+        assert field in error["message"]
+
+
+async def test_the_same_idempotency_key_gives_the_same_outdial(api: Api) -> None:
+    key = {"Idempotency-Key": "key 1"}
+
+    first = await api.ok("POST", "/outdials", {"name": "a"}, headers=key)
+    again = await api.ok("POST", "/outdials", {"name": "a"}, headers=key)
+    other = await api.ok("POST", "/outdials", {"name": "a"}, headers={"Idempotency-Key": "key 2"})
+
+    assert first == again
+    assert other["id"] != first["id"]
+    error = await api.refused(422, "ID_REUSED", "POST", "/outdials", {"name": "b"}, headers=key)
+    assert error["details"] == [{"rule": "id_reused"}]
+    assert len((await api.ok("GET", "/outdials"))["result"]) == 2
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 256, b"\xff\xfe\x01"])
+async def test_an_idempotency_key_of_a_wrong_form_is_refused(api: Api, key: bytes) -> None:
+    await api.refused(400, "INVALID_REQUEST_PARAMETER", "POST", "/outdials", {}, headers={"Idempotency-Key": key})
+
+
+async def test_a_run_dials_a_stop_stops_and_open_attempts_are_listed(api: Api) -> None:
+    outdial_id = await api.outdial()
+    path = f"/outdials/{outdial_id}/dialing"
+    assert (await api.ok("GET", path))["status"] == "stop"
+    await api.target(outdial_id)
+
+    running = await api.run(outdial_id)
+    [request] = await api.requests()
+    stopping = await api.ok("PUT", path, {"status": "stop"})
+    await api.say(request, "busy")
+    stopped = await api.ok("GET", path)
+
+    assert (running["status"], running["plan"]["max_try_count_0"]) == ("run", 3)
+    assert (stopping["status"], stopping["open"], stopping["open_attempts"]) == ("stopping", 1, [request["attempt_id"]])
+    assert (stopped["status"], stopped["open"], stopped["ended_how"]) == ("stop", 0, "stopped")
+    await api.pass_time(10 * MINUTE)
+    assert await api.requests(request["position"]) == []
+    assert (await api.ok("PUT", path, {"status": "run"}))["plan"] == running["plan"]
+    assert len(await api.requests(request["position"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ({"status": "run"}, "plan_missing"),
+        ({"status": "run", "plan": {}, "outplan_id": SOMETHING}, "plan_ambiguous"),
+        ({"status": "pause"}, "field_invalid"),
+        ({"status": 7}, "field_invalid"),
+        ({"status": "run", "outplan_id": "x"}, "field_invalid"),
+    ],
+)
+async def test_a_run_that_cannot_start_is_refused_with_a_rule(api: Api, body: dict[str, object], rule: str) -> None:
+    outdial_id = await api.outdial()
+
+    error = await api.refused(400, "INVALID_ARGUMENT", "PUT", f"/outdials/{outdial_id}/dialing", body)
+
+    assert error["details"][0]["rule"] == rule
+
+
+async def test_a_run_by_an_outplan_nobody_has_is_not_found_and_leaves_the_outdial_stopped(api: Api) -> None:
+    outdial_id = await api.outdial()
+    path = f"/outdials/{outdial_id}/dialing"
+
+    await api.refused(404, "OUTPLAN_NOT_FOUND", "PUT", path, {"status": "run", "outplan_id": SOMETHING})
+
+    assert (await api.ok("GET", path))["status"] == "stop"
+
+
+async def test_a_plan_that_dials_nothing_starts_with_a_warning(api: Api) -> None:
+    outdial_id = await api.outdial()
+
+    started = await api.ok("PUT", f"/outdials/{outdial_id}/dialing", {"status": "run", "plan": {"dial_timeout": 30}})
+
+    assert any("no_tries_in_plan" in warning for warning in started["warnings"])
+    assert any("dial_timeout" in warning for warning in started["warnings"])
+
+
+async def test_an_outdial_made_with_a_plan_dials_at_once(api: Api) -> None:
+    outdial_id = await api.outdial(plan={"max_try_count_0": 1})
+    await api.target(outdial_id)
+
+    assert len(await api.requests()) == 1
+
+
+async def test_a_deleted_outdial_takes_no_targets_and_asks_for_no_calls(api: Api) -> None:
+    outdial_id = await api.outdial()
+    await api.target(outdial_id)
+    await api.ok("DELETE", f"/outdials/{outdial_id}")
+
+    bodies: tuple[dict[str, object], ...] = ({"destination_0": {"type": "tel", "target": "+15551230009"}}, {"targets": []})
+    for body in bodies:
+        error = await api.refused(404, "OUTDIAL_NOT_FOUND", "POST", f"/outdials/{outdial_id}/targets", body)
+        assert error["details"][0]["rule"] == "outdial_deleted"
+    await api.refused(404, "OUTDIAL_NOT_FOUND", "PUT", f"/outdials/{outdial_id}/dialing", {"status": "run", "plan": {"max_try_count_0": 1}})
+    assert await api.requests() == []
+    assert (await api.ok("DELETE", f"/outdials/{outdial_id}"))["id"] == outdial_id
+
+
+async def test_stats_count_targets_and_attempts(api: Api) -> None:
+    outdial_id = await api.outdial()
+    for number in range(4):
+        await api.target(outdial_id, f"+1555123000{number}")
+    await api.run(outdial_id, max_concurrent=3)
+    first, second, _third = await api.requests()
+    await api.say(first, "answered")
+    await api.say(second, "busy")
+
+    stats = await api.ok("GET", f"/outdials/{outdial_id}/stats?time=iso")
+
+    assert (stats["total"], stats["deleted"], stats["dialing"]) == (4, 0, "run")
+    assert stats["lifecycle"]["finished"] == stats["lifecycle"]["busy"] == 1
+    assert stats["status"]["done"] == 1
+    assert stats["ended"]["busy"] == stats["ended"]["answered"] == 1
+    assert stats["requested"] == stats["open_attempts"] + 2
+    assert stats["next_due"].endswith("Z")
+    assert int(stats["position"]) > 0
