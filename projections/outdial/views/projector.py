@@ -56,7 +56,7 @@ _TARGET_EVENTS: Final = frozenset(
 _CALL_EVENTS: Final = frozenset({DialClaimed, DialAnswered, DialEnded, DialDeleted})
 
 
-class LogBroken(Exception):  # noqa: N818  the name says what the log is
+class LogBroken(Exception):
     """An event speaks of something no event before it created. The message names the event, nothing personal."""
 
 

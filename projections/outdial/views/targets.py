@@ -204,7 +204,7 @@ def _masks(types: tuple[str | None, ...]) -> tuple[int, int]:
     return slots, sum(1 << slot for slot, kind in enumerate(types) if kind in CALLABLE_TYPES)
 
 
-def apply(row: Row, position: int, event: Event) -> None:  # noqa: C901  one case an event
+def apply(row: Row, position: int, event: Event) -> None:
     """Fold one later event of a target."""
     data = event.data
     match data:

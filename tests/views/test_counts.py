@@ -1,0 +1,192 @@
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outdial.commands import OUTCOMES
+from outdial.events import (
+    DialingStarted,
+    TargetDeleted,
+    TargetExhausted,
+    TargetFinished,
+    TargetReopened,
+    TargetRevived,
+)
+from outdial.views import outdials
+from outdial.views.counts import Stats
+from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, views_in
+from views.histories import STEPS, History, counted
+
+
+async def stats_of(views: Views, log: Log, outdial: str) -> Stats:
+    return outdials.stats(await views.show(log), outdial, log.clock)
+
+
+@given(STEPS, st.integers(1, 40))
+@settings(max_examples=150)
+def test_counts_are_what_counting_target_by_target_gives(steps: list[tuple[int, int]], batch: int) -> None:
+    history = History(steps)
+
+    async def compare() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with views_in(Path(folder)) as views:
+                reader = await views.show(history.log, batch)
+                for found in history.lists:
+                    now: int | None = history.log.clock
+                    for _ in range(12):
+                        if now is None:
+                            break
+                        expected = counted(found, now)
+                        assert outdials.stats(reader, found.id, now) == expected
+                        assert outdials.stats(reader, found.id, now - 1) == counted(found, now - 1)
+                        now = expected.next_due
+
+    asyncio.run(compare())
+
+
+async def test_an_outdial_that_does_not_exist_has_nothing(views: Views) -> None:
+    stats = outdials.stats(views.reader, "unknown", 0)
+
+    assert (stats.total, stats.deleted, stats.waiting, stats.due_now, stats.next_due) == (0, 0, 0, 0, None)
+    assert set(stats.status.values()) == set(stats.lifecycle.values()) == set(stats.ended.values()) == {0}
+    assert tuple(stats.ended) == OUTCOMES
+
+
+async def test_every_outcome_is_counted_once(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    for outcome in OUTCOMES:
+        log.tried(outdial, log.target(outdial), outcome)
+
+    stats = await stats_of(views, log, outdial)
+
+    assert stats.ended == dict.fromkeys(OUTCOMES, 1)
+    assert stats.outcome == {"never": 0} | stats.ended
+    assert (stats.requested, stats.open_attempts, stats.answered, stats.given_back) == (8, 0, 1, 1)
+
+
+async def test_without_a_plan_nothing_is_due(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.target(outdial)
+
+    stats = await stats_of(views, log, outdial)
+
+    assert (stats.waiting, stats.no_tries, stats.due_now, stats.next_due) == (0, 1, 0, None)
+
+
+async def test_a_target_never_tried_is_due_from_its_creation(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=1)
+    log.target(outdial)
+
+    assert (await stats_of(views, log, outdial)).due_now == 1
+
+
+async def test_a_retry_is_due_try_interval_after_the_end_to_the_microsecond(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=2, try_interval=60_000)
+    log.after(1_234_567)
+    log.tried(outdial, log.target(outdial), "busy")
+    ended = log.clock
+    reader = await views.show(log)
+
+    early = outdials.stats(reader, outdial, ended + MINUTE - 1)
+    sharp = outdials.stats(reader, outdial, ended + MINUTE)
+
+    assert (early.due_now, early.next_due) == (0, ended + MINUTE)
+    assert (sharp.due_now, sharp.next_due) == (1, None)
+
+
+@pytest.mark.parametrize(("in_a_row", "seconds"), [(1, 60), (7, 64), (8, 128), (10, 512), (11, 900), (40, 900)])
+async def test_not_dialed_in_a_row_waits_longer_each_time_up_to_a_quarter_of_an_hour(
+    views: Views, log: Log, in_a_row: int, seconds: int
+) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=1, try_interval=60_000)
+    target = log.target(outdial)
+    for ordinal in range(1, in_a_row + 1):
+        log.tried(outdial, target, "not_dialed", ordinal, try_count=1)
+
+    stats = await stats_of(views, log, outdial)
+
+    assert stats.next_due == log.clock + seconds * SECOND
+
+
+async def test_a_new_plan_is_counted_by_without_any_event_of_a_target(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=1)
+    log.target(outdial, PHONE)
+    log.target(outdial, MAIL, PHONE)
+    assert (await stats_of(views, log, outdial)).waiting == 2
+
+    log.plan(outdial, 2, max_try_count_1=1)
+
+    stats = await stats_of(views, log, outdial)
+    assert (stats.waiting, stats.no_tries, stats.due_now) == (1, 1, 1)
+
+
+async def test_a_run_of_calls_leaves_out_what_is_no_telephone(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.add(outdial, DialingStarted(run=1, campaign_type="call"))
+    log.plan(outdial, max_try_count_0=1, max_try_count_1=1)
+    log.target(outdial, MAIL)
+    log.target(outdial, MAIL, PHONE)
+
+    stats = await stats_of(views, log, outdial)
+
+    assert (stats.waiting, stats.no_tries) == (1, 1)
+
+
+async def test_a_cap_of_the_target_ends_its_tries(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=5)
+    log.tried(outdial, log.target(outdial, try_count_max=1), "busy")
+
+    stats = await stats_of(views, log, outdial)
+
+    assert (stats.waiting, stats.no_tries) == (0, 1)
+
+
+async def test_a_deleted_target_counts_as_nothing_but_deleted(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    target = log.target(outdial)
+    log.requested(outdial, target)
+    log.add(outdial, TargetDeleted(target_id=target))
+    assert (await stats_of(views, log, outdial)).open_attempts == 1
+
+    log.ended(outdial, target, "busy")
+
+    stats = await stats_of(views, log, outdial)
+    assert (stats.total, stats.deleted, stats.open_attempts, stats.ended["busy"]) == (0, 1, 0, 1)
+    assert set(stats.lifecycle.values()) == {0}
+
+
+async def test_what_is_exhausted_revived_reopened_or_finished_late_moves_from_count_to_count(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    target = log.target(outdial)
+    attempt = log.tried(outdial, target, "busy")
+    seen = []
+    for event in (
+        TargetExhausted(target_id=target, plan_version=1),
+        TargetRevived(target_id=target),
+        TargetReopened(target_id=target),
+        TargetFinished(target_id=target, attempt_id=attempt, late=True),
+    ):
+        log.add(outdial, event)
+        lifecycle = (await stats_of(views, log, outdial)).lifecycle
+        seen.append([word for word, n in lifecycle.items() if n])
+
+    assert seen == [["failed"], ["idle"], ["idle"], ["finished"]]
+
+
+async def test_a_count_that_came_down_to_nothing_is_no_row(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    target = log.target(outdial)
+    await views.show(log)
+    log.requested(outdial, target)
+    reader = await views.show(log)
+
+    assert reader.execute("SELECT count(*) FROM waiting").fetchone() == (0,)
+    assert reader.execute("SELECT count(*) FROM tally WHERE n = 0").fetchone() == (0,)

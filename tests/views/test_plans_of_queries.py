@@ -1,0 +1,51 @@
+"""How SQLite answers each question: by a key or an index, never by reading a whole table."""
+
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+
+from outdial.views import calls, campaigns, outdials, outplans, targets
+from views.hand import CUSTOMER, Log, Views
+
+BEFORE = (2**62, "some id")
+QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
+    "outdials.get": lambda db, outdial, target, attempt: outdials.get(db, CUSTOMER, outdial),
+    "outdials.page": lambda db, outdial, target, attempt: outdials.page(db, CUSTOMER, BEFORE, 10),
+    "outdials.stats": lambda db, outdial, target, attempt: outdials.stats(db, outdial, 0),
+    "outplans.get": lambda db, outdial, target, attempt: outplans.get(db, CUSTOMER, outdial),
+    "outplans.page": lambda db, outdial, target, attempt: outplans.page(db, CUSTOMER, BEFORE, 10),
+    "campaigns.get": lambda db, outdial, target, attempt: campaigns.get(db, CUSTOMER, outdial),
+    "campaigns.page": lambda db, outdial, target, attempt: campaigns.page(db, CUSTOMER, BEFORE, 10),
+    "targets.get": lambda db, outdial, target, attempt: targets.get(db, outdial, target),
+    "targets.many": lambda db, outdial, target, attempt: targets.many(db, outdial, [target, "x"]),
+    "targets.page": lambda db, outdial, target, attempt: targets.page(db, outdial, (2**62, target), 10),
+    "calls.get": lambda db, outdial, target, attempt: calls.get(db, CUSTOMER, attempt),
+    "calls.page": lambda db, outdial, target, attempt: calls.page(db, CUSTOMER, BEFORE, 10),
+    "calls.page_of_campaign": lambda db, outdial, target, attempt: calls.page_of_campaign(db, CUSTOMER, outdial, (2**62, attempt), 10),
+    "calls.page_of_target": lambda db, outdial, target, attempt: calls.page_of_target(db, outdial, target, BEFORE, 10),
+    "calls.locate": lambda db, outdial, target, attempt: calls.locate(db, CUSTOMER, [attempt, "x"]),
+    "calls.requests_after": lambda db, outdial, target, attempt: calls.requests_after(db, None, 1, 10),
+    "calls.requests_after, one customer": lambda db, outdial, target, attempt: calls.requests_after(db, CUSTOMER, 1, 10),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_no_question_reads_a_whole_table(views: Views, log: Log, question: str) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=2)
+    target = log.target(outdial)
+    attempt = log.tried(outdial, target, "busy")
+    db = await views.show(log)
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    asked: list[str] = []
+
+    db.set_trace_callback(asked.append)
+    QUESTIONS[question](db, outdial, target, attempt)
+    db.set_trace_callback(None)
+
+    steps = [row[3] for statement in asked for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert asked
+    assert [step for step in steps if step.startswith("SCAN ") and step.split()[1] in tables] == []
+    sorted_whole = [step for step in steps if step == "USE TEMP B-TREE FOR ORDER BY"]
+    assert not sorted_whole or question == "calls.page_of_target"
