@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Row = dict[str, Any]
 """One resource as served."""
 Content = bytes | Iterable[bytes] | AsyncIterable[bytes]
@@ -38,13 +38,13 @@ class Bulk(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Route(Generic[T]):
+class Route(Generic[T_co]):
     """One request, and how its answer reads."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     """Below ``/v1.0``, percent-encoded."""
-    read: Callable[[Any], T]
+    read: Callable[[Any], T_co]
     query: Mapping[str, str | int] = field(default_factory=dict)
     body: Any = None
     """A JSON value, when there is one."""
@@ -153,6 +153,11 @@ def run_outdial(outdial_id: str, *, plan: Mapping[str, Any] | None = None, outpl
     if outplan_id is not None:
         body["outplan_id"] = outplan_id
     return Route("PUT", f"{OUTDIALS.one(outdial_id)}/dialing", _row, body=body)
+
+
+def dialing(outdial_id: str) -> Route[Row]:
+    """Whether an outdial dials, by which plan, and how its last run ended."""
+    return Route("GET", f"{OUTDIALS.one(outdial_id)}/dialing", _row)
 
 
 def stop_outdial(outdial_id: str) -> Route[Row]:

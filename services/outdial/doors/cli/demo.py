@@ -8,13 +8,16 @@ outdial's ``data``, so the next demo goes on where this one stopped.
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from outdial.client import routes
+from outdial.client.errors import ClientError
 from outdial.client.http import AsyncClient
 from outdial.doors.cli.actions import Refused, ServeOptions, Serving
 from outdial.doors.cli.folders import address_of, data_folder
@@ -44,13 +47,16 @@ PLAN: Final[Mapping[str, Any]] = {
 }
 
 
+class Interrupted(Exception):
+    """Ctrl-C, and the list was stopped: what the simulated carrier hangs up is not dialed again at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
     """One list of the demo."""
 
     outdial_id: str
     name: str
-    resumed: bool
 
 
 def run_demo(session: Session, flags: dict[str, Any], *, fresh: bool, leave: bool) -> None:
@@ -64,22 +70,21 @@ def run_demo(session: Session, flags: dict[str, Any], *, fresh: bool, leave: boo
         raise Refused("data_in_use", f"a demo runs already: {running.url} (process {running.pid})", "look at it there, or stop it first")
     kept = _kept(folder)
     asked = {name: flags.get(name) if flags.get(name) is not None else kept.get(name) for name in flags}
-    options = replace(serve_options(folder, {**asked, "carrier": "simulated"}), carrier="simulated")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / STATE).write_text(json.dumps({"speed": options.speed, "seed": options.seed}))
+    options = replace(serve_options(folder, asked), carrier="simulated", tls_cert=None, tls_key=None)
     token = options.tokens[0].token if options.tokens else None
     again = "outdial demo" if session.data is None else f"outdial demo --data {folder}"
 
     async def beside(serving: Serving) -> None:
         warn_about_port(serving)
+        (folder / STATE).write_text(json.dumps({"speed": options.speed, "seed": options.seed}))
         async with AsyncClient(serving.url, token) as client:
             demo = Demo(session, serving, options, client, again)
-            await demo.show(await demo.prepare(fresh=fresh))
-        if not leave:
-            await asyncio.Event().wait()
+            await demo.until_ctrl_c(fresh=fresh, leave=leave)
 
     try:
         session.actions.serve(options, beside)
+    except Interrupted:
+        raise KeyboardInterrupt from None
     finally:
         if (folder / "outdial.db").exists():
             say(f"the data is kept in {folder}; go on with: {again}")
@@ -104,23 +109,47 @@ class Demo:
     client: AsyncClient
     again: str
 
+    async def until_ctrl_c(self, *, fresh: bool, leave: bool) -> None:
+        """Show a list until it is done, and (unless ``leave``) serve on.
+
+        Raises:
+            Interrupted: Ctrl-C.
+        """
+        ctrl_c = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, ctrl_c.set)
+        shown = await self.prepare(fresh=fresh)
+        tasks = [asyncio.create_task(self.show(shown, leave=leave)), asyncio.create_task(ctrl_c.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended, _ = await asyncio.gather(*tasks, return_exceptions=True)
+        if ctrl_c.is_set():
+            with suppress(ClientError):
+                await self.client.send(routes.stop_outdial(shown.outdial_id))
+            raise Interrupted
+        if isinstance(ended, BaseException):
+            raise ended
+
     async def prepare(self, *, fresh: bool) -> Round:
         """The list to show, dialing: the last one when it is not done, else a new one."""
-        rounds = [row async for row in self.client.all(routes.OUTDIALS) if row["data"] == MARK]
-        if rounds and not fresh:
-            newest = rounds[0]
-            numbers = await self.client.send(routes.stats(newest["id"]))
-            if not is_over(numbers):
+        rounds = [row async for row in self.client.all(routes.OUTDIALS, deleted=True) if row["data"] == MARK]
+        newest = rounds[0] if rounds and rounds[0]["tm_delete"] is None and not fresh else None
+        numbers = None if newest is None else await self.client.send(routes.stats(newest["id"]))
+        if newest is not None and numbers is not None and not is_over(numbers):
+            if (await self.client.send(routes.dialing(newest["id"])))["plan"] is None:
                 await self._fill_and_run(newest["id"], len(rounds))
-                say(f"going on with {newest['name']} at log position {self.serving.position}")
-                return Round(newest["id"], newest["name"], resumed=True)
+            await self.client.send(routes.run_outdial(newest["id"]))
+            say(f"going on with {newest['name']} at log position {self.serving.position}")
+            return Round(newest["id"], newest["name"])
         number = len(rounds) + 1
         fields = {"name": f"Demo {number}", "detail": "500 made-up people in several time zones", "data": MARK}
         outdial = await self.client.send(routes.OUTDIALS.create(fields, idempotency_key=f"demo/{number}/outdial"))
         report = await self._fill_and_run(outdial["id"], number)
         how = f"seed {self.options.seed}, speed {self.options.speed:g}"
         say(f"{outdial['name']}: {report['added']} targets imported, dialing them with a simulated carrier ({how})")
-        return Round(outdial["id"], outdial["name"], resumed=False)
+        return Round(outdial["id"], outdial["name"])
 
     async def _fill_and_run(self, outdial_id: str, number: int) -> routes.Row:
         """Each step changes nothing when it was done before, so a demo killed at any point is finished here."""
@@ -129,16 +158,19 @@ class Demo:
         await self.client.send(routes.run_outdial(outdial_id, outplan_id=outplan["id"]))
         return report
 
-    async def show(self, shown: Round) -> None:
-        """Show the numbers until every target is done."""
+    async def show(self, shown: Round, *, leave: bool) -> None:
+        """Show the numbers until every target is done; then wait for ever, unless ``leave``."""
         look = f"outdial targets list {shown.outdial_id} --url {self.serving.url}"
         say(f"Ctrl-C stops; the data is kept and {self.again} goes on with it. From another terminal: {look}")
         say(self.serving.url)
         numbers = await self._watch(shown, f"Ctrl-C stops, {self.again} goes on. {self.serving.url}")
         if not self.session.as_json:
             say(f"done: {line(numbers, 0)}")
+        if leave:
+            return
         say(f"the service goes on until Ctrl-C; {self.again} then begins another list")
         say(self.serving.url)
+        await asyncio.Event().wait()
 
     async def _watch(self, shown: Round, note: str) -> routes.Row:
         pause = LOOK_S if sys.stdout.isatty() else LINE_S
