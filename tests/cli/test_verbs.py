@@ -96,6 +96,15 @@ def test_tables_are_plain_columns_when_nobody_looks(there: Call, words: list[str
     assert "\x1b" not in said.out + said.err
 
 
+def test_colours_can_be_forced_and_forbidden(there: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    there("outdials", "create")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in there("outdials", "list").out
+    assert "\x1b" not in there("outdials", "list", "--json").out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in there("outdials", "list").out
+
+
 def test_a_list_is_cut_with_a_word_on_stderr_and_whole_on_demand(there: Call) -> None:
     for _ in range(3):
         there("outdials", "create")

@@ -31,6 +31,7 @@ LIST: Final = Path(__file__).with_name("demo-500.csv")
 STATE: Final = "demo.json"
 LOOK_S: Final = 0.5
 LINE_S: Final = 1.0
+STOP_S: Final = 5.0
 # The last two are short, so that calls a stopped demo left open do not stay open for hours; none takes five minutes.
 PLAN: Final[Mapping[str, Any]] = {
     "name": "Demo plan",
@@ -126,8 +127,9 @@ class Demo:
                 task.cancel()
             ended, _ = await asyncio.gather(*tasks, return_exceptions=True)
         if ctrl_c.is_set():
-            with suppress(ClientError):
-                await self.client.send(routes.stop_outdial(shown.outdial_id))
+            with suppress(ClientError, TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await self.client.send(routes.stop_outdial(shown.outdial_id))
             raise Interrupted
         if isinstance(ended, BaseException):
             raise ended

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -62,6 +63,9 @@ def _version(wanted: bool) -> None:
 
 def run(actions: Actions) -> NoReturn:
     """Do what the process's arguments say, and end the process with the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name the terminal has no letters for must not end a verb
     sys.exit(code_of(actions, sys.argv[1:]))
 
 
