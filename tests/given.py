@@ -42,7 +42,9 @@ class Given:
 
     def then(self, *expected: Expected) -> Self:
         wanted = [one if isinstance(one, tuple) else (one, {}) for one in expected]
-        shown = [(type(event), {name: getattr(event, name) for name in fields}) for event, (_, fields) in zip(self.events, wanted, strict=False)]
+        shown = [
+            (type(event), {name: getattr(event, name) for name in fields}) for event, (_, fields) in zip(self.events, wanted, strict=False)
+        ]
         assert ([type(event) for event in self.events], shown) == ([kind for kind, _ in wanted], wanted)
         return self
 

@@ -34,7 +34,24 @@ from outdial.events import (
 from outdial.ids import item_id
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
-from saying import OUTDIAL, PLAN, THEM, US, add, attempt, campaign_id, create, delete, ends, outplan, picked_up, reopen, start, target_id, tel
+from saying import (
+    OUTDIAL,
+    PLAN,
+    THEM,
+    US,
+    add,
+    attempt,
+    campaign_id,
+    create,
+    delete,
+    ends,
+    outplan,
+    picked_up,
+    reopen,
+    start,
+    target_id,
+    tel,
+)
 from sim import MINUTE, SECOND, an_id
 
 # --- CreateOutdial
@@ -133,7 +150,9 @@ def test_an_open_attempt_of_a_deleted_outdial_still_ends() -> None:
 
 
 def test_a_target_is_added_with_types_and_fingerprints_beside_its_personal_data() -> None:
-    added = given(create()).when(add(name="Ann", destination_2=Address(type="email", target="Ann@Example.org"), priority=3, time_zone="Europe/Berlin"))
+    added = given(create()).when(
+        add(name="Ann", destination_2=Address(type="email", target="Ann@Example.org"), priority=3, time_zone="Europe/Berlin")
+    )
     added.then(a(TargetAdded, target_id=target_id(), types=("tel", None, "email"), priority=3, time_zone="Europe/Berlin", key_id="test"))
     event = added.events[0]
     assert isinstance(event, TargetAdded)
@@ -142,7 +161,9 @@ def test_a_target_is_added_with_types_and_fingerprints_beside_its_personal_data(
 
 
 def test_personal_data_stands_only_in_the_personal_part_of_an_event() -> None:
-    there = given(create(PLAN), add(name="Ann", detail="red door", data="{7}", destination_0=tel(77)), 0, picked_up(), ends("machine"), MINUTE)
+    there = given(
+        create(PLAN), add(name="Ann", detail="red door", data="{7}", destination_0=tel(77)), 0, picked_up(), ends("machine"), MINUTE
+    )
     for event in there.sim.log:
         text = event.data.model_dump_json(exclude={"personal"})
         assert not any(word in text for word in ("Ann", "red door", "{7}", "0000077")), text
@@ -211,7 +232,9 @@ def test_c19_a_single_target_is_added_too_unless_it_says_otherwise() -> None:
 
 def test_c19_several_targets_skip_duplicates_of_the_list_and_of_one_another() -> None:
     rows = (tel(1), tel(2), tel(2), tel(3))
-    bulk = AddTargets(outdial_id=OUTDIAL, targets=tuple(NewTarget(target_id=target_id(10 + n), destination_0=to) for n, to in enumerate(rows)))
+    bulk = AddTargets(
+        outdial_id=OUTDIAL, targets=tuple(NewTarget(target_id=target_id(10 + n), destination_0=to) for n, to in enumerate(rows))
+    )
     added = given(create(), add(1)).when(bulk).then(a(TargetAdded, target_id=target_id(11)), a(TargetAdded, target_id=target_id(13)))
     assert added.answer is not None
     assert [(item.index, item.result, item.existing_id) for item in added.answer.items] == [
