@@ -86,6 +86,20 @@ async def test_a_huge_integer_is_refused_or_kept_whole(api: Api, digits: int) ->
     assert answer.status_code in (200, 400), answer.text
 
 
+@pytest.mark.parametrize("actions", [b'{"a":' * 198 + b"1" + b"}" * 198, b'{"a":[' * 40 + b"]}" * 40, b'{"a":1e999}', b'{"a":[-1E400]}'])
+async def test_actions_that_no_reader_of_the_log_could_read_again_are_refused(api: Api, actions: bytes) -> None:
+    made = await api.ok("POST", "/campaigns", {"actions": [{"a": [1, 2.5, {"b": None}]}]})
+    command = f'{{"type":"CreateCampaign","campaign_id":"{NOBODY}","actions":['.encode()
+
+    await api.refused(400, "INVALID_ARGUMENT", "POST", "/campaigns", content=b'{"actions":[' + actions + b"]}", headers=JSON)
+    await api.refused(
+        400, "INVALID_ARGUMENT", "PUT", f"/campaigns/{made['id']}/actions", content=b'{"actions":[' + actions + b"]}", headers=JSON
+    )
+    await api.refused(400, "INVALID_ARGUMENT", "POST", "/commands", content=command + actions + b"]}", headers=JSON)
+
+    assert (await api.ok("GET", "/campaigns"))["result"] == [made]
+
+
 @pytest.mark.parametrize(
     ("fields", "rule"),
     [

@@ -135,7 +135,7 @@ async def test_a_body_of_wide_targets_is_split_by_size(api: Api) -> None:
 async def test_the_same_idempotency_key_adds_nothing_twice_and_answers_the_same(api: Api) -> None:
     outdial_id = await api.outdial()
     path, key = f"/outdials/{outdial_id}/targets", {"Idempotency-Key": "list"}
-    items = {"targets": [item(number) for number in range(600)] + [item(0), {}]}
+    items: dict[str, Any] = {"targets": [item(number) for number in range(600)] + [item(0), {}]}
 
     first = await api.ok("POST", path, items, headers=key)
     again = await api.ok("POST", path, items, headers=key)
@@ -145,6 +145,8 @@ async def test_the_same_idempotency_key_adds_nothing_twice_and_answers_the_same(
     assert first == again
     assert one == same
     await api.refused(422, "ID_REUSED", "POST", path, item(2), headers={"Idempotency-Key": "one"})
+    items["targets"][550] = item(9_999)
+    await api.refused(422, "ID_REUSED", "POST", path, items, headers=key)
     assert (await api.ok("GET", f"/outdials/{outdial_id}/stats"))["total"] == 601
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,9 +15,8 @@ from starlette.types import ASGIApp
 from outdial.doors.api import campaigncalls, campaigns, commands, dials, events, health, importing, openapi, outdials, outplans, targets
 from outdial.doors.api.auth import Front
 from outdial.doors.api.deps import Door, Ledger, Settings, caller_of
-from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, UNAVAILABLE, Refused, by_form, envelope
+from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, UNAVAILABLE, Refused, envelope
 from outdial.requests import Unavailable
-from outdial.wire import Malformed
 
 PREFIX: Final = "/v1.0"
 _RETRY: Final = {"Retry-After": "1"}
@@ -43,16 +43,24 @@ def make_app(ledger: Ledger, reader: sqlite3.Connection, settings: Settings | No
     """
     app = Api(Door(ledger, reader, settings or Settings()))
     for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands):
-        app.include_router(part.router, prefix=PREFIX)
+        _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, *routers):
-        app.include_router(router)
+        _offer(app, router, "")
     app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(Malformed, _malformed)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _failed)
     return app
+
+
+def _offer(app: FastAPI, router: APIRouter, prefix: str) -> None:
+    """Put a router's routes flat into the application: routers within routers cost every request a search in each of them."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            app.add_api_route(prefix + route.path, route.endpoint, methods=sorted(route.methods or ()), name=route.name, tags=router.tags)
+        else:
+            app.router.routes.append(route)
 
 
 def _answer(request: Request, why: Refused) -> Response:
@@ -62,10 +70,6 @@ def _answer(request: Request, why: Refused) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     return _answer(request, error if isinstance(error, Refused) else _FAILED)
-
-
-async def _malformed(request: Request, error: Exception) -> Response:
-    return _answer(request, by_form(error) if isinstance(error, Malformed) else _FAILED)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Request bodies: read within a limit, parsed, and cut down to the fields that are known."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -18,6 +19,8 @@ MANY: Final = 10_000
 """Items a body may have."""
 JSON_TYPES: Final = frozenset({"", "application/json"})
 LINES_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
+DEEPEST: Final = 64
+"""Levels a campaign's actions may have."""
 _PLAN_NULLABLE: Final = frozenset({"source", "max_attempts", "calls_per_second"})
 
 
@@ -98,6 +101,22 @@ def needed(body: Mapping[str, Any], name: str) -> Any:
     if body.get(name) is None:
         raise by_rule("field_missing", f"{name} is missing")
     return body[name]
+
+
+def check_actions(actions: Any, depth: int = 0) -> None:
+    """Actions are kept as they come, so they must be what every reader of the log can read again.
+
+    Raises:
+        Refused: they are nested too deep, or hold a number beyond what JSON readers know.
+    """
+    match actions:
+        case dict() | list() | tuple():
+            if depth == DEEPEST:
+                raise by_rule("field_invalid", f"actions may be nested {DEEPEST} deep")
+            for inner in actions.values() if isinstance(actions, dict) else actions:
+                check_actions(inner, depth + 1)
+        case float() if not isfinite(actions):
+            raise by_rule("field_invalid", "actions hold a number that is too large")
 
 
 def plan_from(body: Any, base: Plan | None = None) -> Plan:

@@ -16,7 +16,7 @@ from outdial.commands import (
     UpdateCampaign,
 )
 from outdial.doors.api import shapes
-from outdial.doors.api.bodies import needed, picked, read_object
+from outdial.doors.api.bodies import check_actions, needed, picked, read_object
 from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, submit
 from outdial.doors.api.errors import NO_CAMPAIGN, Refused, by_reference, by_rule
 from outdial.doors.api.paging import asked, page, times_of
@@ -54,6 +54,7 @@ def _shown(request: Request, campaign_id: str, answer: Answer | None = None) -> 
 def _info(body: dict[str, Any]) -> dict[str, Any]:
     """The basic fields, ``type`` under the name it has in commands."""
     fields = picked(body, _INFO)
+    check_actions(fields.get("actions"))
     if body.get("type"):
         fields["campaign_type"] = body["type"]
     return fields
@@ -112,7 +113,9 @@ async def set_service_level(request: Request) -> Response:
 @router.put("/campaigns/{id}/actions")
 async def set_actions(request: Request) -> Response:
     """Change the actions."""
-    return await _update(request, {"actions": needed(await read_object(request), "actions")})
+    body = await read_object(request)
+    needed(body, "actions")
+    return await _update(request, _info({"actions": body["actions"]}))
 
 
 @router.put("/campaigns/{id}/status")

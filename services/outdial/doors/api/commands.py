@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.commands import Command
-from outdial.doors.api.bodies import JSON_TYPES, LARGE, LINES_TYPES, media_type_of, read_bytes
+from outdial.commands import Command, CreateCampaign, UpdateCampaign
+from outdial.doors.api.bodies import JSON_TYPES, LARGE, LINES_TYPES, check_actions, media_type_of, read_bytes
 from outdial.doors.api.deps import Door, command_id, customer_of, door_of, reply, submit
 from outdial.doors.api.errors import Refused, by_form, by_rule
 from outdial.ids import item_id
@@ -46,6 +46,8 @@ def _decoded(text: bytes, customer_id: str, command_id: str) -> Command:
         raise by_rule("internal_command", "this command, or this form of it, is the ledger's own; it is not taken from outside")
     if command.customer_id not in (None, customer_id):
         raise by_rule("customer_denied", "customer_id is not the one your token belongs to; leave it out")
+    if isinstance(command, CreateCampaign | UpdateCampaign):
+        check_actions(command.actions)
     return command.model_copy(update={"customer_id": customer_id, "id": command.id or command_id})
 
 

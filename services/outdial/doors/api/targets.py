@@ -177,7 +177,7 @@ async def _add_many(request: Request, outdial_id: str, body: dict[str, Any], wis
         command = made(AddTargets, {**wishes, **fixed, "targets": [item.target for item in part]})
         [answer] = await door_of(request).send([command])
         if answer.result == "rejected":
-            if not number:
+            if not number or answer.reason == "id_reused":
                 raise by_rule(answer.reason, answer.message)
             for item in part:
                 outcome.refuse(item.number, answer.reason, answer.message)
