@@ -11,7 +11,7 @@ the ledger's word.
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import ErrorDetails
@@ -173,10 +173,12 @@ class _Table:
         self._row = 0
         self._read_again = 0
         self._beyond = False
+        self._some_long = False
 
     def take(self, lines: list[str], *, flawed: bool, final: bool) -> list[Row | Flaw]:
         """The records that are complete with these lines."""
         lines = self._waiting + lines
+        self._some_long = max(map(len, lines), default=0) > MAX_ROW
         found: list[Row | Flaw] = []
         at = 0
         while at < len(lines):
@@ -191,13 +193,12 @@ class _Table:
     def _read(self, lines: list[str], at: int, found: list[Row | Flaw], *, flawed: bool) -> tuple[int, int, str | None]:
         """Read on from a line until the lines are used up or a record fails: where that one begins, how far it was read, why it failed."""
         begin = end = at
-        some_long = max(map(len, lines)) > MAX_ROW
         self._beyond = False
         reader = csv.reader(self._from(lines, at), delimiter=self._separator, strict=True)
         try:
             for cells in reader:
                 end = at + reader.line_num
-                if (some_long or end - begin > 1) and _length(lines, begin, end) > MAX_ROW:
+                if (self._some_long or end - begin > 1) and _length(lines, begin, end) > MAX_ROW:
                     return begin, end, "row_too_long"
                 if any(cells):
                     found.append(self._record(cells, self._line + begin, flawed=flawed))
@@ -213,7 +214,8 @@ class _Table:
 
     def _from(self, lines: list[str], at: int) -> Iterator[str]:
         """The lines from one on; notes when more are asked for."""
-        yield from islice(lines, at, None)
+        for nth in range(at, len(lines)):
+            yield lines[nth]
         self._beyond = True
 
     def _refuse(self, lines: list[str], begin: int, end: int, reason: str, found: list[Row | Flaw]) -> int:

@@ -1,0 +1,56 @@
+"""A process that imports the June campaign and is killed in the middle: ``killed.py FOLDER OUTDIAL IMPORT ANSWERS``.
+
+It ends by SIGKILL as soon as the ledger has answered so many commands of the import.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from api.door import Clock, client_of
+from imports import june
+from outdial.commands import AddTargets, Command
+from outdial.doors.api.app import make_app
+from outdial.embedded.runtime import Embedded
+from outdial.requests import Answer
+
+
+class Mortal:
+    """A runtime that dies after so many answers."""
+
+    def __init__(self, runtime: Embedded, answers: int) -> None:
+        self._runtime = runtime
+        self._left = answers
+
+    @property
+    def position(self) -> int:
+        return self._runtime.position
+
+    def now(self) -> int:
+        return self._runtime.now()
+
+    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the runtime's own word
+        return await self._runtime.wait_beyond(position, timeout)
+
+    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+        answers = await self._runtime.submit(commands)
+        self._left -= sum(isinstance(command, AddTargets) and bool(command.targets) for command in commands)
+        if self._left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answers
+
+
+async def main(folder: Path, outdial_id: str, import_id: str, answers: int) -> None:
+    runtime = await Embedded.open(folder, Clock())
+    app = make_app(Mortal(runtime, answers), runtime.reader)
+    async with client_of(app) as client:
+        await client.post(
+            f"/v1.0/outdials/{outdial_id}/import?import_id={import_id}", content=june.body(), headers={"content-type": "text/csv"}
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))
