@@ -7,15 +7,19 @@ import asyncio
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import socket
     import sqlite3
     from collections.abc import Callable
 
+    from fastapi import FastAPI
+    from uvicorn import Config, Server
+
+    from outdial.doors.api.deps import Settings
     from outdial.doors.cli.actions import Beside, Progress, ServeOptions, Verified
-    from outdial.embedded.log import StoreError
+    from outdial.embedded.errors import StoreError
     from outdial.embedded.runtime import Embedded
 
 SWITCH_INTERVAL_S = 0.001
@@ -40,7 +44,7 @@ class Composed:
         """Serve until a signal, or until ``beside`` ends."""
         from outdial.doors.cli.actions import Refused
 
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        tune()
         loopback = _is_loopback(options.host)
         if not options.tokens and not loopback:
             raise Refused(
@@ -48,6 +52,7 @@ class Composed:
                 f"without a token everybody who reaches {options.host} could place calls",
                 "set OUTDIAL_TOKEN or --token, or bind to 127.0.0.1",
             )
+        _check_tls(options)
         with _bound(options) as sock:
             interrupted = asyncio.run(_serve(options, sock, beside))
         if interrupted:
@@ -55,9 +60,10 @@ class Composed:
 
     def views_rebuild(self, data: Path, progress: "Progress") -> int:
         """Build all views again from position 0."""
-        from outdial.embedded.log import StoreError
+        from outdial.embedded.errors import StoreError
         from outdial.embedded.rebuild import rebuild
 
+        tune()
         try:
             return asyncio.run(rebuild(data, progress))
         except StoreError as error:
@@ -66,9 +72,10 @@ class Composed:
     def views_verify(self, data: Path, progress: "Progress") -> "Verified":
         """Rebuild the views aside and compare."""
         from outdial.doors.cli.actions import Verified
-        from outdial.embedded.log import StoreError
+        from outdial.embedded.errors import StoreError
         from outdial.embedded.rebuild import verify
 
+        tune()
         try:
             found = asyncio.run(verify(data, progress))
         except StoreError as error:
@@ -77,7 +84,8 @@ class Composed:
 
     def open_reader(self, data: Path) -> "sqlite3.Connection":
         """A read-only connection to the database of the data folder."""
-        from outdial.embedded.log import StoreError, open_reader
+        from outdial.embedded.errors import StoreError
+        from outdial.embedded.log import open_reader
 
         try:
             return open_reader(data)
@@ -89,6 +97,14 @@ class Composed:
         from outdial.export import documents
 
         return documents()
+
+
+def tune() -> None:
+    """Settings of the interpreter for a process that holds millions of small objects and writes in a thread."""
+    import gc
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.set_threshold(50_000, 50, 100)
 
 
 def _refused(error: "StoreError") -> Exception:
@@ -106,6 +122,24 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _check_tls(options: "ServeOptions") -> None:
+    """Whether certificate and key can be used; the server itself would find out only when it is put together."""
+    import ssl
+
+    from outdial.doors.cli.actions import Refused
+
+    if options.tls_cert is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(options.tls_cert, options.tls_key)
+    except OSError as error:
+        raise Refused(
+            "tls_unusable",
+            f"{options.tls_cert} and {options.tls_key} cannot be used: {error.strerror or 'they are not a certificate and its key'}",
+            "give a certificate chain and its private key, both PEM",
+        ) from None
 
 
 def _bound(options: "ServeOptions") -> "socket.socket":
@@ -127,10 +161,14 @@ def _bound(options: "ServeOptions") -> "socket.socket":
             sock.close()
             if error.errno == errno.EADDRINUSE:
                 continue
-            raise Refused("address_unusable", f"cannot listen on {options.host} port {port}: {error.strerror}", "choose another --host or --port") from None
+            raise Refused(
+                "address_unusable", f"cannot listen on {options.host} port {port}: {error.strerror}", "choose another --host or --port"
+            ) from None
         sock.setblocking(False)  # noqa: FBT003  the signature is the standard library's
         return sock
-    raise Refused("port_in_use", f"port {options.port} on {options.host} is in use", "stop the program that has it, or choose another with --port")
+    raise Refused(
+        "port_in_use", f"port {options.port} on {options.host} is in use", "stop the program that has it, or choose another with --port"
+    )
 
 
 def _clock(speed: float, last: int) -> "Callable[[], int]":
@@ -148,19 +186,21 @@ def _clock(speed: float, last: int) -> "Callable[[], int]":
 
 
 async def _open(options: "ServeOptions") -> "Embedded":
+    import sqlite3
     import time
+    from contextlib import closing
 
     from outdial.doors.cli.actions import Refused
-    from outdial.embedded.log import DATABASE, StoreError, open_reader
+    from outdial.embedded.errors import StoreError, explained
+    from outdial.embedded.log import DATABASE, open_reader
     from outdial.embedded.runtime import Embedded
     from outdial.views.history import last_time
 
     last = 0
     try:
         if (options.data / DATABASE).exists():
-            reader = open_reader(options.data)
-            last = last_time(reader)
-            reader.close()
+            with closing(open_reader(options.data)) as reader:
+                last = last_time(reader)
         if options.speed == 1 and last > time.time_ns() // 1_000 + LOG_AHEAD_US:
             ahead = (last - time.time_ns() // 1_000) // 60_000_000
             raise Refused(
@@ -169,6 +209,8 @@ async def _open(options: "ServeOptions") -> "Embedded":
                 "set the clock right; the data of a demo with --speed goes on with: outdial demo",
             )
         return await Embedded.open(options.data, _clock(options.speed, last), speed=options.speed, key=options.fingerprint_key)
+    except sqlite3.Error as error:
+        raise _refused(explained(error, options.data / DATABASE)) from None
     except StoreError as error:
         raise _refused(error) from None
 
@@ -182,16 +224,21 @@ async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside
 
     from outdial.doors.api.app import make_app
     from outdial.doors.cli.actions import Serving
+    from outdial.embedded.errors import StoreError
 
     runtime = await _open(options)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
     signals: list[int] = []
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def note(number: int) -> None:
+        signals.append(number)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda number=number: (signals.append(number), stop.set()))  # type: ignore[misc]
+        loop.add_signal_handler(number, note, number)
     app = make_app(runtime, runtime.reader, _settings(options, runtime))
     server = uvicorn.Server(_uvicorn_config(options, app))
     server.capture_signals = suppress  # type: ignore[method-assign, assignment]  # the loop's own handlers above stop everything in order
@@ -204,39 +251,51 @@ async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside
         open=not options.tokens,
         port_wanted=options.port,
     )
-    tasks = {
+    listening = _listening(server)
+    tasks: dict[str, asyncio.Task[Any]] = {
         "server": asyncio.create_task(server.serve(sockets=[sock])),
         "runtime": asyncio.create_task(runtime.wait_failed()),
         "stop": asyncio.create_task(stop.wait()),
     }
+    tasks["server"].add_done_callback(lambda _: listening.set())
     try:
-        await _started(server, tasks["server"])
+        await listening.wait()
         _write_address(options.data, serving.url)
         if options.carrier == "simulated":
             tasks["carrier"] = asyncio.create_task(_carrier(options, runtime))
-        tasks["beside"] = asyncio.create_task(beside(serving))
+        tasks["beside"] = asyncio.ensure_future(beside(serving))
         await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
     finally:
         await _end(options, runtime, server, app, tasks)
     for task in tasks.values():
-        if task.done() and not task.cancelled() and task.exception() is not None:
-            raise task.exception()  # type: ignore[misc]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, StoreError):
+            raise _refused(error) from None
+        if error is not None:
+            raise error
     return signal.SIGINT in signals
 
 
-async def _started(server: "object", task: "asyncio.Task[None]") -> None:
-    while not getattr(server, "started", False) and not task.done():
-        await asyncio.sleep(0.005)
+def _listening(server: "Server") -> asyncio.Event:
+    """Set once the server takes connections."""
+    begin, listening = server.startup, asyncio.Event()
+
+    async def startup(sockets: "list[socket.socket] | None" = None) -> None:
+        await begin(sockets)
+        listening.set()
+
+    server.startup = startup  # type: ignore[method-assign]
+    return listening
 
 
-async def _end(options: "ServeOptions", runtime: "Embedded", server: "object", app: "object", tasks: "dict[str, asyncio.Task[object]]") -> None:
+async def _end(options: "ServeOptions", runtime: "Embedded", server: "Server", app: "FastAPI", tasks: dict[str, asyncio.Task[Any]]) -> None:
     """Stop in order: who asks, who answers, then the ledger."""
-    app.state.door.closing = True  # type: ignore[attr-defined]
+    app.state.door.closing = True
     for name in ("beside", "carrier", "stop"):
         if name in tasks:
             tasks[name].cancel()
     await asyncio.wait([tasks[name] for name in ("beside", "carrier") if name in tasks] or [tasks["stop"]])
-    server.should_exit = True  # type: ignore[attr-defined]
+    server.should_exit = True
     await runtime.release_readers()
     await asyncio.wait([tasks["server"]])
     await runtime.close()
@@ -245,7 +304,7 @@ async def _end(options: "ServeOptions", runtime: "Embedded", server: "object", a
         (options.data / "address.json").unlink()
 
 
-def _settings(options: "ServeOptions", runtime: "Embedded") -> "object":
+def _settings(options: "ServeOptions", runtime: "Embedded") -> "Settings":
     from hashlib import sha256
 
     from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
@@ -260,11 +319,11 @@ def _settings(options: "ServeOptions", runtime: "Embedded") -> "object":
     )
 
 
-def _uvicorn_config(options: "ServeOptions", app: "object") -> "object":
+def _uvicorn_config(options: "ServeOptions", app: "FastAPI") -> "Config":
     import uvicorn
 
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http="httptools",
         ws="none",
         lifespan="off",

@@ -1,13 +1,16 @@
 """How views follow a log: from wherever they stand to its end."""
 
+import asyncio
 from collections.abc import Callable
 
 import aiosqlite
 
+from outdial.embedded.errors import RESTORE, UNREADABLE, StoreError, unreadable
+from outdial.envelope import Event
 from outdial.views import projector
 from outdial.wire import decode_event, from_json
 
-EVENTS_AT_ONCE = 2_000
+EVENTS_AT_ONCE = 4_000
 Progress = Callable[[int, int], None]
 """``(done, total)``."""
 
@@ -17,19 +20,46 @@ _LAST = "SELECT coalesce(max(position), 0) FROM log"
 
 
 async def feed(source: aiosqlite.Connection, views: aiosqlite.Connection, progress: Progress) -> int:
-    """Bring views up to the end of a log, a transaction every few thousand events; returns the position reached."""
+    """Bring views up to the end of a log, a transaction every few thousand events; returns the position reached.
+
+    The next events are read while the database is at work on those before them.
+
+    Raises:
+        sqlite3.Error: a database cannot be read or written.
+        StoreError: ``database_corrupt``, ``database_newer``: the log holds something that is no event, or does not fit.
+    """
     position = await projector.position(views)
     last = await _number(source, _LAST)
     folded = projector.Projector()
-    while position < last:
-        row = await (await source.execute(_PAGE, (position, last, EVENTS_AT_ONCE))).fetchone()
-        events = [(place, decode_event(body.encode())) for place, body in from_json(row[0] if row else "[]")]
-        await views.execute("BEGIN IMMEDIATE")
-        await folded.apply(views, events)
-        await views.execute("COMMIT")
-        position = events[-1][0]
-        progress(position, last)
+    coming = asyncio.create_task(_read(source, position, last))
+    try:
+        while events := await coming:
+            position = events[-1][0]
+            coming = asyncio.create_task(_read(source, position, last))
+            await views.execute("BEGIN IMMEDIATE")
+            try:
+                await folded.apply(views, events)
+            except projector.LogBroken as error:
+                raise StoreError("database_corrupt", str(error), RESTORE) from None
+            await views.execute("COMMIT")
+            progress(position, last)
+    finally:
+        coming.cancel()
     return position
+
+
+async def _read(source: aiosqlite.Connection, after: int, last: int) -> list[tuple[int, Event]]:
+    """The next events of a log."""
+    if after >= last:
+        return []
+    row = await (await source.execute(_PAGE, (after, last, EVENTS_AT_ONCE))).fetchone()
+    events = []
+    for place, body in from_json(row[0] if row else "[]"):
+        try:
+            events.append((place, decode_event(body.encode())))
+        except UNREADABLE as error:
+            raise unreadable(error, place) from None
+    return events
 
 
 async def _number(db: aiosqlite.Connection, query: str) -> int:

@@ -15,10 +15,11 @@ from typing import IO, Self
 
 import aiosqlite
 
+from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
 from outdial.views import history
-from outdial.views.projector import Projector, create_all, drop_all
+from outdial.views.projector import LogBroken, Projector, create_all, drop_all, position
 
 DATABASE = "outdial.db"
 KEY_FILE = "fingerprint.key"
@@ -26,16 +27,6 @@ LOCK_FILE = "lock"
 CACHED_STATEMENTS = 512
 SCHEMA_VERSION = 1
 _META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
-
-
-class StoreError(Exception):
-    """The store cannot be used. ``reason`` is stable; ``message`` says what was wrong, ``fix`` what to do."""
-
-    def __init__(self, reason: str, message: str, fix: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.fix = fix
 
 
 class Lock:
@@ -46,14 +37,20 @@ class Lock:
             folder.mkdir(parents=True, exist_ok=True)
             self._file: IO[str] = (folder / LOCK_FILE).open("a+")
         except OSError as error:
-            raise StoreError("data_read_only", f"cannot write in {folder}: {error.strerror}", "choose another folder with --data, or give yourself the right to write there") from None
+            raise StoreError(
+                "data_read_only",
+                f"cannot write in {folder}: {error.strerror}",
+                "choose another folder with --data, or give yourself the right to write there",
+            ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.seek(0)
             owner = self._file.read().strip() or "unknown"
             self._file.close()
-            raise StoreError("data_in_use", f"{folder} is in use by the process {owner}", "stop that process, or choose another folder with --data") from None
+            raise StoreError(
+                "data_in_use", f"{folder} is in use by the process {owner}", "stop that process, or choose another folder with --data"
+            ) from None
         try:
             self._file.truncate(0)
             self._file.write(str(os.getpid()))
@@ -90,7 +87,9 @@ def fingerprint_key(folder: Path, configured: str | None) -> bytes:
             os.fsync(file.fileno())
         aside.rename(path)
     except OSError as error:
-        raise StoreError("data_read_only", f"cannot keep {path}: {error.strerror}", "free some space, or choose another folder with --data") from None
+        raise StoreError(
+            "data_read_only", f"cannot keep {path}: {error.strerror}", "free some space, or choose another folder with --data"
+        ) from None
     return key
 
 
@@ -154,21 +153,25 @@ class Log:
             await _check_meta(db, "schema", str(SCHEMA_VERSION))
             await _check_meta(db, "key_id", key_id_of(key))
             await db.execute("COMMIT")
-            await feed(db, db, _silent)
             row = await (await db.execute("SELECT coalesce(max(position), 0) FROM log")).fetchone()
+            last = int(row[0]) if row else 0
+            if await position(db) > last:
+                await _drop_views(db)
+            await feed(db, db, _silent)
         except sqlite3.Error as error:
             await _close(db)
             raise explained(error, path) from None
         except BaseException:
             await _close(db)
             raise
-        return cls(folder, lock, db, key, int(row[0]) if row else 0)
+        return cls(folder, lock, db, key, last)
 
     async def append(self, events: Sequence[Event]) -> None:
         """Commit events and the views of them, as a whole; on the disk when it returns.
 
         Raises:
             sqlite3.Error: nothing was written; what was folded since the last commit must be thrown away.
+            StoreError: ``views_damaged``; nothing was written.
         """
         first = self.position + 1
         placed = list(enumerate(events, first))
@@ -179,19 +182,19 @@ class Log:
                 await db.execute(statement, values)
             await self._projector.apply(db, placed)
             await db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             self._projector = Projector()
             with suppress(sqlite3.Error):
                 await db.execute("ROLLBACK")
+            if isinstance(error, LogBroken):
+                fix = f"build them anew: outdial views rebuild --data {self.folder}"
+                raise StoreError("views_damaged", "the views lack something that the log has", fix) from error
             raise
         self.position = first + len(events) - 1
 
     async def drop_views(self) -> None:
         """Forget every view; they stand at position 0."""
-        await self._db.execute("BEGIN IMMEDIATE")
-        await drop_all(self._db)
-        await create_all(self._db)
-        await self._db.execute("COMMIT")
+        await _drop_views(self._db)
 
     async def catch_up(self, progress: Progress) -> int:
         """Bring the views to the end of the log; returns its position."""
@@ -214,6 +217,13 @@ class Log:
         self._lock.release()
 
 
+async def _drop_views(db: aiosqlite.Connection) -> None:
+    await db.execute("BEGIN IMMEDIATE")
+    await drop_all(db)
+    await create_all(db)
+    await db.execute("COMMIT")
+
+
 def _silent(_done: int, _total: int) -> None:
     """Progress that nobody watches."""
 
@@ -232,23 +242,14 @@ async def _check_meta(db: aiosqlite.Connection, name: str, value: str) -> None:
     if found == value:
         return
     if name == "key_id":
-        raise StoreError("key_changed", "the fingerprint key is not the one this log was written with", "start with the old OUTDIAL_FINGERPRINT_KEY, or put fingerprint.key back")
-    raise StoreError("database_newer", f"the database has schema {found}, this program knows {value}", "use the version of the program that wrote it")
-
-
-def explained(error: sqlite3.Error, path: Path) -> StoreError:
-    """What is wrong with the database, for people."""
-    match getattr(error, "sqlite_errorname", ""):
-        case "SQLITE_FULL":
-            return StoreError("disk_full", f"no space left for {path}", "free some space")
-        case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM" | "SQLITE_READONLY_DIRECTORY" | "SQLITE_READONLY_DBMOVED":
-            return StoreError("data_read_only", f"cannot write {path}", "choose another folder with --data, or give yourself the right to write there")
-        case "SQLITE_BUSY" | "SQLITE_LOCKED":
-            return StoreError("data_in_use", f"{path} is locked by another program", "close that program")
-        case name if name.startswith("SQLITE_IOERR"):
-            return StoreError("disk_error", f"the disk refused to read or write {path}", "check the disk")
-        case _:
-            return StoreError("database_corrupt", f"{path} is not a database this program can read", "put a backup back, or move the file away to begin anew")
+        raise StoreError(
+            "key_changed",
+            "the fingerprint key is not the one this log was written with",
+            "start with the old OUTDIAL_FINGERPRINT_KEY, or put fingerprint.key back",
+        )
+    raise StoreError(
+        "database_newer", f"the database has schema {found}, this program knows {value}", "use the version of the program that wrote it"
+    )
 
 
 def open_reader(folder: Path) -> sqlite3.Connection:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import aiosqlite
 
+from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
-from outdial.embedded.log import CACHED_STATEMENTS, DATABASE, Log, StoreError, explained
+from outdial.embedded.log import CACHED_STATEMENTS, DATABASE, Log
 from outdial.views import projector
+
 
 async def rebuild(folder: Path, progress: Progress) -> int:
     """Drop all views of a folder and build them from position 0; returns the position they stand at.
