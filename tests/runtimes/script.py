@@ -1,0 +1,325 @@
+"""One script of commands that uses every command and brings about every event: what runtimes are compared by.
+
+Nothing in it is random. Two runtimes that play it write the same events, byte for byte, and give the same answers.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from outdial.address import Address
+from outdial.commands import (
+    AddTarget,
+    AddTargets,
+    ApplyPlan,
+    ClaimDial,
+    Command,
+    CreateCampaign,
+    CreateOutdial,
+    CreateOutplan,
+    DeleteCampaign,
+    DeleteDial,
+    DeleteOutdial,
+    DeleteOutplan,
+    DeleteTarget,
+    DialAnswered,
+    DialResult,
+    NewTarget,
+    ReopenTarget,
+    Resources,
+    RunCampaign,
+    SetCampaignResources,
+    SetDialInfo,
+    SetOutdialCampaign,
+    SetOutdialData,
+    StartDialing,
+    StopCampaign,
+    StopDialing,
+    UpdateCampaign,
+    UpdateOutdial,
+    UpdateOutplan,
+)
+from outdial.ids import attempt_id, derived
+from outdial.plan import Plan
+from outdial.requests import Answer
+from outdial.scalars import ZERO_ID
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+START = 1_795_238_000_000_000
+"""An instant in November 2026, microseconds."""
+NAMES = "6c1f0e0a-0000-4000-8000-000000000000"
+"""Namespace of all ids here."""
+CUSTOMER, OTHER_CUSTOMER = "0a000000-0000-4000-8000-000000000001", "0b000000-0000-4000-8000-000000000002"
+
+
+class Step(NamedTuple):
+    """Some time passes, what is due happens, then commands arrive together."""
+
+    passes: int
+    """Microseconds."""
+    commands: tuple[Command, ...]
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self, at: int = START) -> None:
+        self.at = at
+
+    def __call__(self) -> int:
+        return self.at
+
+
+class Runtime(Protocol):
+    """What it takes to play a script."""
+
+    @property
+    def position(self) -> int: ...
+    async def submit(self, commands: Sequence[Command]) -> list[Answer]: ...
+
+
+def named(name: str) -> str:
+    """The id of something in the script."""
+    return derived(NAMES, name)
+
+
+def tel(number: int) -> Address:
+    """A telephone number."""
+    return Address(type="tel", target=f"+1555123{number:04}")
+
+
+def target(number: int, **fields: Any) -> NewTarget:
+    """A target with a first number of its own."""
+    return NewTarget(**{"target_id": named(f"target {number}"), "name": f"Person {number}", "destination_0": tel(number), **fields})
+
+
+def attempt(outdial: str, number: int, ordinal: int = 1) -> dict[str, Any]:
+    """The fields that name an attempt."""
+    outdial_id, target_id = named(outdial), named(f"target {number}")
+    return {"outdial_id": outdial_id, "target_id": target_id, "attempt_id": attempt_id(outdial_id, target_id, ordinal)}
+
+
+class Writer:
+    """Collects steps; every command gets an id from its place."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self._commands = 0
+
+    def after(self, passes: int, *commands: Command) -> None:
+        """A step."""
+        sent = []
+        for command in commands:
+            self._commands += 1
+            fixed = {"id": command.id or named(f"command {self._commands}"), "customer_id": command.customer_id or CUSTOMER}
+            sent.append(command.model_copy(update={**fixed, "actor": "script"}))
+        self.steps.append(Step(passes, tuple(sent)))
+
+
+def script() -> list[Step]:
+    """The whole script."""
+    told = Writer()
+    _people_dial(told)
+    _plans_change(told)
+    _words_come_late(told)
+    _runs_end(told)
+    _campaigns_run(told)
+    _things_are_refused(told)
+    return told.steps
+
+
+def _people_dial(told: Writer) -> None:
+    """A list, dialed by a person: request, claim, answer, result, retry."""
+    people = named("people")
+    told.after(
+        0,
+        CreateOutplan(
+            outplan_id=named("plan"), name="Plan", plan=Plan(max_try_count_0=2, max_try_count_1=1, max_concurrent=3, source=tel(9_999))
+        ),
+        CreateOutplan(outplan_id=named("other plan"), plan=Plan(max_try_count_0=3, try_interval=0, calls_per_second=2)),
+        UpdateOutplan(outplan_id=named("plan"), name="The plan", detail="as it is meant"),
+        CreateOutdial(outdial_id=people, name="People"),
+        UpdateOutdial(outdial_id=people, detail="who want to be called"),
+        SetOutdialData(outdial_id=people, data='{"list": 1}'),
+        SetOutdialCampaign(outdial_id=people, campaign_id=named("nobody's campaign")),
+        SetOutdialCampaign(outdial_id=people, campaign_id=ZERO_ID),
+        AddTarget(outdial_id=people, **dict(target(1, destination_1=tel(101), time_zone="Europe/Vienna"))),
+        AddTargets(
+            outdial_id=people,
+            targets=(target(2), target(3, priority=7), target(4, try_count_max=1), target(5), target(2), target(90, destination_0=tel(1))),
+        ),
+        AddTargets(outdial_id=people, targets=(target(91), target(92, destination_0=Address(type="tel", target="12"))), dry_run=True),
+    )
+    told.after(SECOND, StartDialing(outdial_id=people, outplan_id=named("plan")))
+    told.after(
+        SECOND,
+        ClaimDial(**attempt("people", 3), worker="first"),
+        ClaimDial(**attempt("people", 3), worker="second"),
+        ClaimDial(**attempt("people", 1), worker="second"),
+        DialAnswered(**attempt("people", 3)),
+        DialAnswered(**attempt("people", 3)),
+    )
+    told.after(
+        20 * SECOND,
+        DialResult(**attempt("people", 3), outcome="busy", started_at=START, ended_at=START + SECOND, call_id="call-1"),
+        DialResult(**attempt("people", 1), outcome="not_dialed"),
+        DialResult(**attempt("people", 2), outcome="noanswer"),
+    )
+    told.after(
+        SECOND,
+        DialResult(**attempt("people", 3), outcome="busy"),
+        DialResult(**attempt("people", 3), outcome="answered"),
+        DeleteDial(**attempt("people", 2)),
+        DeleteDial(**attempt("people", 2)),
+        DialResult(**attempt("people", 4), outcome="machine", answered=True),
+        DialResult(**attempt("people", 5), outcome="failed"),
+        ReopenTarget(outdial_id=people, target_id=named("target 4")),
+    )
+
+
+def _plans_change(told: Writer) -> None:
+    """Plans change under way: out of tries, brought back, another plan, a plan of one's own."""
+    people = named("people")
+    told.after(2 * MINUTE, SetDialInfo(outplan_id=named("plan"), plan=Plan(max_try_count_0=1, max_try_count_1=1, max_concurrent=3)))
+    told.after(
+        SECOND,
+        DialResult(**attempt("people", 1, 2), outcome="canceled"),
+        DialResult(**attempt("people", 2, 2), outcome="busy"),
+        DialResult(**attempt("people", 4, 2), outcome="normal"),
+    )
+    told.after(SECOND, SetDialInfo(outplan_id=named("plan"), plan=Plan(max_try_count_0=4, max_try_count_1=1, max_concurrent=3)))
+    told.after(MINUTE, StartDialing(outdial_id=people, outplan_id=named("other plan")))
+    told.after(
+        MINUTE,
+        StartDialing(outdial_id=people, outplan_id=named("other plan")),
+        StartDialing(outdial_id=people, plan=Plan(max_try_count_0=5, max_concurrent=0, pickup_timeout=5_000, result_grace=0)),
+        StartDialing(outdial_id=people, plan=Plan(max_try_count_0=5, max_concurrent=0, pickup_timeout=5_000, result_grace=0)),
+    )
+
+
+def _words_come_late(told: Writer) -> None:
+    """Leases end; some words come after them."""
+    people = named("people")
+    told.after(HOUR)
+    told.after(SECOND, DialResult(**attempt("people", 1, 2), outcome="answered"), DialAnswered(**attempt("people", 5, 2)))
+    told.after(
+        SECOND,
+        *(DialResult(**attempt("people", number, ordinal), outcome="answered") for number in (1, 2, 5) for ordinal in (3, 2)),
+        DeleteTarget(outdial_id=people, target_id=named("target 1")),
+        DeleteTarget(outdial_id=people, target_id=named("target 1")),
+    )
+    told.after(HOUR)
+
+
+def _runs_end(told: Writer) -> None:
+    """Stops, ends, and lists that are deleted while they are dialed."""
+    people, short = named("people"), named("short")
+    told.after(
+        SECOND,
+        StopDialing(outdial_id=people),
+        StopDialing(outdial_id=people),
+        ReopenTarget(outdial_id=people, target_id=named("target 4")),
+        ReopenTarget(outdial_id=people, target_id=named("target 4")),
+        DeleteOutplan(outplan_id=named("other plan")),
+        StartDialing(outdial_id=people, outplan_id=named("other plan")),
+        StartDialing(outdial_id=people, outplan_id=named("no plan")),
+        CreateOutdial(outdial_id=short, plan=Plan(max_try_count_0=1, dial_timeout=1_000)),
+        AddTargets(outdial_id=short, targets=(target(11), target(12)), on_duplicate="accept"),
+    )
+    told.after(SECOND, DeleteTarget(outdial_id=short, target_id=named("target 11")), StopDialing(outdial_id=short))
+    told.after(
+        SECOND,
+        ClaimDial(**attempt("short", 12), worker="first"),
+        StartDialing(outdial_id=short),
+        DialResult(**attempt("short", 11), outcome="no_answer"),
+        DeleteOutdial(outdial_id=short),
+        DialResult(**attempt("short", 12), outcome="answered"),
+        DeleteOutdial(outdial_id=short),
+        AddTarget(outdial_id=short, **dict(target(13))),
+    )
+
+
+def _campaigns_run(told: Writer) -> None:
+    """Campaigns: what they refer to, their runs, their chain, their stop."""
+    first, second, third = named("first campaign"), named("second campaign"), named("third campaign")
+    told.after(
+        SECOND,
+        *(CreateOutdial(outdial_id=named(name), name=name) for name in ("first list", "second list", "third list")),
+        AddTarget(outdial_id=named("first list"), **dict(target(21))),
+        AddTargets(outdial_id=named("third list"), targets=(target(31), target(32), target(33, destination_0=None, destination_1=tel(33)))),
+        CreateCampaign(campaign_id=second, name="Second", resources=Resources(outplan_id=named("plan"), outdial_id=named("second list"))),
+        CreateCampaign(
+            campaign_id=first,
+            name="First",
+            actions=({"type": "talk", "option": {"text": "good day"}},),
+            resources=Resources(outplan_id=named("plan"), outdial_id=named("first list"), next_campaign_id=second),
+        ),
+        CreateCampaign(campaign_id=third, campaign_type="flow", end_handle="continue"),
+        CreateCampaign(campaign_id=named("no campaign"), resources=Resources(outplan_id=named("no plan"), outdial_id=named("third list"))),
+    )
+    told.after(
+        SECOND,
+        UpdateCampaign(campaign_id=first, detail="the first of two", service_level=80),
+        SetCampaignResources(campaign_id=second, next_campaign_id=first, queue_id=named("queue")),
+        SetCampaignResources(campaign_id=third, outdial_id=named("first list"), outplan_id=named("plan")),
+        RunCampaign(campaign_id=third),
+        SetCampaignResources(campaign_id=third, outdial_id=named("third list"), outplan_id=named("plan")),
+        RunCampaign(campaign_id=first),
+        RunCampaign(campaign_id=first),
+        RunCampaign(campaign_id=third),
+        StartDialing(outdial_id=named("third list"), outplan_id=named("plan")),
+        DeleteCampaign(campaign_id=third),
+    )
+    told.after(SECOND, DialResult(**attempt("first list", 21), outcome="answered"), DialResult(**attempt("third list", 31), outcome="busy"))
+    told.after(SECOND, StopCampaign(campaign_id=third), StopCampaign(campaign_id=third))
+    told.after(SECOND, DialResult(**attempt("third list", 32), outcome="answered"))
+    told.after(HOUR)
+    told.after(
+        SECOND,
+        DeleteCampaign(campaign_id=third),
+        DeleteCampaign(campaign_id=third),
+        StopCampaign(campaign_id=first),
+        RunCampaign(campaign_id=second),
+    )
+
+
+def _things_are_refused(told: Writer) -> None:
+    """Commands that no runtime takes, and commands that come again."""
+    people = named("people")
+    told.after(
+        SECOND,
+        ApplyPlan(outdial_id=people, outplan_id=named("plan"), ask=1, version=9, plan=Plan()),
+        UpdateOutdial(outdial_id=people, name="Mine now", customer_id=OTHER_CUSTOMER),
+        DialResult(outdial_id=people, target_id=named("target 1"), attempt_id=named("no attempt"), outcome="busy"),
+        CreateOutdial(outdial_id=people, name="Again"),
+        UpdateOutdial(outdial_id=people, name="Once", id=named("sent twice")),
+        UpdateOutdial(outdial_id=people, name="Once", id=named("sent twice")),
+        UpdateOutdial(outdial_id=people, name="Not once", id=named("sent twice")),
+    )
+    told.after(24 * HOUR)
+
+
+NOTHING = UpdateOutplan(id=named("nothing"), customer_id=CUSTOMER, outplan_id=named("no plan"), name="")
+"""A command that is refused and leaves nothing behind: whoever decides it looks at the clock."""
+
+
+async def settle(runtime: Runtime) -> None:
+    """Return when everything that is due by the clock has happened."""
+    before = -1
+    while before != runtime.position:
+        before = runtime.position
+        await runtime.submit([NOTHING])
+        await runtime.submit([NOTHING])
+
+
+async def play(runtime: Runtime, clock: Clock, steps: Sequence[Step]) -> list[Answer]:
+    """The answers to all commands of some steps."""
+    answers: list[Answer] = []
+    for step in steps:
+        clock.at += step.passes
+        await settle(runtime)
+        if step.commands:
+            answers += await runtime.submit(step.commands)
+        await settle(runtime)
+    return answers

@@ -1,0 +1,86 @@
+"""The embedded runtime satisfies the contract of runtimes; the script that compares runtimes is complete."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from time import time_ns
+
+import pytest
+
+from outdial.commands import COMMANDS
+from outdial.embedded import rebuild
+from outdial.embedded.runtime import Embedded
+from outdial.events import EVENTS
+from runtimes.contract import RULES, Rule, types_of
+from runtimes.script import Clock, play, script
+
+
+class Folders:
+    """Data folders, and every runtime that was started in them."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folders = 0
+        self._running: list[Embedded] = []
+
+    def stage(self) -> "Folder":
+        """A stage with a data folder of its own."""
+        self._folders += 1
+        return Folder(self, self._root / str(self._folders))
+
+    async def start(self, folder: Path, clock: Callable[[], int], speed: float) -> Embedded:
+        """A runtime, closed at the end if not before."""
+        running = await Embedded.open(folder, clock, speed=speed, key="the key of all stages")
+        self._running.append(running)
+        return running
+
+    async def close(self) -> None:
+        """Close every runtime that still runs."""
+        for running in self._running:
+            await running.close()
+
+
+class Folder:
+    """A stage: one data folder."""
+
+    def __init__(self, folders: Folders, path: Path) -> None:
+        self._folders = folders
+        self.path = path
+
+    async def start(self, clock: Callable[[], int] | None = None, *, speed: float = 1.0) -> Embedded:
+        """A runtime in this folder."""
+        return await self._folders.start(self.path, clock or (lambda: time_ns() // 1_000), speed)
+
+    async def another(self) -> "Folder":
+        """An empty folder."""
+        return self._folders.stage()
+
+    async def digests(self) -> tuple[str, str]:
+        """The live views, and those built anew."""
+        found = await rebuild.verify(self.path, lambda _done, _total: None)
+        return found.live, found.rebuilt
+
+
+@pytest.fixture
+async def folders(tmp_path: Path) -> AsyncIterator[Folders]:
+    """Data folders in an empty place."""
+    found = Folders(tmp_path)
+    yield found
+    await found.close()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+async def test_embedded_keeps_the_contract(rule: Rule, folders: Folders) -> None:
+    await rule(folders.stage())
+
+
+def test_the_script_uses_every_command_a_user_may_send() -> None:
+    sent = {type(command) for step in script() for command in step.commands}
+    assert {model.__name__ for model in COMMANDS.values() if not model.internal} <= {model.__name__ for model in sent}
+
+
+async def test_the_script_brings_about_every_event(folders: Folders) -> None:
+    clock = Clock()
+    running = await folders.stage().start(clock)
+    await play(running, clock, script())
+    assert Counter(types_of(running)).keys() == EVENTS.keys()
