@@ -4,9 +4,10 @@ A command is one flat object; ``type`` names it. Those a user may send come firs
 ledger itself writes (follow-ups between streams, and what has become due) come last.
 """
 
+from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from outdial.address import OptionalAddress
 from outdial.plan import Plan
@@ -313,6 +314,27 @@ class Resources(BaseModel):
     next_campaign_id: Id = ZERO_ID
 
 
+DEEPEST_ACTION = 64
+
+
+def _plain(value: object, depth: int = 0) -> object:
+    """Refuse what no JSON reader could take back from an event: numbers that are none, nesting past all use."""
+    if depth > DEEPEST_ACTION:
+        message = f"nested more than {DEEPEST_ACTION} deep"
+        raise ValueError(message)
+    if isinstance(value, float) and not isfinite(value):
+        message = "numbers must be finite"
+        raise ValueError(message)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for part in inner:
+        _plain(part, depth + 1)
+    return value
+
+
+Actions = Annotated[tuple[dict[str, Any], ...], Field(strict=False, max_length=1_000), AfterValidator(_plain)]
+"""Flow actions, stored and handed on as they are."""
+
+
 class CreateCampaign(CampaignCommand):
     """Make a campaign in ``stop``; every resource named must exist, and its outdial be free."""
 
@@ -322,7 +344,7 @@ class CreateCampaign(CampaignCommand):
     detail: Text = ""
     service_level: Annotated[int, Field(ge=0, le=100_000)] = 0
     end_handle: EndHandle = "stop"
-    actions: Annotated[tuple[dict[str, Any], ...], Field(strict=False, max_length=1_000)] = ()
+    actions: Actions = ()
     resources: Resources = Resources()
 
 
@@ -335,7 +357,7 @@ class UpdateCampaign(CampaignCommand):
     detail: Text | None = None
     service_level: Annotated[int, Field(ge=0, le=100_000)] | None = None
     end_handle: EndHandle | None = None
-    actions: Annotated[tuple[dict[str, Any], ...], Field(strict=False, max_length=1_000)] | None = None
+    actions: Actions | None = None
 
 
 class SetCampaignResources(CampaignCommand):

@@ -46,8 +46,8 @@ class Rejection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    command_id: str | None
-    type: str | None
+    command_id: str | None = None
+    type: str | None = None
     reason: str
     """A stable word; the table is in ``docs/reasons.md``."""
     message: str

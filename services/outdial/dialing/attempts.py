@@ -85,6 +85,8 @@ def claim(outdial: Outdial, command: ClaimDial, now: int) -> list[OutdialEvent]:
     if not isinstance(target, Progressing) or target.attempt_id != command.attempt_id:
         _ordinal_of(outdial, target, command.attempt_id)
         raise Rejected("attempt_closed", "this attempt is over; do not place the call")
+    if target.worker not in (None, command.worker) or (target.worker is None and target.answered):
+        raise Rejected("dial_claimed", "another worker places this call; do not place it, and say nothing about it")
     if outdial.deleted:
         raise Rejected("outdial_deleted", "the outdial was deleted; do not place the call, answer not_dialed")
     if target.deleted:
@@ -93,10 +95,8 @@ def claim(outdial: Outdial, command: ClaimDial, now: int) -> list[OutdialEvent]:
         raise Rejected("dialing_stopped", "dialing was stopped; do not place the call, answer not_dialed")
     if now > target.not_after:
         raise Rejected("dial_too_late", "not_after has passed; do not place the call, answer not_dialed")
-    if target.worker is None and not target.answered:
+    if target.worker is None:
         return [DialClaimed(attempt_id=command.attempt_id, target_id=target.facts.id, worker=command.worker)]
-    if target.worker != command.worker:
-        raise Rejected("dial_claimed", "another worker places this call; do not place it")
     return []
 
 

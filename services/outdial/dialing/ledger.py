@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Literal
+from typing import Literal, cast
 
 from outdial.address import Address
 from outdial.commands import (
@@ -87,10 +87,43 @@ Result = Literal["events", "unchanged", "rejected"]
 class Effects:
     """What one command comes to, to be committed as a whole."""
 
-    answer: Answer
+    command: Command
+    command_id: str
+    decision: Decision
+    result: Result
     events: list[Event] = field(default_factory=list)
-    requests: list[DialRequest] = field(default_factory=list)
     follow_ups: list[FollowUp] = field(default_factory=list)
+    asked: list[tuple[Outdial, Event]] = field(default_factory=list)
+    """The DialRequested events among ``events``, with their outdial."""
+
+    @property
+    def answer(self) -> Answer:
+        """What the sender is told, as far as this command goes."""
+        return self.answer_at("0")
+
+    def answer_at(self, position: str) -> Answer:
+        """The answer as it holds at a log position."""
+        word: str = self.command.type  # type: ignore[attr-defined]
+        why, stream = self.decision.refused, self.command.stream
+        if why is not None:
+            return Answer(
+                command_id=self.command_id, type=word, stream=stream, result="rejected", reason=why.reason, message=why.message, position=position
+            )
+        return Answer(
+            command_id=self.command_id,
+            type=word,
+            stream=stream,
+            result=self.result,
+            position=position,
+            open=self.decision.open,
+            items=tuple(self.decision.items),
+            warnings=self.decision.warnings,
+        )
+
+    @property
+    def requests(self) -> list[DialRequest]:
+        """The dial requests to emit: made when they are asked for, as not every runtime sends them anywhere."""
+        return [_request(outdial, event) for outdial, event in self.asked]
 
 
 class CommandIds:
@@ -173,8 +206,11 @@ class Ledger:
         self._fingerprint = fingerprint
         self._key_id = key_id
         self._ids = CommandIds()
-        self._wake: list[tuple[int, str]] = []
-        self._wake_at: dict[str, int] = {}
+        self._wake: list[tuple[int, int, str]] = []
+        """(when, turn, outdial id): among those due at once, whoever was armed first has its turn first."""
+        self._wake_at: dict[str, tuple[int, int]] = {}
+        self._turns = 0
+        self._touched: set[str] = set()
         self.outdials: dict[str, Outdial] = {}
         self.outplans: dict[str, Outplan] = {}
         self.campaigns: dict[str, Campaign] = {}
@@ -193,27 +229,26 @@ class Ledger:
 
         ``command.id`` is set. ``internal``: it comes from a ledger, not from a producer.
         """
-        effects = self._decide(command, now, internal=internal)
+        effects = self._decide(command, command.id or ZERO_ID, now, internal=internal)
         if effects.events and command.kind == "outdial":
-            self._arm(self.outdials[command.stream], now, now)
+            self._touched.add(command.stream)
         return effects
 
-    def _decide(self, command: Command, now: int, *, internal: bool) -> Effects:
-        command_id = command.id or ZERO_ID
+    def _decide(self, command: Command, command_id: str, now: int, *, internal: bool) -> Effects:
         try:
             if not internal:
                 self._check_sender(command)
             content = "" if internal else content_hash(command)
             repeated = bool(content) and self._repeated(command, command_id, content)
         except Rejected as why:
-            return Effects(_answer(command, command_id, Decision(refused=why), "rejected"))
+            return Effects(command, command_id, Decision(refused=why), "rejected")
         try:
             decision = self._dispatch(command, now)
         except Rejected as why:
             decision = Decision(refused=why)
         if repeated:
             return self._again(command, command_id, decision)
-        effects = Effects(_answer(command, command_id, decision, "events" if decision.events else "unchanged"))
+        effects = Effects(command, command_id, decision, "events" if decision.events else "unchanged")
         if not decision.events and command.noted and content:
             decision.events.extend(self._noted(command, decision))
         for data in decision.events:
@@ -224,16 +259,17 @@ class Ledger:
 
     def tick(self, now: int, read_up_to: int, limit: int) -> list[Effects]:
         """Decide what has become due, at most ``limit`` commands. A full list means that there may be more."""
+        self._arm_touched(now)
         done: list[Effects] = []
         while self._wake and self._wake[0][0] <= now and len(done) < limit:
-            at, outdial_id = heappop(self._wake)
-            if self._wake_at.get(outdial_id) != at:
+            at, turn, outdial_id = heappop(self._wake)
+            if self._wake_at.get(outdial_id) != (at, turn):
                 continue
             del self._wake_at[outdial_id]
             outdial = self.outdials[outdial_id]
             idle = True
             while len(done) < limit and (command := outdial.due(now, read_up_to)) is not None:
-                effects = self._decide(_owed(outdial, command), now, internal=True)
+                effects = self._decide(command, _owed_id(outdial, command), now, internal=True)
                 idle = not effects.events
                 if idle:
                     break
@@ -243,7 +279,8 @@ class Ledger:
 
     def next_due(self) -> int | None:
         """When :meth:`tick` has something to do next, microseconds; None: not before a command."""
-        while self._wake and self._wake_at.get(self._wake[0][1]) != self._wake[0][0]:
+        self._arm_touched(self.last_time)
+        while self._wake and self._wake_at.get(self._wake[0][2]) != self._wake[0][:2]:
             heappop(self._wake)
         return self._wake[0][0] if self._wake else None
 
@@ -366,8 +403,8 @@ class Ledger:
         result, reason = self._ids.result_of(command_id)
         if result == "rejected":
             refused = Rejected(reason, "this command was refused before; send it under a new id to try again")
-            return Effects(_answer(command, command_id, Decision(refused=refused), result))
-        effects = Effects(_answer(command, command_id, Decision(items=decision.items, open=decision.open), result))
+            return Effects(command, command_id, Decision(refused=refused), result)
+        effects = Effects(command, command_id, Decision(items=decision.items, open=decision.open, warnings=decision.warnings), result)
         if not decision.events and decision.refused is None:
             for told in decision.follow_ups:
                 self._tell(told, command, command_id, effects)
@@ -395,7 +432,7 @@ class Ledger:
         effects.events.append(event)
         self._evolve(event)
         if isinstance(data, DialRequested):
-            effects.requests.append(_request(self.outdials[stream], event, data))
+            effects.asked.append((self.outdials[stream], event))
         for one in told:
             self._tell(one, command, command_id, effects)
 
@@ -432,6 +469,12 @@ class Ledger:
 
     # --- the agenda of agendas ------------------------------------------------------------------------
 
+    def _arm_touched(self, now: int) -> None:
+        """Look once at each outdial that commands have changed since."""
+        for outdial_id in self._touched:
+            self._arm(self.outdials[outdial_id], now, now)
+        self._touched.clear()
+
     def _arm(self, outdial: Outdial, now: int, not_before: int) -> None:
         """Note when an outdial has something due. Woken too early it finds nothing to do and is armed anew.
 
@@ -442,13 +485,14 @@ class Ledger:
             return
         at = max(at, not_before)
         armed = self._wake_at.get(outdial.id)
-        if armed is None or at < armed:
-            self._wake_at[outdial.id] = at
-            heappush(self._wake, (at, outdial.id))
+        if armed is None or at < armed[0]:
+            self._turns += 1
+            self._wake_at[outdial.id] = (at, self._turns)
+            heappush(self._wake, (at, self._turns, outdial.id))
 
 
-def _owed(outdial: Outdial, command: Command) -> Command:
-    """A due command with its derived id: what it asks can only be asked once."""
+def _owed_id(outdial: Outdial, command: Command) -> str:
+    """The derived id of a due command: what it asks can only be asked once."""
     match command:
         case RequestDial():
             target = outdial.targets[command.target_id]
@@ -457,11 +501,12 @@ def _owed(outdial: Outdial, command: Command) -> Command:
             name = f"lease/{command.attempt_id}"
         case _:
             name = f"{command.type}/{outdial.version}"  # type: ignore[attr-defined]
-    return command.model_copy(update={"id": derived(outdial.id, name)})
+    return derived(outdial.id, name)
 
 
-def _request(outdial: Outdial, event: Event, data: DialRequested) -> DialRequest:
-    """The dial request of an event, with the personal data of its target."""
+def _request(outdial: Outdial, event: Event) -> DialRequest:
+    """The dial request of a DialRequested event, with the personal data of its target."""
+    data = cast("DialRequested", event.data)
     personal = Personal.model_validate(from_json(outdial.targets[data.target_id].facts.personal))
     destination = personal.destinations[data.destination_index]
     return DialRequest(
@@ -485,20 +530,4 @@ def _request(outdial: Outdial, event: Event, data: DialRequested) -> DialRequest
         detail=personal.detail,
         data=personal.data,
         event_id=event.id,
-    )
-
-
-def _answer(command: Command, command_id: str, decision: Decision, result: Result) -> Answer:
-    word: str = command.type  # type: ignore[attr-defined]
-    why = decision.refused
-    if why is not None:
-        return Answer(command_id=command_id, type=word, stream=command.stream, result="rejected", reason=why.reason, message=why.message)
-    return Answer(
-        command_id=command_id,
-        type=word,
-        stream=command.stream,
-        result=result,
-        open=decision.open,
-        items=tuple(decision.items),
-        warnings=decision.warnings,
     )

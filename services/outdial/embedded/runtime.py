@@ -2,7 +2,8 @@
 
 One task turns in a loop: take what arrived, decide it, decide what is due, commit all of it at once, answer.
 What arrives while a commit is under way is the next batch, so the cost of a disk flush is shared by
-everybody who waited for it. A commit that fails is not repaired: the ledger is thrown away and read from
+everybody who waited for it. Under pressure that next batch is decided while the disk is still at work: it is
+committed after the one before, or not at all. A commit that fails is not repaired: the ledger is thrown away and read from
 the log again, and whoever waited is told that nothing was done.
 """
 
@@ -10,25 +11,30 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from outdial.commands import Command
 from outdial.dialing.ledger import Effects, Ledger
-from outdial.embedded.log import Log, explained, fingerprint_of, key_id_of, open_reader
+from outdial.embedded.errors import UNREADABLE, explained, unreadable
+from outdial.embedded.log import DATABASE, Log, fingerprint_of, key_id_of, open_reader
 from outdial.requests import Answer, Unavailable
 from outdial.views import history
 from outdial.wire import decode_event
 
 RECORDS_AT_ONCE = 4_000
 """Events of one commit, about."""
-DUE_AT_ONCE = 1_000
+DUE_AT_ONCE = 4_000
+DECIDED_AT_ONCE = 50
+"""Commands decided before others on the event loop have their turn: some milliseconds."""
+PRESSING_RECORDS = 1_000
 READ_AT_ONCE = 2_000
 LONGEST_WAIT_S = 60.0
 PASSING_ERRORS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
 """Errors of the disk, which end when somebody frees space or gives back a right. Others are the program's: it stops."""
+DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 RETRY_S = 0.5
 LONGEST_RETRY_S = 10.0
 
@@ -42,6 +48,16 @@ class Waiting:
     arrived: int
     """The ledger's time then."""
     answered: asyncio.Future[list[Answer]]
+
+
+@dataclass(slots=True)
+class Turn:
+    """One batch on its way from decided to committed."""
+
+    waiting: list[tuple[Waiting, list[list[Effects]]]] = field(default_factory=list)
+    """Who waits, and for each of their commands its effects and those of its follow-ups."""
+    effects: list[Effects] = field(default_factory=list)
+    """All of it in the order decided, what was due at the end."""
 
 
 class Embedded:
@@ -60,8 +76,8 @@ class Embedded:
         self._speed = speed
         self._ledger = self._new_ledger()
         self._queue: deque[Waiting] = deque()
-        self._turning: list[Waiting] = []
-        """What the turn under way took from the queue."""
+        self._turns: list[Turn] = []
+        """Decided and not yet committed: two at most."""
         self._arrived = asyncio.Event()
         self._committed = asyncio.Condition()
         self._stopping = False
@@ -77,13 +93,13 @@ class Embedded:
         Raises:
             StoreError: the folder cannot be used; its ``fix`` says what to do.
         """
-        log = await Log.open(folder, key)
-        try:
-            runtime = cls(folder, log, open_reader(folder), clock, speed)
-        except BaseException:
-            await log.close()
-            raise
-        await runtime._replay()
+        async with AsyncExitStack() as opened:
+            log = await Log.open(folder, key)
+            opened.push_async_callback(log.close)
+            reader = opened.enter_context(closing(open_reader(folder)))
+            runtime = cls(folder, log, reader, clock, speed)
+            await runtime._replay()
+            opened.pop_all()
         runtime._task = asyncio.create_task(runtime._run(), name="ledger")
         return runtime
 
@@ -141,7 +157,9 @@ class Embedded:
             raise self.failure
 
     async def close(self) -> None:
-        """Commit what has arrived, end the loop, close the files."""
+        """Commit what has arrived, end the loop, close the files. Once more does nothing."""
+        if self._stopping:
+            return
         self._stopping = True
         self._arrived.set()
         await self.release_readers()
@@ -154,20 +172,39 @@ class Embedded:
     # --- the loop -------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        committing: asyncio.Task[None] | None = None
         try:
             while not (self._stopping and not self._queue):
-                await self._wait()
-                await self._turn()
+                await self._wait(committing)
+                turn = await self._decided()
+                if committing is not None:
+                    await committing
+                committing = asyncio.create_task(self._commit(turn), name="commit")
+                if not self._pressing():
+                    await committing
+                if self.not_ready is not None:
+                    await committing
+                    await self._start_again()
         except BaseException as error:
             self.failure = error
             self._fail_waiting(Unavailable("failed", "the service failed and has to be started again"))
-            raise
+            if not isinstance(error, Exception):
+                raise
         finally:
+            if committing is not None:
+                await asyncio.wait([committing])
             await self.release_readers()
 
-    async def _wait(self) -> None:
+    def _pressing(self) -> bool:
+        """Whether so much has arrived that the next batch is decided while the disk is at work on this one.
+
+        Otherwise what arrives meanwhile waits, to share one commit.
+        """
+        return sum(waiting.weight for waiting in self._queue) >= PRESSING_RECORDS
+
+    async def _wait(self, committing: "asyncio.Task[None] | None") -> None:
         """Until something arrives or falls due."""
-        if self._queue or self._stopping:
+        if self._queue or self._stopping or (committing is not None and not committing.done()):
             return
         due = self._ledger.next_due()
         wait = LONGEST_WAIT_S if due is None else min((due - self.now()) / 1e6 / self._speed, LONGEST_WAIT_S)
@@ -177,26 +214,40 @@ class Embedded:
                 async with asyncio.timeout(wait):
                     await self._arrived.wait()
 
-    async def _turn(self) -> None:
-        """One batch: decide, commit, answer."""
-        batch = self._turning = self._take()
+    async def _decided(self) -> Turn:
+        """One batch, decided: what arrived, then what is due."""
+        batch = self._take()
         now = self.now()
-        read_up_to = self._queue[0].arrived - 1 if self._queue else now
-        done = [(waiting, [self._decide(command, now) for command in waiting.commands]) for waiting in batch]
-        effects = [one for _, answers in done for chain in answers for one in chain]
+        turn = Turn()
+        self._turns.append(turn)
+        for waiting in batch:
+            chains: list[list[Effects]] = []
+            turn.waiting.append((waiting, chains))
+            for command in waiting.commands:
+                chains.append(self._decide(command, now))
+                turn.effects += chains[-1]
+                if len(turn.effects) % DECIDED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
         if not self._stopping:
-            effects += self._due(now, read_up_to)
-        events = [event for one in effects for event in one.events]
+            turn.effects += self._due(now, self._queue[0].arrived - 1 if self._queue else now)
+        return turn
+
+    async def _commit(self, turn: Turn) -> None:
+        """Commit a batch as a whole, then answer."""
+        events = [event for effects in turn.effects for event in effects.events]
+        if self.not_ready is not None:
+            return
         if events:
             try:
                 await self._log.append(events)
             except sqlite3.Error as error:
-                await self._start_again(error)
+                self._failed(error)
                 return
         position = str(self.position)
-        for waiting, answers in done:
+        self._turns.remove(turn)
+        for waiting, chains in turn.waiting:
             if not waiting.answered.done():
-                waiting.answered.set_result([_settled(chain, position) for chain in answers])
+                waiting.answered.set_result([_settled(chain, position) for chain in chains])
         if events:
             async with self._committed:
                 self._committed.notify_all()
@@ -226,8 +277,8 @@ class Embedded:
 
     # --- after a failure ------------------------------------------------------------------------------
 
-    async def _start_again(self, error: sqlite3.Error) -> None:
-        """A commit failed: throw the ledger away, wait until the disk takes writes, read the log again.
+    def _failed(self, error: sqlite3.Error) -> None:
+        """A commit failed: nothing decided since the last one counts.
 
         Raises:
             sqlite3.Error: the error is none of the disk's but of the program: waiting would not help.
@@ -236,8 +287,10 @@ class Embedded:
             raise error
         why = explained(error, self.folder)
         self.not_ready = why.reason
-        refusal = Unavailable(why.reason, f"{why.message}; nothing was done. {why.fix.capitalize()}.")
-        self._fail_waiting(refusal)
+        self._fail_waiting(Unavailable(why.reason, f"{why.message}; nothing was done. {why.fix.capitalize()}."))
+
+    async def _start_again(self) -> None:
+        """Throw the ledger away, wait until the disk takes writes, read the log again."""
         delay = RETRY_S
         while not self._stopping:
             try:
@@ -253,20 +306,34 @@ class Embedded:
         self.not_ready = None
 
     def _fail_waiting(self, refusal: Unavailable) -> None:
-        waiters, self._turning = [*self._turning, *self._queue], []
+        """Tell everybody who waits, decided or not, that nothing was done."""
+        waiters = [waiting for turn in self._turns for waiting, _ in turn.waiting] + [*self._queue]
+        self._turns.clear()
         self._queue.clear()
         for waiting in waiters:
             if not waiting.answered.done():
                 waiting.answered.set_exception(refusal)
 
     async def _replay(self) -> None:
-        """Build the ledger from the log."""
+        """Build the ledger from the log.
+
+        Raises:
+            StoreError: the log is damaged, or written by a newer program.
+        """
         ledger = self._new_ledger()
         position = 0
-        while rows := history.page(self.reader, position, READ_AT_ONCE):
-            for position, body in rows:  # noqa: B007  the last one is where the next page begins
-                ledger.replay(decode_event(body.encode()))
-            await asyncio.sleep(0)
+        try:
+            while rows := history.page(self.reader, position, READ_AT_ONCE):
+                for place, body in rows:
+                    position += 1
+                    if place != position:
+                        raise LookupError(position)
+                    ledger.replay(decode_event(body.encode()))
+                await asyncio.sleep(0)
+        except sqlite3.Error as error:
+            raise explained(error, self.folder / DATABASE) from None
+        except UNREADABLE as error:
+            raise unreadable(error, position) from error
         self._ledger = ledger
         ledger.arm(self.now())
 
@@ -281,16 +348,17 @@ def _weight(command: Command) -> int:
 
 def _settled(chain: list[Effects], position: str) -> Answer:
     """The answer to a command: that of its whole awaited chain."""
-    first = chain[0].answer
+    if len(chain) == 1:
+        return chain[0].answer_at(position)
+    first = chain[0].answer_at(position)
     awaited = {first.command_id}
     answers = []
     for effects in chain:
-        if effects.answer.command_id in awaited:
+        if effects.command_id in awaited:
             answers.append(effects.answer)
             awaited.update(told.command.id or "" for told in effects.follow_ups if told.awaited)
     refused = next((answer for answer in answers if answer.result == "rejected"), None)
     told = {
-        "position": position,
         "open": tuple(attempt for answer in answers for attempt in answer.open),
         "warnings": tuple(warning for answer in answers for warning in answer.warnings),
     }
