@@ -7,8 +7,9 @@ a function from the request to what is said about it, and when.
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from heapq import heappop, heappush
+from typing import cast
 
-from outdial.commands import Command, DialResult
+from outdial.commands import Command, DialResult, Outcome
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.envelope import Event
 from outdial.ids import derived
@@ -45,7 +46,7 @@ def result(request: DialRequest, outcome: str, *, answered: bool | None = None) 
         outdial_id=request.outdial_id,
         target_id=request.target_id,
         attempt_id=request.attempt_id,
-        outcome=outcome,  # type: ignore[arg-type]  an example may be any word
+        outcome=cast("Outcome", outcome),
         answered=answered,
     )
 
@@ -80,6 +81,7 @@ class Sim:
         self.requests: list[DialRequest] = []
         self._words: list[tuple[int, int, Command]] = []
         self._sent = 0
+        self._said = 0
 
     def send(self, command: Command) -> Answer:
         """Decide a command and all that follows from it; the answer is that of the awaited chain."""
@@ -103,8 +105,8 @@ class Sim:
 
     def later(self, delay: int, command: Command) -> None:
         """Send a command once so much time has passed."""
-        heappush(self._words, (self.now + delay, len(self._words) + 1_000 * self._sent, command))
-        self._sent += 1
+        self._said += 1
+        heappush(self._words, (self.now + delay, self._said, command))
 
     def tick(self) -> None:
         """Decide everything that is due now."""
@@ -142,7 +144,7 @@ class Sim:
         self._commit(chain)
         for effects in chain:
             for told in effects.follow_ups:
-                chain.append(self.ledger.decide(told.command, self.now, internal=True))  # noqa: B909  the chain grows as it is followed
+                chain.append(self.ledger.decide(told.command, self.now, internal=True))
                 self._commit(chain[-1:])
         return chain
 

@@ -55,7 +55,7 @@ def test_an_answered_target_is_never_dialed_again() -> None:
 
 def test_a_request_carries_all_that_placing_a_call_needs() -> None:
     plan = Plan(source=tel(99), max_try_count_0=2, dial_timeout=25_000, pickup_timeout=5_000, result_grace=10_000)
-    person = {
+    person: dict[str, Any] = {
         "name": "Ann",
         "detail": "d",
         "data": '{"order":7}',
@@ -126,7 +126,7 @@ def test_every_outcome_but_an_answer_spends_the_try_and_waits_the_interval(outco
         ("machine", True, "machine"),
     ],
 )
-def test_c27_an_answered_call_is_answered_whatever_ended_it(outcome: str, answered: bool | None, counts_as: str) -> None:
+def test_c27_an_answered_call_is_answered_whatever_ended_it(outcome: str, answered: bool | None, counts_as: str) -> None:  # noqa: FBT001
     dialing().when(ends(outcome, answered=answered)).then(
         *(
             (a(DialEnded, outcome=counts_as),)

@@ -167,7 +167,7 @@ def test_another_outdial_is_claimed_and_the_first_is_free() -> None:
 
 
 @pytest.mark.parametrize("keep", [{}, {"outplan_id": ZERO_ID}])
-def test_a_campaign_that_lets_go_of_its_outdial_frees_it(keep: dict[str, str]) -> None:
+def test_a_campaign_that_lets_go_of_its_outdial_frees_it(keep: dict[str, Any]) -> None:
     there = ready().when(rewire(outdial_id=ZERO_ID, **keep))
     assert owner(there) == ZERO_ID
     there.when(campaign(2))

@@ -6,6 +6,7 @@ from given import a, given
 from outdial.address import Address
 from outdial.commands import (
     AddTargets,
+    Command,
     CreateOutdial,
     DeleteDial,
     DeleteOutdial,
@@ -95,7 +96,7 @@ def test_an_update_changes_only_what_it_names() -> None:
         SetOutdialCampaign(outdial_id=OUTDIAL, campaign_id=ZERO_ID),
     ],
 )
-def test_a_change_to_what_is_already_so_writes_nothing(command: UpdateOutdial) -> None:
+def test_a_change_to_what_is_already_so_writes_nothing(command: Command) -> None:
     given(create(name="n", data="x")).when(command).then_nothing()
 
 
@@ -105,7 +106,7 @@ def test_data_and_campaign_are_set() -> None:
     there.when(SetOutdialCampaign(outdial_id=OUTDIAL, campaign_id=campaign_id())).then(a(OutdialUpdated, campaign_id=campaign_id()))
 
 
-def unknown_or_deleted() -> list[UpdateOutdial]:
+def unknown_or_deleted() -> list[Command]:
     return [
         UpdateOutdial(outdial_id=OUTDIAL, name="m"),
         SetOutdialData(outdial_id=OUTDIAL, data="y"),
@@ -118,12 +119,12 @@ def unknown_or_deleted() -> list[UpdateOutdial]:
 
 
 @pytest.mark.parametrize("command", unknown_or_deleted(), ids=lambda command: command.type)
-def test_nothing_is_done_to_an_outdial_that_is_not_there(command: UpdateOutdial) -> None:
+def test_nothing_is_done_to_an_outdial_that_is_not_there(command: Command) -> None:
     given().when(command).then_nothing().then_rejects("outdial_unknown")
 
 
 @pytest.mark.parametrize("command", unknown_or_deleted(), ids=lambda command: command.type)
-def test_nothing_is_done_to_a_deleted_outdial(command: UpdateOutdial) -> None:
+def test_nothing_is_done_to_a_deleted_outdial(command: Command) -> None:
     asked = given(create(), add(), DeleteOutdial(outdial_id=OUTDIAL)).when(command).then_rejects("outdial_deleted")
     assert [type(event).__name__ for event in asked.events] in ([], ["CommandNoted"])
 
@@ -214,7 +215,7 @@ def test_a_target_may_have_only_a_later_destination() -> None:
     assert added.requests[0].destination == tel(9)
 
 
-# --- duplicates (C19)
+# --- duplicates, as contract C19 has them
 
 
 @pytest.mark.parametrize("twin", ["+15550000001", "+1 (555) 000-0001", " +1.555.000.0001 "])
@@ -257,7 +258,7 @@ def test_c19_the_same_address_of_another_type_or_outdial_is_no_duplicate() -> No
     there.when(add(1, outdial_id=other, on_duplicate="reject")).then(TargetAdded)
 
 
-# --- AddTargets
+# --- AddTargets: several at once
 
 
 def test_each_target_of_several_stands_or_falls_by_itself() -> None:

@@ -223,7 +223,7 @@ def test_a_run_sent_again_after_it_ended_starts_nothing() -> None:
 @pytest.mark.parametrize("name", sorted(name for name, model in COMMANDS.items() if model.internal))
 def test_internal_commands_are_not_taken_from_outside(name: str) -> None:
     there = given(create(PLAN), outplan(), add(), 0)
-    fields = {
+    fields: dict[str, Any] = {
         "id": ID, "customer_id": US, "outdial_id": OUTDIAL, "outplan_id": OUTPLAN, "campaign_id": campaign_id(), "target_id": target_id(),
         "attempt_id": attempt(), "ask": 1, "change": 1, "run": 1, "version": 9, "plan": PLAN, "reason": "x", "resource": "outplan",
         "resource_id": OUTPLAN, "how": "stopped", "requests": 0, "open": 0,

@@ -8,7 +8,7 @@ import pytest
 from given import a, given
 from outdial.address import Address
 from outdial.events import DialEnded, DialRequested, TargetExhausted, TargetRevived
-from outdial.plan import Plan
+from outdial.plan import Plan, RetryMode
 from saying import OUTDIAL, add, create, delete, ends, start, stop, target_id, tel
 from sim import HOUR, MINUTE, SECOND, Sim, saying
 
@@ -33,7 +33,7 @@ def state_of(plan: Plan, *outcomes: str) -> str:
 
 def test_c1_each_destination_has_its_own_cap_and_zero_is_never_dialed() -> None:
     plan = Plan(max_try_count_0=3, max_try_count_1=2, max_try_count_2=1)
-    everywhere = {f"destination_{slot}": tel(slot + 1) for slot in range(5)}
+    everywhere: dict[str, Any] = {f"destination_{slot}": tel(slot + 1) for slot in range(5)}
     assert dialed(plan, "no_answer", **everywhere) == [0, 0, 0, 1, 1, 2]
 
 
@@ -62,7 +62,8 @@ def test_c17_moving_on_to_the_next_destination_waits_too() -> None:
 
 
 def by_result(*budgets: int, **more: Any) -> Plan:
-    return Plan(retry_mode="result", **dict(zip([f"max_try_count_{kind}" for kind in range(5)], budgets, strict=False)), **more)
+    fields: dict[str, Any] = dict(zip([f"max_try_count_{kind}" for kind in range(5)], budgets, strict=False))
+    return Plan(retry_mode=RetryMode.RESULT, **fields, **more)
 
 
 EXAMPLE = (1, 3, 4, 0, 1)
@@ -78,7 +79,7 @@ def test_c1_the_example_configuration_by_result(outcome: str, tries: int) -> Non
 @pytest.mark.parametrize("outcome", ["machine", "busy", "no_answer", "failed", "other"])
 def test_c1_the_example_configuration_by_destination(outcome: str) -> None:
     plan = Plan(max_try_count_0=1, max_try_count_1=3, max_try_count_2=4, max_try_count_3=0, max_try_count_4=1)
-    everywhere = {f"destination_{slot}": tel(slot + 1) for slot in range(5)}
+    everywhere: dict[str, Any] = {f"destination_{slot}": tel(slot + 1) for slot in range(5)}
     assert dialed(plan, outcome) == [0]
     assert dialed(plan, outcome, **everywhere) == [0] + [1] * 3 + [2] * 4 + [4]
 
@@ -103,14 +104,14 @@ def test_c1_scenario_1_sales_by_destination_dials_nothing_and_says_so() -> None:
 
 
 def test_c1_scenario_2_appointments() -> None:
-    fields = {"max_try_count_1": 2, "max_try_count_2": 2, "dial_timeout": 25_000, "try_interval": 7_200_000}
+    fields: dict[str, Any] = {"max_try_count_1": 2, "max_try_count_2": 2, "dial_timeout": 25_000, "try_interval": 7_200_000}
     assert dialed(Plan(**fields), "no_answer") == []
-    assert dialed(Plan(retry_mode="result", **fields), "no_answer") == [0] * 3
-    assert dialed(Plan(retry_mode="result", **fields), "failed") == [0]
+    assert dialed(Plan(retry_mode=RetryMode.RESULT, **fields), "no_answer") == [0] * 3
+    assert dialed(Plan(retry_mode=RetryMode.RESULT, **fields), "failed") == [0]
 
 
 def test_c1_scenario_3_alerts() -> None:
-    caps = dict(zip([f"max_try_count_{slot}" for slot in range(4)], (5, 5, 5, 3), strict=True))
+    caps: dict[str, Any] = dict(zip([f"max_try_count_{slot}" for slot in range(4)], (5, 5, 5, 3), strict=True))
     plan = Plan(dial_timeout=45_000, try_interval=300_000, **caps)
     assert dialed(plan, "no_answer") == [0] * 5
     assert dialed(plan, "no_answer", destination_3=tel(4)) == [0] * 5 + [3] * 3
@@ -235,5 +236,5 @@ def test_a_lowered_cap_leaves_waiting_targets_idle_and_a_raised_one_takes_them_u
 
 
 def test_without_a_campaign_any_type_of_address_is_requested() -> None:
-    everything = {"destination_0": Address(type="email", target="a@b.org"), "destination_1": tel(2)}
+    everything: dict[str, Any] = {"destination_0": Address(type="email", target="a@b.org"), "destination_1": tel(2)}
     assert dialed(Plan(max_try_count_0=1, max_try_count_1=1), "busy", **everything) == [0, 1]

@@ -1,0 +1,254 @@
+"""What holds at every prefix of every log (contract section 9), checked from the events alone.
+
+Nothing here is shared with the ledger: the rules are written a second time, in the plainest way.
+"""
+
+from dataclasses import dataclass, field
+
+from outdial.envelope import Event
+from outdial.events import (
+    DialAnswered,
+    DialClaimed,
+    DialEnded,
+    DialingFinished,
+    DialingStarted,
+    DialingStopped,
+    DialRequested,
+    OutdialCreated,
+    OutdialDeleted,
+    OutdialEvent,
+    PlanApplied,
+    ResultIgnored,
+    TargetAdded,
+    TargetDeleted,
+    TargetExhausted,
+    TargetFinished,
+    TargetReopened,
+    TargetRevived,
+)
+from outdial.plan import Plan, RetryMode
+from outdial.scalars import MILLISECOND_US, SECOND_US
+
+SILENT = 20
+KINDS = {"machine": 0, "busy": 1, "no_answer": 2, "failed": 3}
+
+
+@dataclass
+class SeenTarget:
+    """One target as the events tell of it."""
+
+    added: TargetAdded
+    waits_from: int
+    tries: list[int] = field(default_factory=lambda: [0] * 5)
+    outcomes: list[tuple[int, str]] = field(default_factory=list)
+    ordinal: int = 0
+    open: DialRequested | None = None
+    expires_at: int = 0
+    answered: bool = False
+    ended: bool = False
+    """Whether an attempt has ended since it was added or reopened."""
+    not_dialed: int = 0
+    lost: set[str] = field(default_factory=set)
+    state: str = "idle"
+    deleted: bool = False
+
+
+@dataclass
+class SeenOutdial:
+    """One outdial as the events tell of it."""
+
+    sequence: int = 0
+    created: bool = False
+    deleted: bool = False
+    targets: dict[str, SeenTarget] = field(default_factory=dict)
+    run: DialingStarted | None = None
+    runs: int = 0
+    plan: Plan | None = None
+    plan_version: int = 0
+    has_plan: bool = False
+    requests: int = 0
+    times: list[int] = field(default_factory=list)
+    silent: int = 0
+
+    @property
+    def open(self) -> list[DialRequested]:
+        return [one.open for one in self.targets.values() if one.open is not None]
+
+
+def may_try(plan: Plan, seen: SeenTarget, index: int) -> bool:
+    """Whether the plan leaves a destination a try."""
+    if plan.retry_mode is RetryMode.DESTINATION:
+        return seen.tries[index] < plan.caps[index]
+    kinds = [KINDS.get(outcome, 4) for where, outcome in seen.outcomes if where == index]
+    return all(kinds.count(kind) <= plan.caps[kind] for kind in kinds)
+
+
+def next_index(plan: Plan, seen: SeenTarget, *, calls_only: bool) -> int | None:
+    """The destination that is next by the rules of the contract."""
+    spent = sum(seen.tries)
+    if seen.added.try_count_max is not None and spent >= seen.added.try_count_max:
+        return None
+    if plan.max_attempts is not None and spent >= plan.max_attempts:
+        return None
+    for index, kind in enumerate(seen.added.types):
+        if kind is not None and (not calls_only or kind in ("tel", "sip")) and may_try(plan, seen, index):
+            return index
+    return None
+
+
+def due_at(plan: Plan, seen: SeenTarget) -> int:
+    """When a target that waits may be dialed again."""
+    if not seen.ended:
+        return seen.waits_from
+    wait = plan.try_interval
+    if seen.not_dialed:
+        wait = max(wait, min(1_000 * 2 ** (seen.not_dialed - 1), 900_000))
+    return seen.waits_from + wait * MILLISECOND_US
+
+
+class Invariants:
+    """Shown one event after another, it fails at the first that breaks a rule."""
+
+    def __init__(self) -> None:
+        self.outdials: dict[str, SeenOutdial] = {}
+        self.attempts: set[str] = set()
+        self.time = 0
+
+    def see(self, event: Event) -> None:
+        assert event.time >= self.time, "time goes back"
+        self.time = event.time
+        if not isinstance(event.data, OutdialEvent):
+            return
+        outdial = self.outdials.setdefault(event.stream, SeenOutdial())
+        outdial.sequence += 1
+        assert event.sequence == outdial.sequence, "a gap in the stream"
+        self._fold(outdial, event.data, event.time)
+
+    def _fold(self, outdial: SeenOutdial, data: OutdialEvent, time: int) -> None:
+        match data:
+            case OutdialCreated():
+                assert not outdial.created
+                outdial.created = True
+            case OutdialDeleted():
+                assert outdial.run is None, "a deleted outdial runs"
+                outdial.deleted = True
+            case DialingStarted():
+                assert outdial.run is None
+                assert not outdial.deleted
+                outdial.run, outdial.has_plan, outdial.requests, outdial.runs = data, False, 0, outdial.runs + 1
+                assert data.run == outdial.runs
+            case PlanApplied():
+                outdial.plan, outdial.has_plan, outdial.plan_version = data.plan, True, outdial.plan_version + 1
+                assert data.version == outdial.plan_version
+            case DialingStopped():
+                assert set(data.open) == {one.attempt_id for one in outdial.open}
+                self._ended(outdial, data.requests)
+            case DialingFinished():
+                self._finished(outdial)
+                self._ended(outdial, data.requests)
+            case TargetAdded():
+                assert data.target_id not in outdial.targets
+                outdial.targets[data.target_id] = SeenTarget(data, time)
+            case DialRequested():
+                self._requested(outdial, outdial.targets[data.target_id], data, time)
+            case DialClaimed() | DialAnswered() | DialEnded():
+                self._told(outdial, outdial.targets[data.target_id], data, time)
+            case TargetFinished() | TargetExhausted() | TargetRevived() | TargetReopened() | TargetDeleted():
+                self._moved(outdial, outdial.targets[data.target_id], data, time)
+            case ResultIgnored():
+                opened = outdial.targets[data.target_id].open
+                assert opened is None or opened.attempt_id != data.attempt_id, "a word about the open attempt was ignored"
+            case _:
+                pass
+
+    def _ended(self, outdial: SeenOutdial, requests: int) -> None:
+        assert outdial.run is not None
+        assert requests == outdial.requests
+        outdial.run = None
+
+    def _finished(self, outdial: SeenOutdial) -> None:
+        assert outdial.run is not None
+        assert outdial.plan is not None
+        assert outdial.run.end_handle == "stop"
+        assert not outdial.open, "finished with an attempt open"
+        calls_only = outdial.run.campaign_type == "call"
+        waiting = [one for one in outdial.targets.values() if one.state == "idle" and not one.deleted]
+        assert all(next_index(outdial.plan, one, calls_only=calls_only) is None for one in waiting), "finished with a try left"
+
+    def _requested(self, outdial: SeenOutdial, seen: SeenTarget, data: DialRequested, time: int) -> None:
+        plan, run = outdial.plan, outdial.run
+        assert run is not None, "dialed while stopped"
+        assert plan is not None
+        assert outdial.has_plan, "dialed before the plan was there"
+        assert not outdial.deleted, "dialed after the outdial was deleted"
+        assert not seen.deleted, "dialed after the target was deleted"
+        assert seen.open is None, "a second open attempt"
+        assert seen.state == "idle", "dialed though done"
+        assert data.attempt_id not in self.attempts, "an attempt requested twice"
+        assert data.ordinal == seen.ordinal + 1
+        assert data.destination_index == next_index(plan, seen, calls_only=run.campaign_type == "call")
+        assert data.try_count == seen.tries[data.destination_index] + 1
+        assert data.due_at == due_at(plan, seen)
+        assert data.due_at <= time, "dialed before it was due"
+        opened = len(outdial.open)
+        assert not plan.max_concurrent or opened < plan.max_concurrent, "too many open attempts"
+        assert outdial.silent < SILENT or not opened, "more than one probe"
+        outdial.times = [at for at in outdial.times if at > time - SECOND_US]
+        assert plan.calls_per_second is None or len(outdial.times) < plan.calls_per_second, "too fast"
+        assert (data.run, data.plan_version, data.campaign_id) == (run.run, outdial.plan_version, run.campaign_id)
+        assert data.not_after == time + plan.pickup_timeout * MILLISECOND_US
+        assert data.expires_at == data.not_after + ((plan.dial_timeout or 30_000) + plan.result_grace) * MILLISECOND_US
+        outdial.times.append(time)
+        outdial.requests += 1
+        self.attempts.add(data.attempt_id)
+        seen.open, seen.ordinal, seen.expires_at, seen.answered = data, data.ordinal, data.expires_at, False
+        seen.tries[data.destination_index] += 1
+
+    def _told(self, outdial: SeenOutdial, seen: SeenTarget, data: DialClaimed | DialAnswered | DialEnded, time: int) -> None:
+        assert seen.open is not None
+        assert seen.open.attempt_id == data.attempt_id, "a word about a closed attempt was taken"
+        if isinstance(data, DialClaimed):
+            assert time <= seen.open.not_after
+            assert outdial.run is not None
+            assert not seen.deleted
+        elif isinstance(data, DialAnswered):
+            seen.expires_at, seen.answered, outdial.silent = data.expires_at, True, 0
+        else:
+            assert not data.lost or time >= seen.expires_at, "lost before its time"
+            assert data.outcome in ("answered", "machine") or not seen.answered
+            assert data.given_back == (data.outcome == "not_dialed")
+            if data.given_back:
+                seen.tries[data.destination_index] -= 1
+            else:
+                seen.outcomes.append((data.destination_index, data.outcome))
+            seen.not_dialed = seen.not_dialed + 1 if data.given_back else 0
+            seen.open, seen.ended, seen.waits_from = None, True, time
+            seen.state = "reached" if data.outcome == "answered" else "idle"
+            outdial.silent = outdial.silent + 1 if data.lost or data.given_back else 0
+            if data.lost:
+                seen.lost.add(data.attempt_id)
+
+    def _moved(self, outdial: SeenOutdial, seen: SeenTarget, data: OutdialEvent, time: int) -> None:
+        assert not seen.deleted, "a deleted target moved"
+        match data:
+            case TargetFinished():
+                assert seen.open is None
+                assert seen.state in (("idle", "exhausted") if data.late else ("reached",))
+                assert not data.late or data.attempt_id in seen.lost
+                seen.state = "finished"
+            case TargetExhausted():
+                assert seen.state == "idle"
+                assert seen.open is None
+                assert any(seen.tries)
+                seen.state = "exhausted"
+            case TargetRevived():
+                assert seen.state == "exhausted"
+                assert outdial.plan is not None
+                assert outdial.run is not None
+                assert next_index(outdial.plan, seen, calls_only=outdial.run.campaign_type == "call") is not None
+                seen.state = "idle"
+            case TargetReopened():
+                assert seen.open is None
+                seen.state, seen.tries, seen.outcomes, seen.not_dialed, seen.ended, seen.waits_from = "idle", [0] * 5, [], 0, False, time
+            case _:
+                seen.deleted = True
