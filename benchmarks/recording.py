@@ -17,8 +17,8 @@ class Recorder:
     def __init__(self, db: aiosqlite.Connection) -> None:
         self.statements: list[Statement] = []
         self._execute, self._fetchall = db.execute, db.execute_fetchall
-        db.execute = self._noted_execute  # type: ignore[method-assign, assignment]
-        db.execute_fetchall = self._noted_fetchall  # type: ignore[method-assign, assignment]
+        db.execute = self._noted_execute  # type: ignore[method-assign]
+        db.execute_fetchall = self._noted_fetchall  # type: ignore[method-assign]
 
     def _note(self, sql: str, parameters: Any) -> None:
         if not sql.lstrip().upper().startswith(("SELECT", "PRAGMA", "CREATE", "EXPLAIN")):

@@ -181,7 +181,7 @@ class People:
     """Invents one person after the other; no destination comes twice."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311  it invents people, not secrets
+        self._random = Random(seed)
         self._numbers = [_numbers(country) for country in COUNTRIES]
         self._country_of = [index for index, country in enumerate(COUNTRIES) for _ in range(country.share)]
         self._count = 0

@@ -33,11 +33,11 @@ def batches(outdial_id: str, client: int) -> list[list[bytes]]:
                 f'{{"type":"AddTarget","id":"{derived(target_id, "add")}","customer_id":"{CUSTOMER}","outdial_id":"{outdial_id}",'
                 f'"target_id":"{target_id}","name":"John Smith","destination_0":{{"type":"tel","target":"+1202{number:07d}"}}}}'.encode()
             )
-        for target_id in before:
-            lines.append(
-                f'{{"type":"DialResult","id":"{derived(target_id, "result")}","customer_id":"{CUSTOMER}","outdial_id":"{outdial_id}",'
-                f'"target_id":"{target_id}","attempt_id":"{attempt_id(outdial_id, target_id, 1)}","outcome":"answered"}}'.encode()
-            )
+        lines += [
+            f'{{"type":"DialResult","id":"{derived(target_id, "result")}","customer_id":"{CUSTOMER}","outdial_id":"{outdial_id}",'
+            f'"target_id":"{target_id}","attempt_id":"{attempt_id(outdial_id, target_id, 1)}","outcome":"answered"}}'.encode()
+            for target_id in before
+        ]
         made.append(lines)
         before = ids
     return made

@@ -47,4 +47,8 @@ def run(repeat: int) -> list[Figure]:
             peers.append(events / replayed(folder / f"peer{number}.db", schema, statements))
         shutil.rmtree(folder / "log")
     ratio = median_ratio(rates, peers)
-    return [Figure("P12", "projector into all views", rates, "events/s", ">= 0.4 x", ratio >= 0.4, peers, "the same writes, plain sqlite3", ratio)]
+    return [
+        Figure(
+            "P12", "projector into all views", rates, "events/s", ">= 0.4 x", ratio >= 0.4, peers, "the same writes, plain sqlite3", ratio
+        )
+    ]

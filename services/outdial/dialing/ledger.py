@@ -107,7 +107,13 @@ class Effects:
         why, stream = self.decision.refused, self.command.stream
         if why is not None:
             return Answer(
-                command_id=self.command_id, type=word, stream=stream, result="rejected", reason=why.reason, message=why.message, position=position
+                command_id=self.command_id,
+                type=word,
+                stream=stream,
+                result="rejected",
+                reason=why.reason,
+                message=why.message,
+                position=position,
             )
         return Answer(
             command_id=self.command_id,

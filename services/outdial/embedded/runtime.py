@@ -140,7 +140,7 @@ class Embedded:
 
     async def sleep_until(self, instant: int) -> None:
         """Return when the ledger's time has reached an instant, microseconds."""
-        while (left := instant - self.now()) > 0:
+        while (left := instant - self.now()) > 0:  # noqa: ASYNC110  a clock is waited for, not an event
             await asyncio.sleep(left / 1e6 / self._speed)
 
     async def release_readers(self) -> None:
@@ -358,7 +358,7 @@ def _settled(chain: list[Effects], position: str) -> Answer:
             answers.append(effects.answer)
             awaited.update(told.command.id or "" for told in effects.follow_ups if told.awaited)
     refused = next((answer for answer in answers if answer.result == "rejected"), None)
-    told = {
+    told: dict[str, object] = {
         "open": tuple(attempt for answer in answers for attempt in answer.open),
         "warnings": tuple(warning for answer in answers for warning in answer.warnings),
     }
@@ -367,5 +367,3 @@ def _settled(chain: list[Effects], position: str) -> Answer:
     elif any(answer.result == "events" for answer in answers):
         told |= {"result": "events"}
     return first.model_copy(update=told)
-
-
