@@ -1,6 +1,7 @@
 """Attempts: request, claim, answer, result, lease. Source: design section 5."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
