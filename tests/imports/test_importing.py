@@ -14,7 +14,7 @@ import pytest
 from api.door import Api, Broken, Clock, client_of, served
 from imports import june
 from outdial.commands import AddTargets, Command
-from outdial.doors.api import importing
+from outdial.doors.api import import_run
 from outdial.doors.api.app import make_app
 from outdial.embedded.runtime import Embedded
 from outdial.ids import derived
@@ -74,7 +74,7 @@ async def test_the_june_campaign_gives_9830_targets_in_every_encoding(api: Api, 
 @pytest.mark.parametrize("import_id", [None, "5a3c1e52-27d5-4a7c-9d3e-0f3a52d5c111"])
 async def test_the_same_import_again_changes_nothing(api: Api, import_id: str | None) -> None:
     outdial_id = await api.outdial()
-    query = {} if import_id is None else {"import_id": import_id}
+    query: dict[str, Any] = {} if import_id is None else {"import_id": import_id}
     first = await load(api, outdial_id, june.body(), **query)
     position = api.runtime.position
 
@@ -176,8 +176,8 @@ async def test_an_import_id_that_stands_for_another_file_is_refused(api: Api) ->
     await load(api, outdial_id, people(1, 2), import_id=import_id)
     position = api.runtime.position
 
-    for content, query in ((people(1, 3), {}), (people(1, 2), {"on_duplicate": "accept"})):
-        error = await refused(api, 422, "ID_REUSED", outdial_id, content, import_id=import_id, **query)
+    for content, on_duplicate in ((people(1, 3), "skip"), (people(1, 2), "accept")):
+        error = await refused(api, 422, "ID_REUSED", outdial_id, content, import_id=import_id, on_duplicate=on_duplicate)
 
         assert "leave it out" in error["message"]
         assert error["details"] == [{"rule": "id_reused", "import_id": import_id, "from_row": 1, "added": 0}]
@@ -220,6 +220,17 @@ async def test_a_dry_run_finds_duplicates_far_apart(api: Api) -> None:
 
     assert counts(report) == (1_200, 0, 3, 0)
     assert [found["existing_id"] for found in report["skipped"]] == [derived(report["import_id"], row) for row in ("6", "6", "1101")]
+
+
+async def test_a_row_left_out_by_the_first_run_is_told_when_nothing_stands_against_it_any_more(api: Api) -> None:
+    outdial_id = await api.outdial()
+    first = await load(api, outdial_id, people(1, 2, 1))
+    await api.ok("DELETE", f"/outdials/{outdial_id}/targets/{derived(first['import_id'], '1')}")
+
+    again = await load(api, outdial_id, people(1, 2, 1))
+
+    assert counts(again) == (0, 2, 0, 1)
+    assert (again["errors"][0]["row"], again["errors"][0]["reason"]) == (3, "left_out_before")
 
 
 # --- what comes in ------------------------------------------------------------------------------
@@ -279,7 +290,7 @@ async def test_a_file_that_is_none_is_refused_as_a_whole(api: Api, content: str,
     outdial_id = await api.outdial()
     position = api.runtime.position
 
-    query = {} if import_id is None else {"import_id": import_id}
+    query: dict[str, Any] = {} if import_id is None else {"import_id": import_id}
     error = await refused(api, 400, "INVALID_ARGUMENT", outdial_id, content, **query)
 
     assert error["details"] == [{"rule": rule}]
@@ -294,7 +305,7 @@ async def test_a_header_alone_adds_nothing(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", [{"import_id": "june"}, {"on_duplicate": "merge"}])
-async def test_a_parameter_of_a_wrong_form_is_refused(api: Api, query: dict[str, str]) -> None:
+async def test_a_parameter_of_a_wrong_form_is_refused(api: Api, query: dict[str, Any]) -> None:
     await refused(api, 400, "INVALID_REQUEST_PARAMETER", await api.outdial(), people(1), **query)
 
 
@@ -390,7 +401,7 @@ async def test_commands_of_at_most_500_are_sent_side_by_side_in_the_order_of_the
     assert [len(command.targets) for command in ledger.seen] == [500] * 19 + [490]
     assert [command.id for command in ledger.seen] == [derived(import_id, f"batch/{number}") for number in range(20)]
     assert [target.name for command in ledger.seen for target in command.targets] == [f"P{number}" for number in range(9_990)]
-    assert 1 < ledger.most <= importing.ON_THEIR_WAY
+    assert 1 < ledger.most <= import_run.ON_THEIR_WAY
 
 
 async def test_a_ledger_that_cannot_write_is_503_and_nothing_more_is_sent(api: Api) -> None:
@@ -402,7 +413,7 @@ async def test_a_ledger_that_cannot_write_is_503_and_nothing_more_is_sent(api: A
 
     assert (answer.status_code, answer.json()["error"]["reason"]) == (503, "SERVICE_UNAVAILABLE")
     assert at_once.status_code == 503
-    assert len(ledger.seen) <= importing.ON_THEIR_WAY + 2
+    assert len(ledger.seen) <= import_run.ON_THEIR_WAY + 2
 
 
 # --- progress -----------------------------------------------------------------------------------
@@ -411,7 +422,7 @@ LINES = {**CSV, "accept": "application/x-ndjson"}
 
 
 async def test_progress_is_told_line_by_line_and_the_report_last(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "_PROGRESS_S", 0.0)
+    monkeypatch.setattr(import_run, "_PROGRESS_S", 0.0)
     outdial_id, content = await api.outdial(), june.body()
 
     async with served(api.app) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
@@ -432,7 +443,7 @@ async def test_a_refusal_before_the_first_line_is_an_error_like_any_other(api: A
 
 
 async def test_a_refusal_after_the_first_line_is_the_last_line(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "_PROGRESS_S", 0.0)
+    monkeypatch.setattr(import_run, "_PROGRESS_S", 0.0)
     async with client_of(make_app(Watched(fails_at=12), api.runtime.reader)) as client:
         answer = await client.post(f"/v1.0/outdials/{uuid4()}/import", content=people(*range(9_990)), headers=LINES)
 

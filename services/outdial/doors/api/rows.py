@@ -50,7 +50,7 @@ _MESSAGES: Final = {
 }
 
 
-class Unreadable(Exception):  # noqa: N818  the name says what the file is
+class Unreadable(Exception):
     """The file as a whole cannot be read. ``reason`` is stable, ``message`` a sentence for people."""
 
     def __init__(self, reason: str, message: str) -> None:
