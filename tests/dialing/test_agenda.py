@@ -62,9 +62,11 @@ def test_a_target_that_is_not_due_does_not_block_after_a_restart() -> None:
 
 
 def test_a_clock_that_went_back_keeps_nobody_waiting() -> None:
-    sim = given(create(Plan(max_try_count_0=3, max_concurrent=1)), add(1), add(2, priority=9), 0, ends("busy", 1, 2), 0).sim
-    sim.ledger.outdials[OUTDIAL].agenda.first(sim.now + HOUR)
-    given(ends("busy", 1, 1), sim=sim).when(MINUTE).then(a(DialRequested, target_id=target_id(2)))
+    there = given(create(Plan(max_try_count_0=3)), add(1, priority=9), 0, ends("busy"))
+    agenda, now = there.sim.ledger.outdials[OUTDIAL].agenda, there.sim.now
+    assert agenda.first(now + HOUR) is not None
+    there.when(add(2), 0).then(a(DialRequested, target_id=target_id(2)))
+    assert agenda.next_due(now) == now + MINUTE
 
 
 # --- the agenda beside a plain sort
