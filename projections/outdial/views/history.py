@@ -79,7 +79,7 @@ def page(db: sqlite3.Connection, after: int, limit: int, *, stream: str | None =
     return db.execute(_AFTER, (after, limit)).fetchall()
 
 
-def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, added: int, after: int, limit: int) -> list[Row]:  # noqa: PLR0913  what names a page
+def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, added: int, after: int, limit: int) -> list[Row]:
     """Events of one target after a position, oldest first. ``added``: the position of its TargetAdded (``targets.get``)."""
     asked = {"key": key_of(target_id), "stream": outdial_id, "target": target_id, "added": added, "after": after, "limit": limit}
     return db.execute(_OF_TARGET, asked).fetchall()
