@@ -111,11 +111,11 @@ def key_id_of(key: bytes) -> str:
 class Log:
     """The open log. Use :meth:`open`; close it always, or the process does not end."""
 
-    def __init__(self, folder: Path, lock: Lock, db: aiosqlite.Connection, key: bytes, position: int) -> None:
+    def __init__(self, folder: Path, lock: Lock, db: aiosqlite.Connection, key: bytes) -> None:
         self.folder = folder
         self.key = key
         """Of the address fingerprints."""
-        self.position = position
+        self.position = 0
         """Position of the last committed event."""
         self._lock = lock
         self._db = db
@@ -131,40 +131,28 @@ class Log:
         """
         lock = Lock(folder)
         try:
-            return await cls._open(folder, lock, fingerprint_key(folder, key))
+            secret = fingerprint_key(folder, key)
+            log = cls(folder, lock, await _connected(folder / DATABASE, key_id_of(secret)), secret)
         except BaseException:
             lock.release()
             raise
-
-    @classmethod
-    async def _open(cls, folder: Path, lock: Lock, key: bytes) -> Self:
-        path = folder / DATABASE
-        db = None
         try:
-            db = await aiosqlite.connect(path, isolation_level=None, cached_statements=CACHED_STATEMENTS)
-            await db.execute("PRAGMA journal_mode=WAL")
-            await db.execute("PRAGMA synchronous=FULL")
-            await db.execute("PRAGMA cache_size=-65536")
-            await db.execute("PRAGMA busy_timeout=5000")
-            await db.execute("BEGIN IMMEDIATE")
-            for statement in (_META, *history.DDL):
-                await db.execute(statement)
-            await create_all(db)
-            await _check_meta(db, "schema", str(SCHEMA_VERSION))
-            await _check_meta(db, "key_id", key_id_of(key))
-            await db.execute("COMMIT")
-            row = await (await db.execute("SELECT coalesce(max(position), 0) FROM log")).fetchone()
-            last = int(row[0]) if row else 0
-            if await position(db) > last:
-                await _drop_views(db)
-            await feed(db, db, _silent)
+            await log._begin()
         except sqlite3.Error as error:
-            await _close(db)
-            raise explained(error, path) from None
+            await log.close()
+            raise explained(error, folder / DATABASE) from None
         except BaseException:
-            await _close(db)
+            await log.close()
             raise
-        return cls(folder, lock, db, key, last)
+        return log
+
+    async def _begin(self) -> None:
+        """Find the end of the log, and bring the views there."""
+        row = await (await self._db.execute("SELECT coalesce(max(position), 0) FROM log")).fetchone()
+        self.position = int(row[0]) if row else 0
+        if await position(self._db) > self.position:
+            await _drop_views(self._db)
+        await feed(self._db, self._db, _silent)
 
     async def append(self, events: Sequence[Event]) -> None:
         """Commit events and the views of them, as a whole; on the disk when it returns.
@@ -192,14 +180,6 @@ class Log:
             raise
         self.position = first + len(events) - 1
 
-    async def drop_views(self) -> None:
-        """Forget every view; they stand at position 0."""
-        await _drop_views(self._db)
-
-    async def catch_up(self, progress: Progress) -> int:
-        """Bring the views to the end of the log; returns its position."""
-        return await feed(self._db, self._db, progress)
-
     async def probe(self) -> None:
         """Write something small, to learn whether the disk takes writes again."""
         await self._db.execute("BEGIN IMMEDIATE")
@@ -215,6 +195,52 @@ class Log:
         """Close the file and give the folder back."""
         await _close(self._db)
         self._lock.release()
+
+
+async def rebuild_views(folder: Path, progress: Progress) -> int:
+    """Drop all views of a folder and build them from position 0; returns the position they stand at. It needs no key.
+
+    Raises:
+        StoreError: as :meth:`Log.open`.
+    """
+    lock = Lock(folder)
+    try:
+        db = await _connected(folder / DATABASE, None)
+        try:
+            await _drop_views(db)
+            return await feed(db, db, progress)
+        except sqlite3.Error as error:
+            raise explained(error, folder / DATABASE) from None
+        finally:
+            await _close(db)
+    finally:
+        lock.release()
+
+
+async def _connected(path: Path, key_id: str | None) -> aiosqlite.Connection:
+    """The database, with all its tables; checked against this program, and against a key when one is given."""
+    db = None
+    try:
+        db = await aiosqlite.connect(path, isolation_level=None, cached_statements=CACHED_STATEMENTS)
+        await db.execute("PRAGMA journal_mode=WAL")
+        await db.execute("PRAGMA synchronous=FULL")
+        await db.execute("PRAGMA cache_size=-65536")
+        await db.execute("PRAGMA busy_timeout=5000")
+        await db.execute("BEGIN IMMEDIATE")
+        for statement in (_META, *history.DDL):
+            await db.execute(statement)
+        await create_all(db)
+        await _check_meta(db, "schema", str(SCHEMA_VERSION))
+        if key_id is not None:
+            await _check_meta(db, "key_id", key_id)
+        await db.execute("COMMIT")
+    except sqlite3.Error as error:
+        await _close(db)
+        raise explained(error, path) from None
+    except BaseException:
+        await _close(db)
+        raise
+    return db
 
 
 async def _drop_views(db: aiosqlite.Connection) -> None:

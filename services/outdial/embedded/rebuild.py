@@ -9,7 +9,7 @@ import aiosqlite
 
 from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
-from outdial.embedded.log import CACHED_STATEMENTS, DATABASE, Log
+from outdial.embedded.log import CACHED_STATEMENTS, DATABASE, rebuild_views
 from outdial.views import projector
 
 
@@ -23,14 +23,7 @@ async def rebuild(folder: Path, progress: Progress) -> int:
     """
     if not (folder / DATABASE).exists():
         raise StoreError("data_missing", f"there is no database in {folder}", "name the folder with --data")
-    log = await Log.open(folder)
-    try:
-        await log.drop_views()
-        return await log.catch_up(progress)
-    except sqlite3.Error as error:
-        raise explained(error, folder / DATABASE) from None
-    finally:
-        await log.close()
+    return await rebuild_views(folder, progress)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,12 +187,13 @@ class Embedded:
                     await self._start_again()
         except BaseException as error:
             self.failure = error
-            self._fail_waiting(Unavailable("failed", "the service failed and has to be started again"))
             if not isinstance(error, Exception):
                 raise
         finally:
             if committing is not None:
                 await asyncio.wait([committing])
+            if self.failure is not None:
+                self._fail_waiting(Unavailable("failed", "the service failed and has to be started again"))
             await self.release_readers()
 
     def _pressing(self) -> bool:
@@ -216,13 +217,10 @@ class Embedded:
 
     async def _decided(self) -> Turn:
         """One batch, decided: what arrived, then what is due."""
-        batch = self._take()
-        now = self.now()
-        turn = Turn()
+        turn = Turn([(waiting, []) for waiting in self._take()])
         self._turns.append(turn)
-        for waiting in batch:
-            chains: list[list[Effects]] = []
-            turn.waiting.append((waiting, chains))
+        now = self.now()
+        for waiting, chains in turn.waiting:
             for command in waiting.commands:
                 chains.append(self._decide(command, now))
                 turn.effects += chains[-1]
@@ -281,11 +279,14 @@ class Embedded:
         """A commit failed: nothing decided since the last one counts.
 
         Raises:
+            StoreError: the database is damaged.
             sqlite3.Error: the error is none of the disk's but of the program: waiting would not help.
         """
-        if not getattr(error, "sqlite_errorname", "").startswith(PASSING_ERRORS):
+        name, why = getattr(error, "sqlite_errorname", ""), explained(error, self.folder / DATABASE)
+        if name.startswith(DAMAGE):
+            raise why from None
+        if not name.startswith(PASSING_ERRORS):
             raise error
-        why = explained(error, self.folder)
         self.not_ready = why.reason
         self._fail_waiting(Unavailable(why.reason, f"{why.message}; nothing was done. {why.fix.capitalize()}."))
 
@@ -302,8 +303,9 @@ class Embedded:
                     async with asyncio.timeout(delay):
                         await self._arrived.wait()
                 delay = min(delay * 2, LONGEST_RETRY_S)
-        await self._replay()
-        self.not_ready = None
+        if not self._stopping:
+            await self._replay()
+            self.not_ready = None
 
     def _fail_waiting(self, refusal: Unavailable) -> None:
         """Tell everybody who waits, decided or not, that nothing was done."""
@@ -335,6 +337,7 @@ class Embedded:
         except UNREADABLE as error:
             raise unreadable(error, position) from error
         self._ledger = ledger
+        self._log.position = position
         ledger.arm(self.now())
 
     def _new_ledger(self) -> Ledger:
