@@ -86,7 +86,7 @@ def named(name: str) -> str:
 
 def tel(number: int) -> Address:
     """A telephone number."""
-    return Address(type="tel", target=f"+1555123{number:04}")
+    return Address(type="tel", target=f"+1555{number:07}")
 
 
 def target(number: int, **fields: Any) -> NewTarget:
