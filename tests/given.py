@@ -42,19 +42,20 @@ class Given:
 
     def then(self, *expected: Expected) -> Self:
         wanted = [one if isinstance(one, tuple) else (one, {}) for one in expected]
-        shown = [
-            (type(event), {name: getattr(event, name) for name in fields}) for event, (_, fields) in zip(self.events, wanted, strict=False)
-        ]
-        assert ([type(event) for event in self.events], shown) == ([kind for kind, _ in wanted], wanted)
+        kinds = [type(event).__name__ for event in self.events]
+        assert kinds == [kind.__name__ for kind, _ in wanted], kinds
+        for event, (_, fields) in zip(self.events, wanted, strict=True):
+            found = {name: getattr(event, name) for name in fields}
+            assert found == fields, found
         return self
 
     def then_nothing(self) -> Self:
-        assert self.events == []
+        assert self.events == [], self.events
         return self
 
     def then_rejects(self, reason: str) -> Self:
         assert self.answer is not None
-        assert (self.answer.result, self.answer.reason) == ("rejected", reason)
+        assert (self.answer.result, self.answer.reason) == ("rejected", reason), self.answer
         return self
 
 
