@@ -46,9 +46,7 @@ def test_help_costs_less_than_a_fifth_of_a_second() -> None:
     taken = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(
-            [sys.executable, "-m", "outdial.compose", "--help"], capture_output=True, env=environment(), check=True
-        )
+        subprocess.run([sys.executable, "-m", "outdial.compose", "--help"], capture_output=True, env=environment(), check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(taken) < 0.2, f"the cheapest of five took {min(taken):.3f} s of processor time"

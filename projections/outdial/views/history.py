@@ -52,18 +52,21 @@ def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[obj
     A remainder is cut into powers of two, so that the driver's statement cache knows every one of them.
     """
     start = 0
+    stream_keys: dict[str, int] = {}
     while start < len(events):
         rows = min(ROWS_AT_ONCE, 1 << ((len(events) - start).bit_length() - 1))
         values: list[object] = []
         for position, event in events[start : start + rows]:
             data = event.data
             target_id = getattr(data, "target_id", None)
+            if event.stream not in stream_keys:
+                stream_keys[event.stream] = key_of(event.stream)
             values += (
                 position,
                 event.stream,
                 event.sequence,
                 type(data).__name__,
-                key_of(event.stream),
+                stream_keys[event.stream],
                 None if target_id is None or isinstance(data, TargetAdded) else key_of(target_id),
                 event.time,
                 encode_event(event).decode(),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from outdial.commands import Command
+from outdial.commands import AddTargets, Command
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.embedded.errors import UNREADABLE, explained, unreadable
 from outdial.embedded.log import DATABASE, Log, fingerprint_of, key_id_of, open_reader
@@ -346,7 +346,7 @@ class Embedded:
 
 def _weight(command: Command) -> int:
     """About how many events a command makes."""
-    return max(1, len(getattr(command, "targets", ())))
+    return max(1, len(command.targets)) if isinstance(command, AddTargets) else 1
 
 
 def _settled(chain: list[Effects], position: str) -> Answer:
