@@ -1,7 +1,4 @@
-"""Tests as sentences: ``given(what was).when(what is asked).then(what happened)``.
-
-A number stands for time that passes, in microseconds. An expected event is its class, or ``a(class, field=...)``.
-"""
+"""Tests as sentences: ``given(what was).when(what is asked).then(what happened)``. A number is time that passes, microseconds."""
 
 from typing import Any, Self
 
@@ -15,7 +12,7 @@ Expected = type[EventData] | tuple[type[EventData], dict[str, Any]]
 
 
 def a(kind: type[EventData], **fields: Any) -> Expected:
-    """An event of that class with these fields; the others do not matter."""
+    """An event of that class with these fields; others do not matter."""
     return kind, fields
 
 
@@ -28,14 +25,12 @@ class Given:
         self.when(*steps)
 
     def when(self, *steps: Step) -> Self:
-        """Do this; what is judged next is what the last step came to."""
+        """Do this; what the last step came to is judged."""
         for step in steps:
             log, requests = len(self.sim.log), len(self.sim.requests)
-            self.answer = None
+            self.answer = self.sim.send(step) if isinstance(step, Command) else None
             if isinstance(step, int):
                 self.sim.run(step)
-            else:
-                self.answer = self.sim.send(step)
             self.events = [event.data for event in self.sim.log[log:]]
             self.requests = self.sim.requests[requests:]
         return self
