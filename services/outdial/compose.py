@@ -43,7 +43,9 @@ class Composed:
     def serve(self, options: "ServeOptions", beside: "Beside") -> None:
         """Serve until a signal, or until ``beside`` ends."""
         from outdial.doors.cli.actions import Refused
+        from outdial.doors.cli.logs import configure
 
+        configure(options.log_level)
         tune()
         loopback = _is_loopback(options.host)
         if not options.tokens and not loopback:
@@ -327,7 +329,7 @@ def _uvicorn_config(options: "ServeOptions", app: "FastAPI") -> "Config":
         http="httptools",
         ws="none",
         lifespan="off",
-        access_log=False,
+        access_log=options.log_level == "debug",
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,

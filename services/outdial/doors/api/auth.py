@@ -13,6 +13,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
 from os import urandom
+from pathlib import PurePath
 from re import compile as pattern
 from typing import Final
 from urllib.parse import unquote_plus, urlsplit
@@ -29,6 +30,8 @@ _REQUEST_ID: Final = pattern(rb"[A-Za-z0-9_-]{1,64}")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = ("token", "accesskey")
 _VERSIONED: Final = "/v1.0/"
+FRAMES: Final = 6
+"""As many as tell where it was."""
 _WANTED: Final = frozenset({b"authorization", b"cookie", b"host", b"origin", b"x-request-id"})
 
 
@@ -68,7 +71,7 @@ class Front:
         try:
             await self.app(scope, receive, tagged)
         except Exception as error:  # noqa: BLE001  the last resort: the app has answered 500; what happened is logged without values
-            _LOG.error("request %s failed: %s\n%s", request_id, type(error).__name__, _where(error))
+            _LOG.error("request %s failed: %s at %s", request_id, type(error).__name__, _where(error))
 
     def _customer(self, scope: Scope, headers: dict[bytes, bytes], secrets: dict[str, str]) -> str:
         """The customer who asks.
@@ -197,5 +200,6 @@ async def _answer(send: Send, why: Refused, request_id: str) -> None:
 
 
 def _where(error: BaseException) -> str:
-    """The frames of an error, without its message: that may hold somebody's number."""
-    return "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)))
+    """The last frames of an error, innermost first, without its message: that may hold somebody's number."""
+    frames = traceback.extract_tb(error.__traceback__)[: -FRAMES - 1 : -1]
+    return ", in ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in frames)

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from outdial.doors.cli import dialing, feeds, nouns, server
 from outdial.doors.cli.actions import Actions, Refused
+from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
 from outdial.doors.cli.verbs import Group
 
@@ -63,6 +63,7 @@ def _version(wanted: bool) -> None:
 
 def run(actions: Actions) -> NoReturn:
     """Do what the process's arguments say, and end the process with the exit code."""
+    configure()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name the terminal has no letters for must not end a verb
@@ -113,17 +114,5 @@ def _failed(error: Exception) -> int:
             say(f"outdial: {error.filename}: {error.strerror}")
             return 1
         case _:
-            say(f"outdial: unexpected {type(error).__name__} at {_place(error)}; this is a fault of the program, please report it")
+            say(f"outdial: unexpected {type(error).__name__} at {place(error)}; this is a fault of the program, please report it")
             return 1
-
-
-def _place(error: BaseException) -> str:
-    """The innermost line of the program's own code that an error came through."""
-    trace, place = error.__traceback__, "an unknown place"
-    while trace is not None:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if "outdial" in path.parts:
-            inside = path.parts[len(path.parts) - 1 - path.parts[::-1].index("outdial") :]
-            place = f"{'/'.join(inside)}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
