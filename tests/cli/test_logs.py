@@ -15,7 +15,7 @@ from cli.program import start
 from outdial.doors.cli.logs import LONGEST, OWN, cleaned, configure
 
 NUMBER = "+14155550101"
-TOKEN = "a-token-of-somebody"
+ANNS = "a-token-of-somebody"
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ async def test_a_task_that_failed_unseen_is_one_line_without_its_values(capsys: 
 @pytest.mark.parametrize(
     "text",
     [
-        f"GET /v1.0/outdials?token={TOKEN}",
-        f"GET /v1.0/outdials?page_size=1&AccessKey={TOKEN}&deleted=true",
-        f"header authorization: Bearer {TOKEN}",
+        f"GET /v1.0/outdials?token={ANNS}",
+        f"GET /v1.0/outdials?page_size=1&AccessKey={ANNS}&deleted=true",
+        f"header authorization: Bearer {ANNS}",
         f"target {NUMBER} is odd",
         "target 4155550101 is odd",
         "GET /x?to=%2B14155550101",
@@ -76,8 +76,8 @@ async def test_a_task_that_failed_unseen_is_one_line_without_its_values(capsys: 
 def test_no_number_no_address_and_no_token_is_logged(text: str) -> None:
     line = cleaned(text)
 
-    assert not any(word in line for word in (TOKEN, "4155550101", "example.com"))
-    assert line.split()[0] == text.split()[0]
+    assert not any(word in line for word in (ANNS, "4155550101", "example.com"))
+    assert line.split()[0] == text.split(maxsplit=1)[0]
 
 
 def test_ids_ports_times_and_positions_are_logged_as_they_are() -> None:
@@ -103,10 +103,10 @@ def test_libraries_that_log_values_are_not_heard_at_any_level(capsys: pytest.Cap
     assert [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == ["debug outdial.http: told"]
 
 
-@pytest.mark.parametrize(("level", "told"), [("warning", False), ("debug", True)])
-def test_log_level_says_how_much_a_server_tells(tmp_path: Path, level: str, told: bool) -> None:
-    service = start(tmp_path / "data", "--log-level", level, "--token", TOKEN)
-    answer = httpx.get(f"{service.url}/v1.0/outdials", params={"token": TOKEN, "to": NUMBER})
+@pytest.mark.parametrize("level", ["warning", "debug"])
+def test_log_level_says_how_much_a_server_tells(tmp_path: Path, level: str) -> None:
+    service = start(tmp_path / "data", "--log-level", level, "--token", ANNS)
+    answer = httpx.get(f"{service.url}/v1.0/outdials", params={"token": ANNS, "to": NUMBER})
     address = urlsplit(service.url)
     with socket.create_connection((address.hostname, address.port)) as broken:
         broken.sendall(b"no http at all\r\n\r\n")
@@ -117,7 +117,7 @@ def test_log_level_says_how_much_a_server_tells(tmp_path: Path, level: str, told
     assert answer.status_code == 200
     assert service.process.returncode == 0
     assert "Invalid HTTP request received." in err
-    assert ("GET /v1.0/outdials" in err) is told
-    assert TOKEN not in err
+    assert ("GET /v1.0/outdials" in err) is (level == "debug")
+    assert ANNS not in err
     assert NUMBER[1:] not in err
     assert "Traceback" not in err
