@@ -125,3 +125,30 @@ async def serving(data: Path, *arguments: str, **settings: str) -> AsyncIterator
         yield server
     finally:
         await server.stop()
+
+
+class Servers:
+    """Servers that are started one after another."""
+
+    def __init__(self) -> None:
+        self._all: list[Server] = []
+
+    async def spawn(self, data: Path, *arguments: str, **settings: str) -> Server:
+        """Begin to start one."""
+        self._all.append(await Server.spawn(data, *arguments, **settings))
+        return self._all[-1]
+
+    async def kill(self) -> None:
+        """Kill those that still run."""
+        for server in self._all:
+            await server.kill()
+
+
+@asynccontextmanager
+async def killed_at_the_end() -> AsyncIterator[Servers]:
+    """Servers of which none outlives its test."""
+    servers = Servers()
+    try:
+        yield servers
+    finally:
+        await servers.kill()
