@@ -349,7 +349,10 @@ def _delete(campaign: Campaign | None) -> Decision:
         return Decision(follow_ups=_released(campaign, campaign.resources.outdial_id))
     if campaign.status != "stop":
         raise Rejected("campaign_not_stopped", "stop the campaign before you delete it")
-    return Decision([CampaignDeleted()], _released(campaign, campaign.resources.outdial_id))
+    change = campaign.change
+    taken = ZERO_ID if change is None or not change.claimed else change.resources.outdial_id
+    own = campaign.resources.outdial_id
+    return Decision([CampaignDeleted()], [*_released(campaign, own), *(_released(campaign, taken) if taken != own else [])])
 
 
 def _run_ended(campaign: Campaign, command: DialingRefused | RunEnded) -> Decision:
