@@ -217,6 +217,14 @@ def test_an_outdial_granted_to_a_campaign_that_was_deleted_meanwhile_is_given_ba
     assert (owner(there), owner(there, SECOND_OUTDIAL)) == (ZERO_ID, ZERO_ID)
 
 
+def test_an_outdial_granted_before_the_campaign_was_deleted_is_free_with_the_other() -> None:
+    there = ready(create(outdial_id=SECOND_OUTDIAL))
+    asked = there.sim.ledger.decide(rewire(id=an_id("first"), outdial_id=SECOND_OUTDIAL), there.sim.now)
+    there.sim._chain(asked.follow_ups[1].command, internal=True)  # noqa: SLF001  one of two has arrived
+    there.when(DeleteCampaign(campaign_id=campaign_id()))
+    assert (owner(there), owner(there, SECOND_OUTDIAL)) == (ZERO_ID, ZERO_ID)
+
+
 def test_a_grant_that_comes_twice_takes_nothing_away() -> None:
     there = ready()
     grant = ClaimGranted(id=an_id("g"), campaign_id=campaign_id(), outdial_id=OUTDIAL, change=1)

@@ -328,7 +328,7 @@ def histories(steps: int) -> st.SearchStrategy[bytes]:
 unhurried = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(unhurried, max_examples=9_000)
+@settings(unhurried, max_examples=8_000)
 @given(histories(14))
 def test_in_short_histories_every_invariant_holds_at_every_prefix(history: bytes) -> None:
     live(history)
