@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import reasons
 from outdial import export
 from pictures import target_picture
 
@@ -21,6 +22,7 @@ def generated() -> dict[Path, bytes]:
     """Every generated file with what it should hold."""
     files = {ROOT / "schemas" / "json" / path: text for path, text in export.documents().items()}
     files[ROOT / "docs" / "target.md"] = TARGET.format(picture=target_picture()).encode()
+    files[ROOT / "docs" / "reasons.md"] = reasons.page().encode()
     return files
 
 
