@@ -21,6 +21,7 @@ MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 START = 1_700_000_000 * SECOND
 SPACE = "00000000-0000-4000-8000-000000000000"
 AT_ONCE = 1_000
+ENOUGH = 1_000
 
 Word = tuple[int, Command]
 """Something said about a call: so many microseconds after its request."""
@@ -110,7 +111,10 @@ class Sim:
 
     def tick(self) -> None:
         """Decide everything that is due now."""
+        turns = 0
         while done := self.ledger.tick(self.now, self.now - self.lag, AT_ONCE):
+            turns += 1
+            assert turns < ENOUGH, "it never comes to rest"
             self._commit(done)
             for effects in done:
                 for told in effects.follow_ups:
