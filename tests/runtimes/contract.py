@@ -249,6 +249,22 @@ async def the_same_id_is_answered_the_same_also_after_a_new_start(stage: Stage) 
 
 
 @rule
+async def a_refusal_that_left_its_mark_is_the_same_refusal_again_also_after_a_new_start(stage: Stage) -> None:
+    missing = CreateCampaign(campaign_id=named("campaign"), resources=Resources(outplan_id=named("no plan"), outdial_id=PEOPLE))
+    sent = [new(missing, "create campaign"), new(StartDialing(outdial_id=PEOPLE, outplan_id=named("no plan")), "start")]
+    running = await stage.start()
+    await running.submit([people()])
+    first = [(answer.result, answer.reason) for answer in await running.submit(sent)]
+    assert first == [("rejected", "outplan_unknown")] * 2
+    position = running.position
+    assert [(answer.result, answer.reason) for answer in await running.submit(sent)] == first
+    await running.close()
+    running = await stage.start()
+    assert [(answer.result, answer.reason) for answer in await running.submit(sent)] == first
+    assert running.position == position
+
+
+@rule
 async def only_the_ledger_gives_itself_internal_commands(stage: Stage) -> None:
     running = await stage.start()
     await running.submit([people()])
