@@ -33,6 +33,8 @@ def parse_instant(text: object) -> object:
     Raises:
         ValueError: the text is no time, or lies outside the years 1 to 9999.
     """
+    if isinstance(text, int):
+        return text
     if isinstance(text, str):
         return _parse_text(text)
     if isinstance(text, datetime):

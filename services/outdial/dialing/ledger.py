@@ -225,6 +225,8 @@ class Ledger:
             "outplan": self.outplans,
             "campaign": self.campaigns,
         }
+        self._last_cause = ""
+        """The command remembered last: most commands with several events have them one after another."""
         self.last_time = 0
         """Time of the last event, microseconds."""
 
@@ -456,7 +458,8 @@ class Ledger:
     def _evolve(self, event: Event) -> None:
         data = event.data
         self.last_time = max(self.last_time, event.time)
-        if event.causation_hash:
+        if event.causation_hash and event.causation_id != self._last_cause:
+            self._last_cause = event.causation_id
             self._ids.remember(event.causation_id, event.causation_hash, event.time)
         if type(data) in TELLING:
             self._ids.note_result(event)
