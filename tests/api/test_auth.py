@@ -137,7 +137,9 @@ async def test_an_open_server_refuses_a_name_that_was_bound_to_it_from_outside(o
     await (await opened()).refused(403, "PERMISSION_DENIED", "GET", "/outdials", headers={"Host": host})
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:9999", "http://localhost.evil.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:9999", "http://localhost.evil.example", "http://[", "http://[::1", "", "x"]
+)
 async def test_pages_of_another_site_change_nothing_on_an_open_server(opened: Opened, origin: str) -> None:
     api = await opened()
 
@@ -151,6 +153,7 @@ async def test_a_cookie_does_not_let_another_site_change_anything(opened: Opened
     api = await opened(CLOSED)
     foreign = {"Origin": "https://evil.example"}
 
+    await api.refused(403, "PERMISSION_DENIED", "POST", "/outdials", {}, headers={"Origin": "http://[", "Cookie": f"token={ALICES}"})
     await api.refused(403, "PERMISSION_DENIED", "POST", "/outdials", {}, headers={**foreign, "Cookie": f"token={ALICES}"})
     await api.ok("POST", "/outdials", {}, headers={**foreign, "Authorization": f"Bearer {ALICES}"})
 

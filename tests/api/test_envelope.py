@@ -6,6 +6,7 @@ import re
 import pytest
 
 from api.door import Api, Broken, Opened, client_of
+from outdial.doors.api import deps
 from outdial.doors.api.app import make_app
 from outdial.requests import Unavailable
 
@@ -109,8 +110,12 @@ async def test_a_read_can_wait_for_a_position(api: Api) -> None:
     await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/outdials?min_position=soon")
 
 
-async def test_a_position_that_is_not_reached_in_time_is_503(opened: Opened) -> None:
+@pytest.mark.parametrize("step", [0, 1, -3_600_000_000])
+async def test_a_position_that_is_not_reached_in_time_is_503_whatever_the_clock_says(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
     api = await opened()
-    api.clock.step = 6_000_000
+    api.clock.step = step
+    monkeypatch.setattr(deps, "LONGEST_WAIT_S", 0.05)
 
     await api.refused(503, "REQUEST_TIMEOUT", "GET", "/outdials?min_position=999999")

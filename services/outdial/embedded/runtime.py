@@ -132,7 +132,10 @@ class Embedded:
 
     async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the caller's own limit, in seconds
         """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
-        if self.position <= position and not self._released:
+        if self._released:
+            # Who calls in a loop must not keep the event loop from those who stop the service.
+            await asyncio.sleep(0)
+        elif self.position <= position:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout), self._committed:
                     await self._committed.wait_for(lambda: self.position > position or self._released)

@@ -4,6 +4,7 @@ A token in the query string is taken out of the scope before anything else sees 
 page can hold it. Source: contract 1.2, design section 7.
 """
 
+import asyncio
 import ipaddress
 import logging
 import traceback
@@ -21,7 +22,7 @@ from urllib.parse import unquote_plus, urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outdial.doors.api.deps import CALLER, Caller, Door, reach
-from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, Refused, envelope
+from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, envelope
 
 _LOG: Final = logging.getLogger("outdial.http")
 _BASE32: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[byte & 31] for byte in range(256))
@@ -32,6 +33,9 @@ _SECRETS: Final = ("token", "accesskey")
 _VERSIONED: Final = "/v1.0/"
 FRAMES: Final = 6
 """As many as tell where it was."""
+_STOPPED: Final = Refused(
+    UNAVAILABLE, "stopping", "the service is stopping and did not finish this request; send it again", headers={"Connection": "close"}
+)
 _WANTED: Final = frozenset({b"authorization", b"cookie", b"host", b"origin", b"x-request-id"})
 
 
@@ -54,9 +58,12 @@ class Front:
         headers = {name: value for name, value in scope["headers"] if name in _WANTED}
         request_id = _request_id(headers)
         responses = self.door.responses
+        begun = False
 
         async def tagged(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 responses[message["status"]] += 1
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
@@ -70,6 +77,10 @@ class Front:
             return
         try:
             await self.app(scope, receive, tagged)
+        except asyncio.CancelledError:
+            if begun or not self.door.closing:
+                raise
+            await _answer(tagged, _STOPPED, request_id)
         except Exception as error:  # noqa: BLE001  the last resort: the app has answered 500; what happened is logged without values
             _LOG.error("request %s failed: %s at %s", request_id, type(error).__name__, _where(error))
 
@@ -175,7 +186,8 @@ def _refuse_foreign(scope: Scope, headers: dict[bytes, bytes]) -> None:
     origin = headers.get(b"origin")
     if origin is None or scope["method"] in _SAFE:
         return
-    if urlsplit(origin.decode("latin-1")).netloc.lower() != headers.get(b"host", b"").decode("latin-1").lower():
+    _, _, site = origin.lower().partition(b"://")
+    if not site or site != headers.get(b"host", b"").lower():
         raise Refused(DENIED, "origin_denied", "pages of another site may not change anything here without a token of their own")
 
 

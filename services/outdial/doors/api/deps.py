@@ -119,7 +119,7 @@ def command_id(request: Request) -> str:
         return str(uuid4())
     if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
         raise Refused(PARAMETER, "field_invalid", f"Idempotency-Key must be 1 to {LONGEST_KEY} printable characters")
-    return derived(customer_of(request), f"{request.method} {request.url.path}\n{key}")
+    return derived(customer_of(request), f"{request.method} {request.url.path.lower()}\n{key}")
 
 
 _HEX: Final = frozenset("0123456789abcdef")
@@ -209,10 +209,10 @@ async def reach(door: Door, wanted: str) -> None:
     if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= 18):  # noqa: PLR2004  digits of a position
         raise Refused(PARAMETER, "field_invalid", "min_position must be a position as answers carry it in Outdial-Position")
     if int(wanted) > door.ledger.position:
-        newest = door.ledger.position
-        until = door.ledger.now() + int(LONGEST_WAIT_S * 1_000_000)
-        while newest < int(wanted) and (left := until - door.ledger.now()) > 0:
-            newest = await door.ledger.wait_beyond(newest, left / 1_000_000)
+        loop = asyncio.get_running_loop()
+        newest, until = door.ledger.position, loop.time() + LONGEST_WAIT_S
+        while newest < int(wanted) and (left := until - loop.time()) > 0 and not door.closing:
+            newest = await door.ledger.wait_beyond(newest, left)
         if newest < int(wanted):
             raise Refused(
                 TIMEOUT, "position_not_reached", f"min_position was not reached within {LONGEST_WAIT_S:g} s; it stands at {newest}"
