@@ -227,3 +227,33 @@ async def test_a_result_for_an_earlier_attempt_changes_nothing(opened: Opened) -
     assert (await api.ok("GET", path))["lifecycle"] == "dialing"
     assert (await api.ok("GET", f"/campaigncalls/{second['attempt_id']}"))["status"] == "dialing"
     assert (await api.ok("GET", f"/campaigncalls/{first['attempt_id']}"))["outcome"] == "busy"
+
+
+async def test_a_word_that_names_another_target_or_outdial_than_its_attempts_is_refused(api: Api) -> None:
+    outdial_id = await dialing(api, 2)
+    first, second = await api.requests()
+    position = int((await api.ok("GET", f"/outdials/{outdial_id}/stats"))["position"])
+
+    for swapped in (
+        {"target_id": second["target_id"]},
+        {"outdial_id": NOBODY},
+        {"target_id": second["target_id"], "outdial_id": outdial_id},
+    ):
+        for word, more in (("dial_claims", {"worker": "w"}), ("dial_answers", {}), ("dial_results", {"outcome": "answered"})):
+            said = {"attempt_id": first["attempt_id"], **swapped, **more}
+            await api.refused(404, "CAMPAIGNCALL_NOT_FOUND", "POST", f"/{word}", said)
+        [item] = (await api.ok("POST", "/dial_results", [{"attempt_id": first["attempt_id"], "outcome": "busy", **swapped}]))["result"]
+        assert item["rule"] == "attempt_unknown"
+    assert int((await api.ok("GET", f"/outdials/{outdial_id}/stats"))["position"]) == position
+
+    said = {"attempt_id": first["attempt_id"].upper(), "target_id": first["target_id"].upper(), "outcome": "busy"}
+    assert (await api.ok("POST", "/dial_results", said))["result"] == "events"
+
+
+async def test_a_key_means_the_same_request_however_its_path_is_written(api: Api) -> None:
+    outdial_id = await api.outdial()
+    body, key = {"destination": {"type": "tel", "target": "+15552000001"}}, {"Idempotency-Key": "once"}
+
+    made = [await api.ok("POST", f"/outdials/{path}/targets", body, headers=key) for path in (outdial_id, outdial_id.upper())]
+
+    assert made[0] == made[1]

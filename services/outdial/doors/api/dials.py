@@ -84,7 +84,10 @@ def _requests(door: Door, customer_id: str, after: int, limit: int, share: Share
 
 @router.post("/dial_claims")
 async def claim_dial(request: Request) -> Response:
-    """Ask, before placing a call, whether it is still wanted; 409 means: do not, send ``not_dialed``."""
+    """Ask, before placing a call, whether it is still wanted; 409 means: do not, and send ``not_dialed``.
+
+    Unless the rule is ``dial_claimed`` or ``attempt_closed``: then say nothing, for the call is another's, or over.
+    """
     body = await read_object(request)
     worker = needed(body, "worker")
     [place] = _places(request, [body])
@@ -146,10 +149,18 @@ def _places(request: Request, items: list[dict[str, Any]]) -> list[Place]:
         place: Place = {"customer_id": customer_id}
         if not _is_unplaced(item):
             place |= picked(item, ("outdial_id", "target_id"))
-        elif item["attempt_id"].lower() in known:
-            place["outdial_id"], place["target_id"] = known[item["attempt_id"].lower()]
+        else:
+            place |= _agreed(item, known.get(item["attempt_id"].lower()))
         places.append(place)
     return places
+
+
+def _agreed(item: dict[str, Any], found: tuple[str, str] | None) -> Place:
+    """The place that was looked up, unless the item names another outdial or target: nobody knows such an attempt."""
+    if found is None:
+        return {}
+    place = dict(zip(("outdial_id", "target_id"), found, strict=True))
+    return place if all(str(item.get(name) or known).lower() == known for name, known in place.items()) else {}
 
 
 def _is_unplaced(item: dict[str, Any]) -> bool:
