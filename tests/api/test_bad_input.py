@@ -1,11 +1,14 @@
 """Bad input: each gets a clear refusal in the envelope, and nothing else is disturbed."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from api.door import Api, served
+from outdial.doors.api.bodies import THROWN_AWAY
 
 JSON = {"Content-Type": "application/json"}
 TEL = {"type": "tel", "target": "+15551230001"}
@@ -178,7 +181,7 @@ async def test_a_compressed_body_is_refused(api: Api) -> None:
     await api.refused(415, "UNSUPPORTED_MEDIA_TYPE", "POST", "/outdials", content=b"\x1f\x8b", headers=headers)
 
 
-async def test_a_body_over_the_limit_is_refused_and_not_read(api: Api) -> None:
+async def test_a_body_over_the_limit_is_refused_and_not_read_for_ever(api: Api) -> None:
     outdial_id = await api.outdial()
     big, sent = b"x" * (1 << 20), 0
 
@@ -191,9 +194,44 @@ async def test_a_body_over_the_limit_is_refused_and_not_read(api: Api) -> None:
     for path, limit in (("/outdials", 1 << 20), (f"/outdials/{outdial_id}/targets", 16 << 20)):
         sent = 0
         await api.refused(413, "BODY_TOO_LARGE", "POST", path, content=endless(), headers=JSON)
-        assert sent <= limit + 2 * len(big)
+        assert sent <= limit + THROWN_AWAY + 2 * len(big)
         said = {**JSON, "Content-Length": str(limit + 1)}
         await api.refused(413, "BODY_TOO_LARGE", "POST", path, content=b"{}", headers=said)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_client_that_sends_too_much_reads_why(api: Api, *, chunked: bool) -> None:
+    body = b'{"detail":"' + b"a" * 10_000_000 + b'"}'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, len(body), 65_536):
+            yield body[at : at + 65_536]
+
+    async with served(api.app) as url, httpx.AsyncClient(base_url=url) as client:
+        for _ in range(3):
+            answer = await client.post("/v1.0/outdials", content=pieces() if chunked else body, headers=JSON)
+            assert (answer.status_code, answer.json()["error"]["reason"]) == (413, "BODY_TOO_LARGE")
+
+
+async def test_a_client_that_asks_first_need_not_send_what_is_too_large(api: Api) -> None:
+    async with served(api.app) as url:
+        reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+        head = "POST /v1.0/outdials HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+        writer.write(head.encode())
+        assert b" 413 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_metadata_holds_only_numbers_that_every_reader_of_json_knows(api: Api) -> None:
+    outdial_id = await api.outdial()
+    body = b'{"metadata":{"a":[1e999]},"destination":{"type":"tel","target":"+15551230001"}}'
+
+    await api.refused(400, "INVALID_ARGUMENT", "POST", f"/outdials/{outdial_id}/targets", content=body, headers=JSON)
+    line = b'{"metadata":{"a":-1e999},"destination":"+15551230001"}'
+    report = await api.ok("POST", f"/outdials/{outdial_id}/import", content=line, headers={"Content-Type": "application/x-ndjson"})
+
+    assert [error["reason"] for error in report["errors"]] == ["field_invalid"]
 
 
 async def test_a_target_larger_than_a_command_is_refused(api: Api) -> None:

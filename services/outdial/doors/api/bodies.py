@@ -1,6 +1,8 @@
 """Request bodies: read within a limit, parsed, and cut down to the fields that are known."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from math import isfinite
 from typing import Any, Final
 
@@ -9,12 +11,16 @@ from starlette.requests import ClientDisconnect, Request
 from outdial.doors.api.deps import made
 from outdial.doors.api.errors import JSON_BODY, MEDIA_TYPE, TOO_LARGE, Refused, by_form, by_rule
 from outdial.plan import PLAN_FIELDS, UNSUPPORTED_PLAN_FIELDS, Plan
-from outdial.wire import Malformed, from_json
+from outdial.wire import Malformed, from_json, to_json
 
 SMALL: Final = 1024 * 1024
 """Bytes a body may have where one resource is written."""
 LARGE: Final = 16 * 1024 * 1024
 """Bytes a body may have where many are."""
+THROWN_AWAY: Final = 64 * 1024 * 1024
+"""Bytes of a body that is too large which are read before the connection is ended."""
+LAST_WORDS_S: Final = 1.0
+"""How long the next of them is waited for."""
 MANY: Final = 10_000
 """Items a body may have."""
 JSON_TYPES: Final = frozenset({"", "application/json"})
@@ -32,17 +38,32 @@ async def read_bytes(request: Request, limit: int, types: frozenset[str] = JSON_
     """
     media_type_of(request, types)
     sent = request.headers.get("content-length", "")
-    if sent.isascii() and sent.isdigit() and (len(sent) > 18 or int(sent) > limit):  # noqa: PLR2004  digits of a length
-        raise _too_large(limit)
-    body = bytearray()
+    body, stream = bytearray(), request.stream()
     try:
-        async for chunk in request.stream():
+        if sent.isascii() and sent.isdigit() and (len(sent) > 18 or int(sent) > limit):  # noqa: PLR2004  digits of a length
+            if "expect" not in request.headers:
+                await _throw_away(stream)
+            raise _too_large(limit)
+        async for chunk in stream:
             body += chunk
             if len(body) > limit:
+                await _throw_away(stream)
                 raise _too_large(limit)
     except ClientDisconnect:
         raise Refused(JSON_BODY, "body_cut", "the connection ended before the body did") from None
     return body
+
+
+async def _throw_away(stream: AsyncIterator[bytes]) -> None:
+    """Read on, to the end of a body or as far as is reasonable: a client cut off while it sends never reads why."""
+    loop, size = asyncio.get_running_loop(), 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS_S) as patience:
+            async for chunk in stream:
+                size += len(chunk)
+                if size > THROWN_AWAY:
+                    return
+                patience.reschedule(loop.time() + LAST_WORDS_S)
 
 
 def media_type_of(request: Request, types: frozenset[str]) -> str:
@@ -101,6 +122,22 @@ def needed(body: Mapping[str, Any], name: str) -> Any:
     if body.get(name) is None:
         raise by_rule("field_missing", f"{name} is missing")
     return body[name]
+
+
+def metadata_text(value: Any) -> str:
+    """The JSON text an object under ``metadata`` is kept as.
+
+    Raises:
+        Malformed: it is no object, or holds a number beyond what JSON readers know.
+    """
+    if not isinstance(value, dict):
+        raise Malformed("field_invalid", "metadata must be an object")
+    text = to_json(value)
+    try:
+        from_json(text)
+    except Malformed:
+        raise Malformed("field_invalid", "metadata holds a number that is too large") from None
+    return text.decode()
 
 
 def check_actions(actions: Any, depth: int = 0) -> None:

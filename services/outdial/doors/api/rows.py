@@ -18,8 +18,9 @@ from pydantic_core import ErrorDetails
 
 from outdial.address import SLOTS
 from outdial.commands import NewTarget
+from outdial.doors.api.bodies import metadata_text
 from outdial.doors.api.lines import MAX_ROW, Lines
-from outdial.wire import Malformed, from_json, to_json
+from outdial.wire import Malformed, from_json
 
 DESTINATIONS: Final = tuple(f"destination_{slot}" for slot in range(SLOTS))
 COLUMNS: Final = ("id", "name", "detail", "data", *DESTINATIONS, "try_count_max", "priority", "time_zone")
@@ -304,15 +305,8 @@ def _fields(text: str, *, flawed: bool) -> dict[str, Any]:
             continue
         if name in fields:
             raise Malformed(f"{name.partition('_')[0]}_ambiguous", f"{key} is another name of {name}: give one of the two")
-        fields[name] = _metadata(value) if key == "metadata" else _address(name, value) if name in DESTINATIONS else value
+        fields[name] = metadata_text(value) if key == "metadata" else _address(name, value) if name in DESTINATIONS else value
     return fields
-
-
-def _metadata(value: Any) -> str:
-    """The JSON text an object is kept as. Raises Malformed."""
-    if not isinstance(value, dict):
-        raise Malformed("field_invalid", "metadata must be an object")
-    return to_json(value).decode()
 
 
 def _address(name: str, value: Any) -> Any:

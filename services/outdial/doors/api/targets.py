@@ -11,16 +11,16 @@ from starlette.responses import Response
 
 from outdial.commands import AddTarget, AddTargets, DeleteTarget, NewTarget
 from outdial.doors.api import shapes
-from outdial.doors.api.bodies import LARGE, MANY, picked, read_object
+from outdial.doors.api.bodies import LARGE, MANY, metadata_text, picked, read_object
 from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, submit
-from outdial.doors.api.errors import ARGUMENT, NO_TARGET, Refused, by_rule
+from outdial.doors.api.errors import ARGUMENT, NO_TARGET, Refused, by_form, by_rule
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
 from outdial.requests import Answer, Item
 from outdial.views import calls, targets
 from outdial.views.targets import Target
-from outdial.wire import MAX_COMMAND_BYTES, encode, to_json
+from outdial.wire import MAX_COMMAND_BYTES, Malformed, encode, to_json
 
 router = APIRouter(tags=["targets"])
 AT_ONCE: Final = 500
@@ -116,11 +116,12 @@ def _fields(body: Any) -> dict[str, Any]:
         fields["destination_0"] = body["destination"]
     metadata = body.get("metadata")
     if metadata is not None:
-        if not isinstance(metadata, dict):
-            raise Refused(ARGUMENT, "field_invalid", "metadata must be an object")
         if fields.get("data"):
             raise Refused(ARGUMENT, "data_ambiguous", "metadata is kept in data: give one of the two")
-        fields["data"] = to_json(metadata).decode()
+        try:
+            fields["data"] = metadata_text(metadata)
+        except Malformed as why:
+            raise by_form(why) from None
     return fields
 
 
