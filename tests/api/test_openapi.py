@@ -47,6 +47,12 @@ async def test_the_page_of_the_document_has_nothing_from_another_host(api: Api) 
     assert "https://" not in answer.text
 
 
+async def test_the_address_itself_leads_to_the_page(api: Api) -> None:
+    answer = await api.http.get("/")
+
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+
+
 async def test_health_and_readiness(opened: Opened) -> None:
     why: list[str | None] = [None]
     api = await opened(Settings(not_ready=lambda: why[0]))

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from outdial.commands import COMMANDS, Command, CreateOutdial, DialResult, NewTarget
 from outdial.plan import PLAN_FIELDS, Plan
@@ -39,6 +39,12 @@ class Told(NamedTuple):
 async def describe(request: Request) -> Response:
     """This interface as OpenAPI 3.1."""
     return Response(to_json(document(request.app)), media_type="application/json")
+
+
+@router.get("/")
+async def read_front(_request: Request) -> Response:
+    """Whoever opens the address in a browser finds what there is to ask for."""
+    return RedirectResponse("/docs", status_code=307)
 
 
 @router.get("/docs")
