@@ -88,6 +88,8 @@ class Users:
         self._wanted = asyncio.Semaphore(ALWAYS_OPEN)
         self._requests = asyncio.Condition()
         self._calls = asyncio.TaskGroup()
+        self._troublesome: list[asyncio.Task[None]] = []
+        self._living = asyncio.Event()
         self.lists: list[str] = []
         self.campaign_id = ""
 
@@ -108,13 +110,23 @@ class Users:
     async def live(self, over: asyncio.Event) -> None:
         """Use the service until it is over."""
         async with self._calls:
-            tasks = [self._calls.create_task(work) for work in (self._add(), self._meddle(), *map(self._dial, WORKERS))]
+            self._troublesome = [self._calls.create_task(work) for work in (self._add(), self._meddle())]
+            self._living.set()
+            dialing = [self._calls.create_task(self._dial(worker)) for worker in WORKERS]
             await over.wait()
-            for task in tasks:
+            for task in dialing:
                 task.cancel()
 
-    async def ends(self) -> None:
-        """Return when every target came to its end."""
+    async def end(self) -> None:
+        """Make no more trouble, and return when every target came to its end."""
+        self.trouble = False
+        await self._living.wait()
+        for _ in range(ALWAYS_OPEN):
+            self._wanted.release()
+        async with self._requests:
+            self._requests.notify_all()
+        await asyncio.wait(self._troublesome)
+        await self.run_all()
         for outdial_id in self.lists:
             while True:
                 stats = (await self.service.ask("GET", f"/outdials/{outdial_id}/stats")).json()
@@ -170,6 +182,8 @@ class Users:
         """Add targets, one way or another, as others are called."""
         while True:
             await self._wanted.acquire()
+            if not self.trouble:
+                return
             outdial_id = self._chance.choice(self.lists)
             way = self._chance.random()
             if way < 0.4:
@@ -197,7 +211,8 @@ class Users:
             self.memory.acknowledged[command["id"]] = int(told["position"])
         self.memory.added.update(ids)
         for _ in ids[1:]:
-            await self._wanted.acquire()
+            if self.trouble:
+                await self._wanted.acquire()
 
     async def _read(self, outdial_id: str, target_id: str) -> None:
         """What was acknowledged is there, whoever answers now, and the log is no shorter than it was."""
@@ -214,9 +229,11 @@ class Users:
     async def _meddle(self) -> None:
         """Every few dial requests stop a list and run it again, delete somebody, give somebody all tries again."""
         seen = 0
-        while self.trouble:
+        while True:
             seen += self._chance.randint(10, 40)
             await self._read_so_many(seen)
+            if not self.trouble:
+                return
             target = self._chance.choice(sorted(self.memory.added)) if self.memory.added else ""
             outdial_id = self._chance.choice(self.lists)
             match self._chance.randrange(4):
@@ -233,7 +250,7 @@ class Users:
 
     async def _read_so_many(self, requests: int) -> None:
         async with self._requests:
-            await self._requests.wait_for(lambda: len(self.memory.read) >= requests)
+            await self._requests.wait_for(lambda: len(self.memory.read) >= requests or not self.trouble)
 
     async def _running_again(self) -> None:
         """A campaign runs again once its open attempts have ended."""

@@ -42,9 +42,7 @@ async def test_killed_at_random_instants_nothing_is_lost_doubled_or_stuck(tmp_pa
         server = await servers.spawn(data)
         await server.ready()
         async with users.service.at(server.url), asyncio.timeout(QUIET_S):
-            users.trouble = False
-            await users.run_all()
-            await users.ends()
+            await users.end()
             over.set()
             await using
             served = await _requests_from_the_beginning(users.service)
