@@ -190,6 +190,16 @@ async def test_a_file_that_is_no_database_is_refused_or_begun_anew(tmp_path: Pat
     assert (said.code, "Traceback" in said.err) == (1, False)
 
 
+async def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db:
+        db.execute("CREATE TABLE shopping (item TEXT)")
+    content = (tmp_path / DATABASE).read_bytes()
+    assert (await refused(tmp_path)).reason == "database_foreign"
+    with pytest.raises(StoreError):
+        await rebuild(tmp_path, _same)
+    assert (tmp_path / DATABASE).read_bytes() == content
+
+
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
 async def test_a_truncated_database_is_refused(played: Path, part: float) -> None:
     content = (played / DATABASE).read_bytes()

@@ -84,3 +84,11 @@ async def test_the_script_brings_about_every_event(folders: Folders) -> None:
     running = await folders.stage().start(clock)
     await play(running, clock, script())
     assert Counter(types_of(running)).keys() == EVENTS.keys()
+
+
+async def test_a_commit_waits_for_the_disk(folders: Folders) -> None:
+    running = await folders.stage().start()
+    db = running._log._db  # noqa: SLF001  from outside, only a power cut would show it
+    [(journal,)] = await db.execute_fetchall("PRAGMA journal_mode")
+    [(synchronous,)] = await db.execute_fetchall("PRAGMA synchronous")
+    assert (journal, synchronous) == ("wal", 2)

@@ -126,8 +126,8 @@ class Log:
         """Open the log of a folder, and make it when there is none. ``key``: of the fingerprints, when not the folder's own.
 
         Raises:
-            StoreError: ``data_in_use``, ``data_read_only``, ``database_corrupt``, ``disk_full``, ``key_changed``,
-                ``database_newer``.
+            StoreError: ``data_in_use``, ``data_read_only``, ``database_corrupt``, ``database_foreign``, ``database_newer``,
+                ``disk_full``, ``key_changed``.
         """
         lock = Lock(folder)
         try:
@@ -222,6 +222,7 @@ async def _connected(path: Path, key_id: str | None) -> aiosqlite.Connection:
     db = None
     try:
         db = await aiosqlite.connect(path, isolation_level=None, cached_statements=CACHED_STATEMENTS)
+        await _check_ours(db, path)
         await db.execute("PRAGMA journal_mode=WAL")
         await db.execute("PRAGMA synchronous=FULL")
         await db.execute("PRAGMA cache_size=-65536")
@@ -241,6 +242,13 @@ async def _connected(path: Path, key_id: str | None) -> aiosqlite.Connection:
         await _close(db)
         raise
     return db
+
+
+async def _check_ours(db: aiosqlite.Connection, path: Path) -> None:
+    """Nothing is written into a database that another program made. All tables of this one come to be at once."""
+    tables = {row[0] for row in await db.execute_fetchall("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not tables >= {"meta", "log"}:
+        raise StoreError("database_foreign", f"{path} is the database of another program", "choose another folder with --data")
 
 
 async def _drop_views(db: aiosqlite.Connection) -> None:
