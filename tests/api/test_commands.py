@@ -8,6 +8,7 @@ import pytest
 from api.door import BOB, Api
 from outdial.commands import COMMANDS
 from outdial.doors.api.deps import DEFAULT_CUSTOMER
+from outdial.scalars import ZERO_ID
 
 OUTDIAL = "7b1c0000-0000-4000-8000-000000000001"
 TARGET = "a1000000-0000-4000-8000-000000000001"
@@ -154,3 +155,30 @@ async def test_a_refused_command_answers_as_its_route_would(api: Api) -> None:
     await api.refused(404, "OUTDIAL_NOT_FOUND", "POST", "/commands", {"type": "DeleteOutdial", "outdial_id": OUTDIAL})
     await api.ok("POST", "/commands", {**CREATE, "id": TARGET})
     await api.refused(422, "ID_REUSED", "POST", "/commands", {**CREATE, "id": TARGET, "name": "July"})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"type": "CreateOutdial", "outdial_id": ZERO_ID},
+        {"type": "CreateOutplan", "outplan_id": ZERO_ID, "plan": {}},
+        {"type": "CreateCampaign", "campaign_id": ZERO_ID},
+    ],
+)
+async def test_nothing_is_made_under_the_id_that_means_nothing(api: Api, command: Any) -> None:
+    error = await api.refused(400, "INVALID_ARGUMENT", "POST", "/commands", command)
+
+    assert error["details"] == [{"rule": "field_invalid"}]
+    assert (await api.ok("GET", "/events"))["result"] == []
+
+
+@pytest.mark.parametrize("body", [b"{}\n" * 10_001, b"\n" * 1_000_000, b"{}\n" * 10_000 + b"{}"])
+async def test_a_body_of_more_lines_than_a_body_may_have_is_refused_before_any_is_carried_out(api: Api, body: bytes) -> None:
+    made = json.dumps(CREATE).encode() + b"\n"
+
+    error = await api.refused(400, "INVALID_ARGUMENT", "POST", "/commands", content=made + body, headers=LINES)
+    answer = await api.call("POST", "/commands", content=b"{}\n" * 10_000, headers=LINES)
+
+    assert error["details"][0]["rule"] == "too_many_items"
+    assert (await api.ok("GET", "/events"))["result"] == []
+    assert answer.text.count("type_unknown") == 10_000

@@ -383,10 +383,13 @@ class Ledger:
         word: str = command.type  # type: ignore[attr-defined]
         if command.from_ledger_only:
             raise Rejected("internal_command", f"{word} is the ledger's own; it is not taken from outside")
+        creates = isinstance(command, CreateOutdial | CreateOutplan | CreateCampaign)
+        if creates and command.stream == ZERO_ID:
+            raise Rejected("field_invalid", f"the zero id stands for no {command.kind} at all; choose another")
         stream = self._stream(command.kind, command.stream)
         if stream is None or command.customer_id in (None, stream.customer_id):
             return
-        if isinstance(command, CreateOutdial | CreateOutplan | CreateCampaign):
+        if creates:
             raise Rejected("already_exists", f"this id is taken; choose another for the {command.kind}")
         raise Rejected(f"{command.kind}_unknown", f"there is no such {command.kind}")
 

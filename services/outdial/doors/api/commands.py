@@ -1,5 +1,6 @@
 """Commands in their own words: one, or one a line. Source: design sections 4 and 7."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outdial.commands import Command, CreateCampaign, UpdateCampaign
-from outdial.doors.api.bodies import JSON_TYPES, LARGE, LINES_TYPES, check_actions, media_type_of, read_bytes
+from outdial.doors.api.bodies import JSON_TYPES, LARGE, LINES_TYPES, MANY, check_actions, media_type_of, read_bytes
 from outdial.doors.api.deps import Door, command_id, customer_of, door_of, reply, submit
 from outdial.doors.api.errors import Refused, by_form, by_rule
 from outdial.ids import item_id
@@ -22,7 +23,7 @@ AT_ONCE: Final = 500
 
 @router.post("/commands")
 async def send_commands(request: Request) -> Response:
-    """One command (``application/json``), or one a line (``application/x-ndjson``), answered in kind."""
+    """One command (``application/json``), or one a line (``application/x-ndjson``, 10,000 at most), answered in kind."""
     types = JSON_TYPES | LINES_TYPES
     if media_type_of(request, types) in LINES_TYPES:
         body = await read_bytes(request, LARGE, types)
@@ -53,6 +54,8 @@ def _decoded(text: bytes, customer_id: str, command_id: str) -> Command:
 
 async def _many(request: Request, body: bytes) -> Response:
     """A line of answer for each line of input that is not blank."""
+    if body.count(b"\n") + (not body.endswith(b"\n")) > MANY:
+        raise by_rule("too_many_items", f"a body may have {MANY} lines; send more in further requests")
     door, base = door_of(request), command_id(request)
     answered: list[bytes] = []
     waiting: list[tuple[int, Command | Refused]] = []
@@ -64,6 +67,8 @@ async def _many(request: Request, body: bytes) -> Response:
         if len(waiting) == AT_ONCE:
             answered += await _answered(door, waiting)
             waiting = []
+            # Lines that are all refused send nothing, and so wait for nothing.
+            await asyncio.sleep(0)
     answered += await _answered(door, waiting)
     return Response(b"".join(answered), media_type="application/x-ndjson", headers={"Outdial-Position": str(door.ledger.position)})
 
