@@ -37,6 +37,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "data_missing": "There is no database in the folder.",
     "data_read_only": "The data folder or the database cannot be written.",
     "database_corrupt": "The database is damaged, or is none. Restore a backup.",
+    "database_foreign": "The database is one of another program. It is left as it is.",
     "database_newer": "A newer version of the program wrote the database.",
     "destination_ambiguous": "`destination` is another name of `destination_0`: give one of the two.",
     "destination_missing": "A target needs at least one destination.",
@@ -194,7 +195,7 @@ def page() -> str:
     """The whole page.
 
     Raises:
-        KeyError: a word has no sentence, or a sentence has no word any more.
+        ValueError: a word has no sentence, or a sentence has no word any more.
     """
     requests = {word: {kind} for word, kind in errors.RULES.items()}
     rows, store, history = set[str](), set[str](), set[str]()
@@ -213,7 +214,7 @@ def page() -> str:
             history.add(word)
     shown = {*requests, *rows, *store, *history}
     if shown != set(MEANINGS):
-        raise KeyError(*sorted(shown ^ set(MEANINGS)))
+        raise ValueError(f"docs/reasons.py: explain what is new, take out what is gone: {sorted(shown ^ set(MEANINGS))}")
     return PAGE.format(
         requests=_table(("word", "HTTP", "`error.reason`", "meaning"), [_request(word, kinds) for word, kinds in sorted(requests.items())]),
         references=", ".join(f"`{word}`" for word in sorted(errors.REFERENCE_RULES)),

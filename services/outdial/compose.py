@@ -137,9 +137,10 @@ def _check_tls(options: "ServeOptions") -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(options.tls_cert, options.tls_key)
     except OSError as error:
+        why = "they are not a certificate and its key" if isinstance(error, ssl.SSLError) else error.strerror
         raise Refused(
             "tls_unusable",
-            f"{options.tls_cert} and {options.tls_key} cannot be used: {error.strerror or 'they are not a certificate and its key'}",
+            f"{options.tls_cert} and {options.tls_key} cannot be used: {why}",
             "give a certificate chain and its private key, both PEM",
         ) from None
 

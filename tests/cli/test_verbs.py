@@ -236,3 +236,12 @@ def test_a_token_is_needed_where_one_is_set_and_never_shown(outdial: Call, tmp_p
         assert outdial("outdials", "list", "--url", running.url, "--json").json == []
     finally:
         end(running)
+
+
+def test_a_field_that_is_none_is_told(there: Call) -> None:
+    made = there("outplans", "create", "--name", "typo", "--tries", "1", "--set", "max_concurent=5", "--set", "max_concurrent=4", "--json")
+    changed = there("outplans", "update", made.json["id"], "--set", "colour=red", "--json")
+
+    assert (made.code, made.json["max_concurrent"]) == (0, 4)
+    assert made.err == "warning: max_concurent is no field here; it was left out\n"
+    assert changed.err == "warning: colour is no field here; it was left out\n"

@@ -28,7 +28,7 @@ SHOWN_ERRORS = 20
 MEDIA = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A CSV or NDJSON file; - is stdin.")]
-OptionalFile = Annotated[str, typer.Argument(metavar="[FILE]", help="Commands, one JSON object per line; - is stdin.")]
+OptionalFile = Annotated[str, typer.Argument(metavar="FILE", help="Commands, one JSON object per line; - is stdin.")]
 ImportId = Annotated[
     str | None,
     typer.Option(

@@ -99,7 +99,10 @@ def _failed(error: Exception) -> int:
     match error:
         case Unreachable():
             say(f"outdial: {error}")
-            say("  to fix: see that the server runs (outdial serve) and that --url, OUTDIAL_URL or --data names it")
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                say("  to fix: set SSL_CERT_FILE to the server's certificate, and name the server as the certificate does (--url)")
+            else:
+                say("  to fix: see that the server runs (outdial serve) and that --url, OUTDIAL_URL or --data names it")
             return UNREACHABLE
         case Answered():
             word = error.rule or error.reason

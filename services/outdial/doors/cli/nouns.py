@@ -60,6 +60,8 @@ class Noun:
         return Collection(f"/{self.name}")
 
 
+NOT_SHOWN = frozenset({"destination", "metadata", "on_duplicate", "targets"})
+"""What a body may have and an answer has not: other names of fields, and wishes."""
 PLAN = (
     "source", "dial_timeout", "try_interval", "max_try_count_0", "max_try_count_1", "max_try_count_2", "max_try_count_3", "max_try_count_4",
     "retry_mode", "max_attempts", "max_concurrent", "calls_per_second", "pickup_timeout", "result_grace", "max_call_duration",
@@ -164,7 +166,14 @@ def _create(session: Session, collection: "Collection", fields: dict[str, Any]) 
         row = client.send(collection.create(fields))
     for warning in row.pop("warnings", None) or ():
         say(f"warning: {warning}")
+    _tell_ignored(fields, row)
     show(session, row)
+
+
+def _tell_ignored(fields: dict[str, Any], row: dict[str, Any]) -> None:
+    """Name what was sent and is not there: the service leaves out what it does not know, as VoIPBIN does."""
+    for name in sorted(fields.keys() - row.keys() - NOT_SHOWN):
+        say(f"warning: {name} is no field here; it was left out")
 
 
 def _update(session: Session, noun: Noun, resource_id: str, fields: dict[str, Any]) -> None:
@@ -180,6 +189,7 @@ def _update(session: Session, noun: Noun, resource_id: str, fields: dict[str, An
             row = client.send(noun.collection().update(resource_id, changes, part))
             for warning in row.pop("warnings", None) or ():
                 say(f"warning: {warning}")
+    _tell_ignored(fields, row)
     show(session, row)
 
 
