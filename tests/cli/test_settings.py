@@ -10,7 +10,7 @@ from cli.program import Call
 from outdial.doors.cli.actions import Refused
 from outdial.doors.cli.folders import address_of, data_folder
 from outdial.doors.cli.server import serve_options
-from outdial.doors.cli.settings import load, unknown_names
+from outdial.doors.cli.settings import credential, load, unknown_names
 
 CUSTOMER = "7f1b1c5e-0000-4000-8000-00000000000a"
 
@@ -83,3 +83,12 @@ def test_an_address_counts_only_while_its_process_lives(tmp_path: Path) -> None:
     found = address_of(tmp_path)
     assert found is not None
     assert found.url == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("word", ["", " ", "\t", f"{'0a000000-0000-4000-8000-000000000001'}="])
+def test_an_empty_token_that_everybody_would_have_is_refused(word: str) -> None:
+    with pytest.raises(Refused, match="a token is empty"):
+        credential(word)
+    if word.strip():
+        with pytest.raises(Refused, match="a token is empty"):
+            _ = load({}, {"tokens": f"good,{word}"}).credentials

@@ -55,11 +55,17 @@ class Settings(BaseSettings):
 
 
 def credential(word: str) -> Credential:
-    """A token, or ``CUSTOMER=TOKEN``."""
+    """A token, or ``CUSTOMER=TOKEN``.
+
+    Raises:
+        Refused: it is empty, as it is when a variable that should hold it does not: everybody would have it (exit code 2).
+    """
     customer, equals, token = word.partition("=")
-    if equals and len(customer) == 36 and token:  # noqa: PLR2004  length of a UUID
-        return Credential(token=token, customer_id=customer.lower())
-    return Credential(token=word)
+    if not equals or len(customer) != 36:  # noqa: PLR2004  length of a UUID
+        customer, token = "", word
+    if not token.strip():
+        raise Refused("setting_invalid", "a token is empty", "give it some text, such as that of: openssl rand -hex 16", USAGE)
+    return Credential(token=token, customer_id=customer.lower() or None)
 
 
 def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
