@@ -1,11 +1,13 @@
 """Exit codes, and what a person reads when something goes wrong: a line or two, never a traceback."""
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cli.program import Call, Said, Service, end, start
+from cli.program import Call, Said, Service, end, environment, start
 from outdial.compose import Composed
 from outdial.doors.cli.actions import Beside, Refused, ServeOptions
 from outdial.doors.cli.main import code_of
@@ -188,3 +190,22 @@ def test_a_database_of_something_else_is_not_touched(outdial: Call, tmp_path: Pa
     said = outdial("outdials", "list", "--data", str(tmp_path))
     assert said.code == 1
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("streams", "code", "heard"),
+    [("<&-", 0, ""), (">&-", 0, ""), (">/dev/full", 1, "No space left on device"), ("2>&-", 0, ""), ("<&- >&- 2>&-", 0, "")],
+)
+@pytest.mark.parametrize("verb", ["outdials list", "outdials list --json", "send -"])
+def test_a_stream_that_is_closed_or_full_is_no_fault_of_the_program(
+    service: Service, tmp_path: Path, streams: str, code: int, heard: str, verb: str
+) -> None:
+    line = f'"$0" -m outdial.compose {verb} --url {service.url} {streams}'
+    commands = tmp_path / "commands"
+    commands.write_text('{"type":"DeleteOutdial"}\n' if code else "")
+    with commands.open() as stdin:
+        done = subprocess.run(  # noqa: S603  its own program
+            ["/bin/sh", "-c", line, sys.executable], stdin=stdin, capture_output=True, text=True, env=environment(), timeout=60, check=False
+        )
+    assert (done.returncode, heard in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+    assert "fault of the program" not in done.stderr

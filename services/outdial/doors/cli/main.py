@@ -1,8 +1,10 @@
 """The command line, whole. ``run`` is called by ``compose.main``; nothing heavy is imported before a verb needs it."""
 
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -64,6 +66,9 @@ def _version(wanted: bool) -> None:
 def run(actions: Actions) -> NoReturn:
     """Do what the process's arguments say, and end the process with the exit code."""
     configure()
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name the terminal has no letters for must not end a verb
@@ -115,6 +120,9 @@ def _failed(error: Exception) -> int:
             return 1
         case OSError() if error.filename is not None:
             say(f"outdial: {error.filename}: {error.strerror}")
+            return 1
+        case OSError() if error.errno is not None:
+            say(f"outdial: {os.strerror(error.errno)}")
             return 1
         case _:
             say(f"outdial: unexpected {type(error).__name__} at {place(error)}; this is a fault of the program, please report it")
