@@ -11,7 +11,7 @@ from outdial.dialing.rules import AFTER_ATTEMPT, NOW, next_destination, wait_us
 from outdial.dialing.target import Deleted, Done, Facts, History, Idle, Progressing, Target, shape_of
 from outdial.events import DialRequested
 from outdial.plan import Plan, RetryMode
-from saying import OUTDIAL, add, create, delete, ends, reopen, start, target_id
+from saying import OUTDIAL, add, create, delete, ends, reopen, start, stop, target_id
 from sim import HOUR, MINUTE, SECOND, Sim
 
 ONE_AT_A_TIME = Plan(max_try_count_0=3, max_concurrent=1, try_interval=60_000)
@@ -161,14 +161,18 @@ def test_the_agenda_says_what_a_plain_sort_of_all_targets_says(seed: int) -> Non
 
 def test_what_has_left_takes_no_room_for_long() -> None:
     sim = Sim()
-    plan = Plan(max_try_count_0=1, max_concurrent=1, try_interval=3_600_000)
-    there = given(create(plan), sim=sim)
-    for number in range(400):
+    there = given(create(Plan(max_try_count_0=1, max_concurrent=2, try_interval=3_600_000)), add(0), 0, sim=sim)
+    for number in range(1, 400):
         there.when(add(number), 0, ends("busy", 1, number))
-    agenda, outdial = sim.ledger.outdials[OUTDIAL].agenda, sim.ledger.outdials[OUTDIAL]
-    assert len(agenda._asleep) <= 70  # noqa: SLF001  what is kept is what is measured
-    assert len(agenda._awake) <= 70  # noqa: SLF001
+    outdial = sim.ledger.outdials[OUTDIAL]
+    there.when(stop(), add(1_000))
+    for number in range(1_001, 1_400):
+        there.when(add(number), delete(number))
+    waiting = [queue.entries for queue in outdial.agenda._queues.values()]  # noqa: SLF001  what is kept is what is measured
+    assert len(outdial.agenda._asleep) <= 70  # noqa: SLF001
+    assert len(outdial.agenda._awake) <= 70  # noqa: SLF001
     assert len(outdial.leases) <= 70
+    assert [len(entries) <= 70 for entries in waiting] == [True]
 
 
 def test_a_target_that_went_round_within_a_microsecond_waits_in_one_place_only() -> None:

@@ -175,6 +175,14 @@ def test_an_id_is_remembered_for_thirty_one_days_of_log_time() -> None:
     assert answered(there) == ("events", None)
 
 
+def test_with_an_id_its_refusal_is_forgotten() -> None:
+    sim = Sim()
+    there = given(create(), start(id=ID), sim=sim)
+    sim.now += 32 * DAY
+    there.when(add(), start(PLAN, id=ID), start(PLAN, id=ID)).then_nothing()
+    assert answered(there) == ("events", None)
+
+
 def test_an_id_is_not_forgotten_while_nothing_happens() -> None:
     sim = Sim()
     there = given(create(), add(id=ID), sim=sim)
