@@ -235,8 +235,8 @@ class Reading:
                     yield "a target is finished that nobody reached"
                 person.finished, person.exhausted = True, False
             case "TargetExhausted":
-                if person.open is not None or _next(outdial, person) is not None:
-                    yield "a target is given up that is being dialed, or has tries left"
+                if person.open is not None or person.reached or _next(outdial, person) is not None:
+                    yield "a target is given up that is being dialed, was reached, or has tries left"
                 person.exhausted = True
             case "TargetRevived":
                 if not person.exhausted or _next(outdial, person) is None:
@@ -322,7 +322,7 @@ class Reading:
             for target_id, person in outdial.people.items():
                 if person.open is not None:
                     yield f"an attempt on target {target_id} of {outdial_id} is still open"
-                elif not (person.finished or person.exhausted or person.deleted or outdial.deleted):
+                elif not (person.finished or (person.exhausted and not person.reached) or person.deleted or outdial.deleted):
                     yield f"target {target_id} of {outdial_id} came to no end"
 
 

@@ -291,13 +291,12 @@ class Users:
         if begin > micros(request["not_after"]):
             await self._said("/dial_results", {"attempt_id": attempt_id, "outcome": "not_dialed"})
             return
-        call = Placed(attempt_id, request["target_id"], worker, begin, begin)
-        self.memory.placed.append(call)
+        lasts = habits.uniform(0.01, 0.3)
+        self.memory.placed.append(Placed(attempt_id, request["target_id"], worker, begin, begin + round(lasts * 1_000_000)))
         answered = habits.random() < 0.4
         if answered and habits.random() < 0.5:
             await self._said("/dial_answers", {"attempt_id": attempt_id})
-        await asyncio.sleep(habits.uniform(0.01, 0.3))
-        call.end = time.time_ns() // 1_000
+        await asyncio.sleep(lasts)
         if self.trouble and habits.random() < 0.08:
             return  # nobody will ever say how it ended
         outcome = "answered" if answered else habits.choice(("busy", "no_answer", "failed", "machine", "canceled"))

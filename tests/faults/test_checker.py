@@ -135,6 +135,7 @@ DAMAGES: dict[str, Damage] = {
     "a request has another lease": _with("DialRequested", 2, expires_at="2036-01-01T00:00:00.000000Z"),
     "a lease ends early": _with("DialEnded", 0, lost=True),
     "a reached target is called again": _with("DialEnded", 2, outcome="answered"),
+    "a reached target is given up": _with("DialEnded", 3, outcome="answered"),
     "a try is given back although it rang": _with("DialEnded", 0, given_back=True),
     "a stop hides an open attempt": _with("DialingStopped", 3, open=[]),
     "two have one attempt": _twice("DialClaimed"),
