@@ -1,7 +1,11 @@
 """What holds for every test."""
 
+import pytest
 from hypothesis import settings
 
 # The machines of tests are shared; a slow moment is no failure. A failing example prints how to run it again.
 settings.register_profile("tests", deadline=None, print_blob=True)
 settings.load_profile("tests")
+
+# The contract of the runtimes explains a failed assertion as a test does, whoever imports it first.
+pytest.register_assert_rewrite("runtimes.contract")

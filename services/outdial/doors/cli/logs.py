@@ -14,6 +14,8 @@ from typing import Final
 LONGEST: Final = 300
 OWN: Final = ("outdial", "uvicorn")
 """What ``--log-level`` is about: the program itself, and its HTTP server."""
+_WITH_HANDLERS: Final = ("uvicorn.error", "uvicorn.access")
+"""Loggers a library gives handlers of its own when it is left to configure itself; here there is one handler for all."""
 _PRIVATE: Final = (
     (re.compile(r"(?i)\b(token|accesskey)=[^&\s\"']+"), r"\1=..."),
     (re.compile(r"(?i)\bbearer\s+[^\s\"']+"), "Bearer ..."),
@@ -35,6 +37,10 @@ def configure(level: str = "warning") -> None:
     root.setLevel(max(threshold, logging.WARNING))
     for name in OWN:
         logging.getLogger(name).setLevel(threshold)
+    for name in (*OWN, *_WITH_HANDLERS):
+        logger = logging.getLogger(name)
+        logger.propagate, logger.disabled = True, False
+        logger.handlers.clear()
 
 
 def place(error: BaseException) -> str:
