@@ -48,5 +48,6 @@ def test_an_address_that_cannot_be_told_is_refused() -> None:
 
 
 def test_cells_show_nothing_as_a_dash_and_an_address_as_its_endpoint() -> None:
-    values = [None, "", "00000000-0000-0000-0000-000000000000", [], True, 0, {"type": "tel", "target": "+1", "name": ""}, {"a": 1}]
+    nothing: list[object] = [None, "", "00000000-0000-0000-0000-000000000000", []]
+    values = [*nothing, True, 0, {"type": "tel", "target": "+1", "name": ""}, {"a": 1}]
     assert [cell(value) for value in values] == ["-", "-", "-", "-", "yes", "0", "+1", '{"a":1}']
