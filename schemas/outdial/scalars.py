@@ -61,8 +61,8 @@ Id = Annotated[str, StringConstraints(pattern=UUID_PATTERN, to_lower=True), With
 
 Instant = Annotated[
     int,
+    Field(ge=-62_135_596_800_000_000, le=253_402_300_799_999_999),  # first, so that it is checked by the core and not by a Python function
     BeforeValidator(parse_instant),
-    Field(ge=-62_135_596_800_000_000, le=253_402_300_799_999_999),
     PlainSerializer(format_instant, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
