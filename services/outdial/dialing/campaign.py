@@ -34,7 +34,7 @@ from outdial.commands import (
     StopDialing,
     UpdateCampaign,
 )
-from outdial.dialing.decision import Decision, FollowUp, Rejected
+from outdial.dialing.decision import Decision, FollowUp, Rejected, told_of_resource
 from outdial.events import (
     CampaignCreated,
     CampaignDeleted,
@@ -217,19 +217,13 @@ def _ask(campaign_id: str, change: int, resources: Resources, *, creating: bool)
 
 def _known(campaign: Campaign | None, command: AskResource) -> Decision:
     """Tell another campaign whether this one can be referred to."""
-    asked = {
-        "campaign_id": command.campaign_id,
-        "resource": command.resource,
-        "resource_id": command.resource_id,
-        "change": command.change,
-    }
     try:
         found = _present(campaign)
         if command.customer_id not in (None, found.customer_id):
             _present(None)
     except Rejected as why:
-        return Decision(refused=why, follow_ups=[FollowUp(ResourceUnknown(**asked, reason=why.reason), awaited=True)])  # type: ignore[arg-type]
-    return Decision(follow_ups=[FollowUp(ResourceKnown(**asked), awaited=True)])  # type: ignore[arg-type]
+        return told_of_resource(command, why)
+    return told_of_resource(command, None)
 
 
 def _answered(campaign: Campaign, command: ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown) -> Decision:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from outdial.commands import Command
+from outdial.commands import AskResource, Command, ResourceKnown, ResourceUnknown
 from outdial.events import EventData
 from outdial.requests import Item
 
@@ -36,3 +36,16 @@ class Decision:
     items: list[Item] = field(default_factory=list)
     open: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def told_of_resource(command: AskResource, why: Rejected | None) -> Decision:
+    """What a stream that a campaign wants to refer to answers: that it is there, or why it cannot be referred to."""
+    asked = {
+        "campaign_id": command.campaign_id,
+        "resource": command.resource,
+        "resource_id": command.resource_id,
+        "change": command.change,
+    }
+    if why is not None:
+        return Decision(refused=why, follow_ups=[FollowUp(ResourceUnknown(**asked, reason=why.reason), awaited=True)])  # type: ignore[arg-type]
+    return Decision(follow_ups=[FollowUp(ResourceKnown(**asked), awaited=True)])  # type: ignore[arg-type]

@@ -10,13 +10,11 @@ from outdial.commands import (
     FollowPlan,
     OutplanCommands,
     RefusePlan,
-    ResourceKnown,
-    ResourceUnknown,
     SetDialInfo,
     UnfollowPlan,
     UpdateOutplan,
 )
-from outdial.dialing.decision import Decision, FollowUp, Rejected
+from outdial.dialing.decision import Decision, FollowUp, Rejected, told_of_resource
 from outdial.dialing.rules import warnings_of
 from outdial.events import (
     OutplanCreated,
@@ -151,17 +149,11 @@ def _follow(outplan: Outplan | None, command: FollowPlan) -> Decision:
 
 def _known(outplan: Outplan | None, command: AskResource) -> Decision:
     """Tell a campaign whether this outplan can be referred to."""
-    asked = {
-        "campaign_id": command.campaign_id,
-        "resource": command.resource,
-        "resource_id": command.resource_id,
-        "change": command.change,
-    }
     try:
         _same_customer(outplan, command.customer_id)
     except Rejected as why:
-        return Decision(refused=why, follow_ups=[FollowUp(ResourceUnknown(**asked, reason=why.reason), awaited=True)])  # type: ignore[arg-type]
-    return Decision(follow_ups=[FollowUp(ResourceKnown(**asked), awaited=True)])  # type: ignore[arg-type]
+        return told_of_resource(command, why)
+    return told_of_resource(command, None)
 
 
 def _same_customer(outplan: Outplan | None, customer_id: str | None) -> Outplan:
