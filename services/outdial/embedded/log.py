@@ -9,12 +9,12 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Self
 
 import aiosqlite
 
+from outdial.dialing.fingerprints import key_id_of
 from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
@@ -91,21 +91,6 @@ def fingerprint_key(folder: Path, configured: str | None) -> bytes:
             "data_read_only", f"cannot keep {path}: {error.strerror}", "free some space, or choose another folder with --data"
         ) from None
     return key
-
-
-def fingerprint_of(key: bytes) -> Callable[[str], str]:
-    """The keyed hash of an address: 32 hexadecimal digits."""
-    short = blake2b(key, digest_size=32).digest()
-
-    def fingerprint(text: str) -> str:
-        return blake2b(text.encode(), key=short, digest_size=16).hexdigest()
-
-    return fingerprint
-
-
-def key_id_of(key: bytes) -> str:
-    """The name of a key: it says which key, and nothing about it."""
-    return blake2b(key, digest_size=8, person=b"outdial key id").hexdigest()
 
 
 class Log:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Self
 
 from outdial.commands import AddTargets, Command
+from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.embedded.errors import UNREADABLE, explained, unreadable
-from outdial.embedded.log import DATABASE, Log, fingerprint_of, key_id_of, open_reader
+from outdial.embedded.log import DATABASE, Log, open_reader
 from outdial.requests import Answer, Unavailable
 from outdial.views import history
 from outdial.wire import decode_event
