@@ -20,12 +20,13 @@ from pydantic_core import core_schema
 from outdial.commands import COMMANDS, Command
 from outdial.envelope import CloudEvent
 from outdial.events import EVENTS, EventData
-from outdial.requests import Answer, DialRequest, Rejection
+from outdial.requests import Answer, AnswerRecord, DialRequest, Rejection
 from outdial.vocabulary import MEANING
 
 DIALECT: Final = GenerateJsonSchema.schema_dialect
 OUTGOING: Final[Mapping[str, type[BaseModel]]] = {
     "answer": Answer,
+    "answer-record": AnswerRecord,
     "cloud-event": CloudEvent,
     "dial-request": DialRequest,
     "rejection": Rejection,

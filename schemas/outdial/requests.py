@@ -53,6 +53,12 @@ class Rejection(BaseModel):
     message: str
     at: Instant
     """When it was refused."""
+    topic: str | None = None
+    """Where the original stands, with ``partition`` and ``offset``: on Kafka always."""
+    partition: int | None = None
+    """Partition of the original, from 0."""
+    offset: int | None = None
+    """Offset of the original in its partition, from 0."""
     original: str
     """At most 64 KiB of what came."""
     original_length: int
@@ -93,6 +99,42 @@ class Answer(BaseModel):
     """Attempts that live on after a stop or a delete."""
     items: tuple[Item, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+class AnswerRecord(BaseModel):
+    """What became of one command of a chain, as a record of the answers topic, keyed by ``root_id``.
+
+    The root is answered when its own record has come and that of every id in any ``awaits``. Its result is then the
+    first ``rejected`` among them, else ``events`` if there is one, else ``unchanged``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    root_id: Id
+    """The command whose sender waits: the ``answer`` header."""
+    command_id: Id
+    """The command this is about: the root, or one that followed from it. What cannot be read goes by the root's id."""
+    type: str | None = None
+    """Absent when the command could not be read."""
+    stream: Id | None = None
+    """The stream the command was for; of a new thing, its id. Absent when the command could not be read."""
+    result: Literal["events", "unchanged", "rejected"]
+    reason: str | None = None
+    """Why it was rejected, a stable word; the table is in ``docs/reasons.md``."""
+    message: str | None = None
+    """The reason, for people."""
+    partition: int
+    """The partition it was decided in, of the commands topic and the events topic alike, from 0."""
+    last_offset: int = -1
+    """The answer holds once that events partition has been read up to and with this offset; -1: it holds at once."""
+    awaits: tuple[Id, ...] = ()
+    """Commands that followed from this one and are answered too before the root is."""
+    open: tuple[str, ...] = ()
+    """Attempts that live on after a stop or a delete."""
+    items: tuple[Item, ...] = ()
+    """Items of AddTargets that were not simply added."""
+    warnings: tuple[str, ...] = ()
+    """What the sender should know although the command was carried out."""
 
 
 class Unavailable(Exception):

@@ -13,7 +13,7 @@ from outdial import export
 from outdial.commands import COMMANDS, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS
-from outdial.requests import Answer, DialRequest, Rejection
+from outdial.requests import Answer, AnswerRecord, DialRequest, Rejection
 from outdial.vocabulary import MEANING
 from outdial.wire import encode, encode_event, from_json
 
@@ -46,7 +46,7 @@ def test_the_checked_in_schemas_are_those_of_the_models() -> None:
 def test_every_message_has_a_schema() -> None:
     wanted = {f"commands/{name}.json" for name in COMMANDS} | {f"events/{name}.json" for name in EVENTS}
 
-    assert wanted | {"answer.json", "cloud-event.json", "dial-request.json", "rejection.json"} == DOCUMENTS.keys()
+    assert wanted | {f"{name}.json" for name in export.OUTGOING} == DOCUMENTS.keys()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
@@ -106,11 +106,14 @@ def test_a_command_on_the_wire_satisfies_its_schema(command: Command) -> None:
     jsonschema_rs.validate(schema(f"commands/{type(command).__name__}.json"), from_json(encode(command)))
 
 
-@pytest.mark.parametrize(("path", "model"), [("answer.json", Answer), ("dial-request.json", DialRequest), ("rejection.json", Rejection)])
-def test_what_goes_out_satisfies_its_schema(path: str, model: type[Answer | DialRequest | Rejection]) -> None:
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [("answer.json", Answer), ("answer-record.json", AnswerRecord), ("dial-request.json", DialRequest), ("rejection.json", Rejection)],
+)
+def test_what_goes_out_satisfies_its_schema(path: str, model: type[Answer | AnswerRecord | DialRequest | Rejection]) -> None:
     @settings(max_examples=30)
     @given(of(model))
-    def holds(message: Answer | DialRequest | Rejection) -> None:
+    def holds(message: Answer | AnswerRecord | DialRequest | Rejection) -> None:
         jsonschema_rs.validate(schema(path), from_json(encode(message)))
 
     holds()
