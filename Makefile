@@ -1,14 +1,17 @@
-# The verbs of this repository. Each sets up .venv by itself; all they need is Python 3.11+ and make.
+# The verbs of this repository. Each sets up .venv by itself; all they need is Python 3.11+ and make, and `broker` Java.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check bench docs lock wheel clean
+.PHONY: run broker test check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
 	$(BIN)/outdial demo
+
+broker: ## A Kafka broker on 127.0.0.1:9092, without Docker (needs Java 17 and Maven). Other: make broker PORT=19092 SIZE=3
+	@PYTHONPATH=tests $(PYTHON) -m brokers --port $(or $(PORT),9092) --size $(or $(SIZE),1)
 
 test: .venv/for-development ## Run all tests. Some only: make test TESTS=tests/schemas
 	$(BIN)/python -m pytest $(TESTS)

@@ -1,0 +1,156 @@
+"""A real Kafka for whoever asks. Nothing is started before a test does.
+
+Where it comes from, in this order: the address in OUTDIAL_TEST_KAFKA; Docker, when its daemon answers; Java on this machine.
+Without any of them a test that asks is skipped with the reason; with OUTDIAL_REQUIRE_KAFKA=1 it fails with it.
+"""
+
+import contextlib
+import os
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import pytest
+
+from brokers import libs
+from brokers.cluster import CLUSTER_ID, Cluster, create_topics, delete_topics, free_ports, metadata, settings
+from outdial.topology import TOPICS, Topology, config
+
+DOCKER_READY = "Kafka Server started"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the environment says, as it was before any test changed it."""
+
+    address: str | None
+    required: bool
+    version: str
+    cache: Path
+    docker: str | None
+    """Where its daemon is, when it is not at the usual place."""
+
+
+ASKED = pytest.StashKey[Asked]()
+
+MakeTopology = Callable[..., Topology]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    environment = os.environ
+    config.stash[ASKED] = Asked(
+        address=environment.get("OUTDIAL_TEST_KAFKA") or None,
+        required=environment.get("OUTDIAL_REQUIRE_KAFKA", "") not in {"", "0"},
+        version=environment.get("OUTDIAL_TEST_KAFKA_VERSION") or libs.VERSION,
+        cache=libs.cache(),
+        docker=environment.get("DOCKER_HOST") or None,
+    )
+
+
+def without(asked: Asked, reason: str) -> NoReturn:
+    """There is no broker: skip, or fail where one is required."""
+    said = f"no Kafka for this test: {reason}"
+    if asked.required:
+        pytest.fail(f"{said} (OUTDIAL_REQUIRE_KAFKA is set)", pytrace=False)
+    pytest.skip(said)
+
+
+def started(asked: Asked, size: int, folder: Path) -> Iterator[Cluster]:
+    """A cluster of this machine, until the tests are over."""
+    cluster = Cluster(size, folder, version=asked.version, kept=asked.cache)
+    try:
+        try:
+            cluster.start()
+        except libs.Unavailable as error:
+            without(asked, str(error))
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def docker_answers(daemon: str | None) -> bool:
+    """Whether a Docker daemon is there."""
+    where = urlsplit(daemon or "unix:///var/run/docker.sock")
+    try:
+        if where.scheme == "unix":
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(2)
+                probe.connect(where.path)
+        else:
+            socket.create_connection((where.hostname or "localhost", where.port or 2375), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def in_docker(version: str) -> Iterator[str]:
+    """A broker in Docker: where it listens."""
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415  it asks the daemon at once
+    from testcontainers.core.waiting_utils import wait_for_logs  # noqa: PLC0415
+
+    (port,) = free_ports(1)
+    container = DockerContainer(f"apache/kafka:{version}").with_bind_ports(port, port)
+    host = container.get_container_host_ip()
+    properties = settings(1) | {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": "1@localhost:9093",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://:{port},CONTROLLER://:9093",
+        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    }
+    for name, value in properties.items():
+        container = container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
+    with container.with_env("CLUSTER_ID", CLUSTER_ID):
+        wait_for_logs(container, DOCKER_READY, timeout=120)
+        yield f"{host}:{port}"
+
+
+@pytest.fixture(scope="session")
+def kafka_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One broker on this machine, its process in the test's hands; for what has to look at it from inside or through a proxy."""
+    yield from started(request.config.stash[ASKED], 1, tmp_path_factory.mktemp("kafka"))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a broker that is shared by all tests. A test leaves it as it was: it uses topics of its own, and never stops it."""
+    asked = request.config.stash[ASKED]
+    if asked.address is not None:
+        yield asked.address
+        return
+    if docker_answers(asked.docker):
+        with in_docker(asked.version) as address:
+            yield address
+        return
+    cluster: Cluster = request.getfixturevalue("kafka_cluster")
+    yield cluster.bootstrap
+
+
+@pytest.fixture
+def make_topology(kafka_bootstrap: str) -> Iterator[MakeTopology]:
+    """Make topics under a prefix nobody has used: `make_topology(partitions=4)`. They are deleted after the test."""
+    made: list[Topology] = []
+    address = kafka_bootstrap.partition(",")[0]
+
+    def make(partitions: int = 4) -> Topology:
+        topology = Topology(f"test-{uuid.uuid4().hex[:12]}", partitions)
+        made.append(topology)
+        brokers, _ = metadata(address, [])
+        create_topics(address, {topology.topic(topic.name): config(topic, brokers) for topic in TOPICS}, partitions)
+        return topology
+
+    yield make
+    delete_topics(address, [topology.topic(topic.name) for topology in made for topic in TOPICS])
+
+
+@pytest.fixture
+def topology(make_topology: MakeTopology) -> Topology:
+    """Topics of four partitions under a prefix nobody has used."""
+    return make_topology()
