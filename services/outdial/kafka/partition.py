@@ -1,0 +1,584 @@
+"""One partition of the commands topic: its ledger, its producer, and the loop that turns between them.
+
+A turn reads what came, decides it and what is due, and commits all of it in one transaction: events, dial requests,
+commands to other streams, rejections, answers, and how far the input was read. A transaction that fails, or whose
+fate is unknown, is not repaired: producer and ledger are thrown away and the partition is opened again.
+
+Opening goes in one order. A new producer first, which ends the transaction of whoever had the partition before; only
+then the positions and the log are read, for only now they can no longer change.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Protocol, TypeVar
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, ProducerFenced
+from aiokafka.structs import TopicPartition
+
+from outdial.commands import Command
+from outdial.dialing.fingerprints import fingerprint_of, key_id_of
+from outdial.dialing.ledger import Effects, Ledger
+from outdial.envelope import CONTENT_TYPE
+from outdial.events import TargetAdded
+from outdial.kafka.connecting import reader
+from outdial.kafka.errors import PASSING, ClusterError, explained
+from outdial.kafka.options import Options
+from outdial.kafka.producer import FateUnknown, Outgoing, Producer, offsets
+from outdial.kafka.records import Headers, Received, Record, Seal, follow_up, forwarded, header, position_noted, received, rejection
+from outdial.requests import AnswerRecord
+from outdial.scalars import MILLISECOND_US, SECOND_US
+from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, partition_of
+from outdial.wire import Malformed, decode_event, encode, encode_event
+
+RECORDS_AT_ONCE: Final = 4_000
+BYTES_AT_ONCE: Final = 4 * 1024 * 1024
+DECIDING_S: Final = 1.0
+"""How long one transaction gathers; sending and ending it come on top."""
+DUE_AT_ONCE: Final = 1_000
+DECIDED_AT_ONCE: Final = 50
+"""Commands decided before others on the event loop have their turn: some milliseconds."""
+REPLAYED_AT_ONCE: Final = 500
+COMMIT_S: Final = 8.0
+"""How long the broker may take for a transaction; shorter than the timeout of one request, so that none is sent twice."""
+OPEN_S: Final = 30.0
+"""How long the broker may take for a step of opening."""
+IDLE_S: Final = 0.5
+HELD_S: Final = 0.05
+"""When something is due that may not happen yet."""
+RETRY_S: Final = 0.25
+LONGEST_RETRY_S: Final = 5.0
+FENCED_S: Final = 2.0
+"""Somebody else opened our partition. By then a heartbeat has told whether it is ours still."""
+
+log = logging.getLogger("outdial.kafka")
+
+
+class ClockApart(Exception):
+    """The ledger's clock and the broker's are too far from each other to dial by."""
+
+
+class Ends(Protocol):
+    """Who asks the brokers where partitions begin and end."""
+
+    async def span(self, topic: str, partition: int) -> tuple[int, int]:
+        """The first offset of a partition and the one after its last, open transactions included."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a partition has done since the process began."""
+
+    commands: int = 0
+    events: int = 0
+    requests: int = 0
+    rejections: int = 0
+    transactions: int = 0
+    reopened: int = 0
+
+
+@dataclass(slots=True)
+class Turn:
+    """One transaction in the making."""
+
+    out: Outgoing
+    events: list[tuple[bytes, bytes]] = field(default_factory=list)
+    answers: list[AnswerRecord] = field(default_factory=list)
+    bytes: int = 0
+    next_offset: int | None = None
+    """Of the commands, when some were read."""
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds as much as one transaction may."""
+        return len(self.events) + self.out.records + len(self.answers) >= RECORDS_AT_ONCE or self.bytes + self.out.bytes >= BYTES_AT_ONCE
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return self.next_offset is None and not self.events
+
+
+class Partition:
+    """One partition, from its assignment to its loss."""
+
+    def __init__(self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal) -> None:
+        self.number = number
+        self.counts = Counts()
+        self.not_ready: str | None = "opening"
+        """Why nothing is decided here at the moment."""
+        self.next_offset = 0
+        """Of the commands: the next to read."""
+        self.next_event = 0
+        """Of the events: what is written next stands here or later."""
+        self.allowed = asyncio.Event()
+        """Set while the partition is ours for certain: not while the group is dealing partitions out anew."""
+        self.allowed.set()
+        self._options = options
+        self._topology = options.topology
+        self._consumer = consumer
+        self._ends = ends
+        self._seal = seal
+        self._commands = TopicPartition(options.topology.commands, number)
+        self._events = TopicPartition(options.topology.events, number)
+        self._requests_partitions = options.topology.partitions
+        self._producer: Producer | None = None
+        self._ledger = self._new_ledger()
+        self._left: deque[Record] = deque()
+        """Read and not yet decided."""
+        self._fetched_to = 0
+        self._asked_ends: deque[tuple[int, int]] = deque()
+        """(when, the end of the commands then), of which the end has not been reached."""
+        self._read_up_to = 0
+        self._held = False
+        self._in_last_batch = 0
+        self._busy = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    # --- what the process does with it ----------------------------------------------------------------
+
+    def start(self, ended: Callable[["asyncio.Task[None]"], object]) -> None:
+        """Begin; ``ended`` is told when the partition ends, by itself or not."""
+        self._task = asyncio.create_task(self._run(), name=f"partition {self.number}")
+        self._task.add_done_callback(ended)
+
+    def now(self) -> int:
+        """The ledger's time, microseconds: its clock, and never before the last event."""
+        return max(self._options.clock(), self._ledger.last_time)
+
+    def note_end(self, asked: int, end: int) -> None:
+        """Note that the commands ended here when it was asked, by the ledger's clock."""
+        if len(self._asked_ends) > 1:
+            self._asked_ends.pop()
+        self._asked_ends.append((asked, end))
+
+    @property
+    def lag(self) -> int:
+        """Commands that are known to be there and not read, about."""
+        return max(0, max((end for _, end in self._asked_ends), default=self._fetched_to) - self._fetched_to) + len(self._left)
+
+    async def rest(self) -> None:
+        """Begin no other transaction, and return when the one under way has ended."""
+        self.allowed.clear()
+        await self._idle.wait()
+
+    def go_on(self) -> None:
+        """The partition has come back to us from a rebalance: read on where its ledger stands."""
+        if self.not_ready is None:
+            self._left.clear()
+            self._consumer.seek(self._commands, self.next_offset)
+        self.allowed.set()
+
+    async def close(self) -> None:
+        """End the transaction under way, and give the partition up."""
+        self._stopping = True
+        self.allowed.set()
+        if self._task is None:
+            return
+        if not self._busy:
+            self._task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMMIT_S):
+                await asyncio.wait([self._task])
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    # --- the loop -------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        delay = RETRY_S
+        try:
+            while not self._stopping:
+                try:
+                    await self._open()
+                    delay = RETRY_S
+                    while not self._stopping:
+                        await self._turn()
+                except ClockApart as error:
+                    self.not_ready = "clock_apart"
+                    log.warning("partition %d dials nothing: %s", self.number, error)
+                    delay = 1.0
+                except PASSING as error:
+                    self._pass(error)
+                    delay = max(delay, FENCED_S) if isinstance(error, ProducerFenced) else min(delay * 2, LONGEST_RETRY_S)
+                finally:
+                    self._busy = False
+                    self._idle.set()
+                    await self._drop()
+                if not self._stopping:
+                    self.counts.reopened += 1
+                    await asyncio.sleep(delay)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+
+    def _pass(self, error: Exception) -> None:
+        """Decide whether another try may end this.
+
+        Raises:
+            ClusterError: it will not.
+        """
+        refusal = explained(error, self._options.connection.bootstrap)
+        if refusal is not None:
+            raise refusal from error
+        if self.not_ready is None:
+            self.not_ready = "kafka_unavailable"
+        log.warning("partition %d starts again: %s: %s", self.number, type(error).__name__, error)
+
+    async def _turn(self) -> None:
+        records = await self._read()
+        await self.allowed.wait()
+        self._busy = True
+        self._idle.clear()
+        turn = await self._decide(records)
+        if not turn.empty:
+            await self._commit(turn)
+        self._busy = False
+        self._idle.set()
+
+    async def _read(self) -> Sequence[Record]:
+        """What came, waiting for it until something is due."""
+        if self._left:
+            return ()
+        due, now = self._ledger.next_due(), self.now()
+        wait = IDLE_S if due is None else min(max((due - now) / SECOND_US / self._options.speed, 0), IDLE_S)
+        if due is not None and due <= now and self._held:
+            wait = HELD_S
+        try:
+            found = await self._consumer.getmany(self._commands, timeout_ms=int(wait * 1000))
+        except NoOffsetForPartitionError:
+            # Of the time before the position was set: the group has no offset of this partition yet.
+            return ()
+        except OffsetOutOfRangeError as error:
+            raise self._gap(self.next_offset) from error
+        self._fetched_to = await self._consumer.position(self._commands)
+        records: Sequence[Record] = found.get(self._commands, ())
+        return records
+
+    # --- deciding -------------------------------------------------------------------------------------
+
+    async def _decide(self, records: Sequence[Record]) -> Turn:
+        """What came, then what is due."""
+        self._left.extend(record for record in records if record.offset >= self.next_offset)
+        turn = Turn(Outgoing(self._opened()))
+        loop = asyncio.get_running_loop()
+        until, now = loop.time() + DECIDING_S, self.now()
+        decided = 0
+        while self._left and not turn.full and loop.time() < until:
+            record = self._left.popleft()
+            self._take(received(record, self._seal, self._options.customer_id), now, turn)
+            turn.next_offset = record.offset + 1
+            decided += 1
+            if decided % DECIDED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if not self._left:
+            while self._asked_ends and self._asked_ends[0][1] <= self._fetched_to:
+                self._read_up_to = self._asked_ends.popleft()[0]
+        if not turn.full and not self._stopping:
+            before = len(turn.events)
+            self._due(now, turn)
+            self._held = len(turn.events) == before
+        return turn
+
+    def _take(self, came: Received, now: int, turn: Turn) -> None:
+        """Decide one record."""
+        turn.counts.commands += 1
+        command = came.command
+        if command is None:
+            why = came.why or Malformed("json_invalid", "not a command")
+            self._reject(came, why.reason, why.message, now, turn)
+            if came.root is not None:
+                turn.answers.append(_refusal(came.root, self.number, why))
+            return
+        place = partition_of(command.stream, self._topology.partitions)
+        if place != self.number:
+            key, value, headers = forwarded(came, command)
+            turn.out.add(self._topology.commands, place, key, value, headers)
+            return
+        effects = self._settle(command, came.root, now, turn, internal=came.internal)
+        refused = effects.decision.refused
+        if refused is not None and not came.internal:
+            self._reject(came, refused.reason, refused.message, now, turn)
+
+    def _settle(self, command: Command, root: str | None, now: int, turn: Turn, *, internal: bool) -> Effects:
+        """Decide a command and what it brings about in other streams of this partition."""
+        first = self._ledger.decide(command, now, internal=internal)
+        self._add(first, root, turn)
+        chain = [(first, root)]
+        for effects, asker in chain:
+            for told in effects.follow_ups:
+                told_root = asker if told.awaited else None
+                place = partition_of(told.command.stream, self._topology.partitions)
+                if place == self.number:
+                    follows = self._ledger.decide(told.command, now, internal=True)
+                    self._add(follows, told_root, turn)
+                    chain.append((follows, told_root))
+                else:
+                    turn.out.add(self._topology.commands, place, *follow_up(told.command, told_root, self._seal))
+        return first
+
+    def _due(self, now: int, turn: Turn) -> None:
+        """Decide what has become due, then what that brings about in other streams."""
+        due = self._ledger.tick(now, min(self._read_up_to, now), DUE_AT_ONCE)
+        for effects in due:
+            self._add(effects, None, turn)
+        for effects in due:
+            for told in effects.follow_ups:
+                place = partition_of(told.command.stream, self._topology.partitions)
+                if place == self.number:
+                    self._settle(told.command, None, now, turn, internal=True)
+                else:
+                    turn.out.add(self._topology.commands, place, *follow_up(told.command, None, self._seal))
+
+    def _add(self, effects: Effects, root: str | None, turn: Turn) -> None:
+        """Put what a command came to into the transaction."""
+        if effects.events:
+            key = effects.command.stream.encode()
+            for event in effects.events:
+                value = encode_event(event)
+                turn.events.append((key, value))
+                turn.bytes += len(value)
+        for request in effects.requests:
+            place = partition_of(request.target_id, self._requests_partitions)
+            turn.out.add(self._topology.dial_requests, place, request.target_id.encode(), encode(request), [])
+            turn.counts.requests += 1
+        if root is not None:
+            turn.answers.append(_answer(effects, root, self.number))
+
+    def _reject(self, came: Received, reason: str, message: str, now: int, turn: Turn) -> None:
+        turn.counts.rejections += 1
+        key, value = rejection(came, reason, message, now)
+        turn.out.add(self._topology.rejections, self.number, key, value, [])
+
+    # --- committing -----------------------------------------------------------------------------------
+
+    async def _commit(self, turn: Turn) -> None:
+        """Commit a turn as a whole.
+
+        Raises:
+            ClockApart: nothing was committed.
+            KafkaError, TimeoutError: nobody knows whether it was committed.
+        """
+        producer = self._opened()
+        next_offset = self.next_offset if turn.next_offset is None else turn.next_offset
+        self._write_events(turn, next_offset)
+        futures: list[asyncio.Future[object]] = []
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                await producer.begin_transaction()
+                sent = await turn.out.send()
+                futures += [future for batches in sent.values() for future in batches]
+                written = [await future for future in sent[self._events]]
+                if any(batch.offset < 0 for batch in written):
+                    raise FateUnknown("the broker did not say where the events stand")
+                last = written[-1].offset + self._in_last_batch - 1
+                await self._check_clock(producer, written[-1].timestamp)
+                if turn.answers:
+                    answers = Outgoing(producer)
+                    for answer in turn.answers:
+                        value = encode(answer.model_copy(update={"last_offset": last}))
+                        answers.add(self._topology.answers, self.number, answer.root_id.encode(), value, [])
+                    futures += [future for batches in (await answers.send()).values() for future in batches]
+                if turn.next_offset is not None:
+                    group = self._topology.ledger_group
+                    await producer.send_offsets_to_transaction(offsets(self._commands.topic, self.number, next_offset), group)
+                for future in futures:
+                    await future
+                await producer.commit_transaction()
+        finally:
+            for future in futures:
+                # Of a transaction that failed: each batch tells the same, and one has been heard.
+                if future.done() and not future.cancelled():
+                    future.exception()
+        self.next_offset, self.next_event = next_offset, last + 1
+        counts, done = self.counts, turn.counts
+        counts.commands += done.commands
+        counts.events += len(turn.events)
+        counts.requests += done.requests
+        counts.rejections += done.rejections
+        counts.transactions += 1
+
+    def _write_events(self, turn: Turn, next_offset: int) -> None:
+        """Batch the events, each with how far the commands have been read; a note of it where there is no event."""
+        input_header = (HEADER_INPUT, str(next_offset).encode())
+        headers: Headers = [(HEADER_CONTENT_TYPE, CONTENT_TYPE.encode()), input_header]
+        for key, value in turn.events:
+            turn.out.add(self._events.topic, self.number, key, value, headers)
+        if not turn.events:
+            turn.out.add(self._events.topic, self.number, None, position_noted(self.number, next_offset, self.now()), [input_header])
+        self._in_last_batch = turn.out.in_last_batch(self._events)
+
+    async def _check_clock(self, producer: Producer, broker_ms: int) -> None:
+        """Compare the broker's clock, as it stamped the events, with ours.
+
+        Raises:
+            ClockApart: the transaction is aborted.
+        """
+        tolerance = self._options.clock_tolerance_us
+        if tolerance is None or broker_ms < 0:
+            return
+        apart = self._options.clock() - broker_ms * MILLISECOND_US
+        if abs(apart) > tolerance:
+            await producer.abort_transaction()
+            way = "ahead of" if apart > 0 else "behind"
+            raise ClockApart(
+                f"this machine's clock is {abs(apart) / SECOND_US:.1f} s {way} the broker's; set both right, it goes on by itself then"
+            )
+
+    # --- opening --------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Shut the former owner out, read where it stood, replay its log, and begin to read commands."""
+        await self.allowed.wait()
+        self._left.clear()
+        self._asked_ends.clear()
+        self._read_up_to = 0
+        self._held = False
+        producer = Producer(self._options.connection, self._topology.transactional_id(self.number))
+        self._producer = producer
+        await _within(OPEN_S, producer.start())
+        self._requests_partitions = len(await _within(OPEN_S, producer.partitions_for(self._topology.dial_requests)))
+        committed = await _within(OPEN_S, self._consumer.committed(self._commands))
+        events_begin, events_end = await _within(OPEN_S, self._ends.span(*self._events))
+        if events_begin > 0:
+            raise ClusterError(
+                "log_incomplete",
+                f"partition {self.number} of {self._events.topic} begins at offset {events_begin}: older events are gone",
+                "restore the topic; it must have retention.ms=-1 and retention.bytes=-1",
+            )
+        noted = await self._replay(events_end)
+        begin, end = await _within(OPEN_S, self._ends.span(*self._commands))
+        known = [offset for offset in (committed, noted) if offset is not None]
+        self.next_offset = max(known) if known else 0
+        if self.next_offset < begin:
+            raise self._gap(begin)
+        if self.next_offset > end:
+            raise ClusterError(
+                "commands_lost",
+                f"partition {self.number} of {self._commands.topic} ends at offset {end}, but {self.next_offset} was read already",
+                "the topic was made anew or lost records: give the installation another prefix, or restore the topic",
+            )
+        self._ledger.arm(self.now())
+        await self.allowed.wait()
+        self._consumer.seek(self._commands, self.next_offset)
+        self._fetched_to = self.next_offset
+        self.not_ready = None
+        log.info("partition %d is open at command %d, event %d", self.number, self.next_offset, events_end)
+
+    async def _replay(self, end: int) -> int | None:
+        """Build the ledger from the events before an offset; returns how far they say the commands were read."""
+        self._ledger = ledger = self._new_ledger()
+        key_id = key_id_of(self._options.key)
+        noted: int | None = None
+        self.next_event = 0
+        if end == 0:
+            return None
+        events = reader(self._options.connection)
+        await _within(OPEN_S, events.start())
+        try:
+            events.assign([self._events])
+            events.seek(self._events, 0)
+            while await events.position(self._events) < end:
+                found = await _within(OPEN_S, events.getmany(self._events, timeout_ms=1_000, max_records=REPLAYED_AT_ONCE))
+                for record in found.get(self._events, ()):
+                    told = header(record.headers, HEADER_INPUT)
+                    if told is not None:
+                        noted = int(told)
+                    if record.key is None:
+                        continue
+                    try:
+                        event = decode_event(record.value)
+                    except (Malformed, LookupError, TypeError, ValueError) as error:
+                        raise _unreadable(record, error) from error
+                    if isinstance(event.data, TargetAdded) and event.data.key_id != key_id:
+                        raise ClusterError(
+                            "key_changed",
+                            f"partition {self.number} was written with another fingerprint key",
+                            "start with the OUTDIAL_FINGERPRINT_KEY that the other processes have",
+                        )
+                    ledger.replay(event)
+                await asyncio.sleep(0)
+            self.next_event = await events.position(self._events)
+        finally:
+            await events.stop()
+        return noted
+
+    def _gap(self, begin: int) -> ClusterError:
+        return ClusterError(
+            "commands_missing",
+            f"partition {self.number} of {self._commands.topic} was read up to offset {self.next_offset}, but begins at {begin}: "
+            f"{begin - self.next_offset} commands were deleted before they were read",
+            "restore them; or, if they may be lost, move the group on: kafka-consumer-groups.sh --reset-offsets --to-earliest "
+            f"--group {self._topology.ledger_group} --topic {self._commands.topic}:{self.number} --execute",
+        )
+
+    async def _drop(self) -> None:
+        """Throw the producer away, without another word to the broker."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.abandon()
+
+    def _opened(self) -> Producer:
+        if self._producer is None:
+            raise KafkaError("the partition is not open")
+        return self._producer
+
+    def _new_ledger(self) -> Ledger:
+        return Ledger(fingerprint_of(self._options.key), key_id_of(self._options.key))
+
+
+T = TypeVar("T")
+
+
+async def _within(seconds: float, step: Awaitable[T]) -> T:
+    async with asyncio.timeout(seconds):
+        return await step
+
+
+def _answer(effects: Effects, root: str, partition: int) -> AnswerRecord:
+    """What is told about a command; where its events stand is known only when they are written."""
+    told = effects.answer
+    return AnswerRecord(
+        root_id=root,
+        command_id=effects.command_id,
+        type=told.type,
+        stream=told.stream,
+        result=told.result,
+        reason=told.reason,
+        message=told.message,
+        partition=partition,
+        last_offset=0,
+        awaits=tuple(told.command.id or "" for told in effects.follow_ups if told.awaited),
+        open=told.open,
+        items=told.items,
+        warnings=told.warnings,
+    )
+
+
+def _refusal(root: str, partition: int, why: Malformed) -> AnswerRecord:
+    return AnswerRecord(
+        root_id=root, command_id=root, result="rejected", reason=why.reason, message=why.message, partition=partition, last_offset=0
+    )
+
+
+def _unreadable(record: Record, error: Exception) -> ClusterError:
+    if isinstance(error, Malformed):
+        return ClusterError(
+            "log_newer",
+            f"the event at {record.topic}/{record.partition}/{record.offset} was written by a newer program: {error.message}",
+            "use the version of the program that wrote it",
+        )
+    return ClusterError(
+        "log_corrupt",
+        f"the record at {record.topic}/{record.partition}/{record.offset} is no event",
+        "nobody but the ledgers may write to this topic; restore it",
+    )

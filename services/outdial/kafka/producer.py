@@ -1,0 +1,128 @@
+"""The transactional producer of one partition: it never says the same word twice.
+
+aiokafka retries an EndTxn whose fate is unknown on the same producer epoch. A request that was only held up on
+its way can then end a later transaction. Here the first unknown fate ends the producer; the partition starts
+again with a new one, whose epoch shuts the old one's requests out.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.client import CoordinationType
+from aiokafka.errors import KafkaError
+from aiokafka.producer.sender import EndTxnHandler, Sender
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
+
+from outdial.connection import Connection
+from outdial.kafka.connecting import client_arguments
+
+TRANSACTION_TIMEOUT_MS: Final = 10_000
+BATCH_BYTES: Final = 512 * 1024
+"""Size at which a batch of records is full. A larger record makes a batch of its own."""
+RETRY_BACKOFF_MS: Final = 20
+STOP_S: Final = 5.0
+
+
+class FateUnknown(KafkaError):
+    """The end of a transaction was asked for, and no answer came."""
+
+
+class _EndOnce(EndTxnHandler):
+    """Asks for the end of a transaction, once."""
+
+    async def do(self, node_id: int) -> bool:
+        """True when it has ended, False when the coordinator says that it has not begun to.
+
+        Raises:
+            FateUnknown: no answer came.
+        """
+        try:
+            response = await self._sender.client.send(node_id, self.create_request(), group=self.group)
+        except KafkaError as error:
+            raise FateUnknown(f"no answer to the end of a transaction: {error!r}") from error
+        backoff = self.handle_response(response)
+        if backoff is None:
+            return True
+        await asyncio.sleep(backoff)
+        return False
+
+
+class _Sender(Sender):
+    async def _do_txn_commit(self, commit_result: Any) -> None:
+        await self._message_accumulator.flush_for_commit()
+        manager = self._txn_manager
+        if manager.is_empty_transaction():
+            manager.complete_transaction()
+            return
+        await _EndOnce(self, commit_result).do(await self._find_coordinator(CoordinationType.TRANSACTION, manager.transactional_id))
+
+
+class Producer(AIOKafkaProducer):
+    """Writes the transactions of one partition."""
+
+    def __init__(self, connection: Connection, transactional_id: str) -> None:
+        super().__init__(
+            **client_arguments(connection),
+            client_id=transactional_id,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            max_batch_size=BATCH_BYTES,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+        )
+        self._sender = _Sender(
+            self.client,
+            acks=-1,
+            txn_manager=self._txn_manager,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+            message_accumulator=self._message_accumulator,
+            request_timeout_ms=self._request_timeout_ms,
+        )
+
+    async def abandon(self) -> None:
+        """Close the connections; nothing that is still to be sent is sent."""
+        self._closed = True
+        await self.client.close()
+        self._message_accumulator.fail_all(FateUnknown("the producer was abandoned"))
+        with suppress(Exception, asyncio.CancelledError):
+            async with asyncio.timeout(STOP_S):
+                await self._sender.close()
+
+
+class Outgoing:
+    """Records of one transaction, gathered into batches; message by message would cost ten times as much."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._batches: dict[TopicPartition, list[Any]] = {}
+        self.records = 0
+        self.bytes = 0
+
+    def add(self, topic: str, partition: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        """Add a record."""
+        batches = self._batches.setdefault(TopicPartition(topic, partition), [])
+        self.records += 1
+        self.bytes += len(value)
+        if batches and batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is not None:
+            return
+        batches.append(self._producer.create_batch())
+        batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
+
+    def in_last_batch(self, place: TopicPartition) -> int:
+        """How many records the last batch for a partition has."""
+        return int(self._batches[place][-1].record_count())
+
+    async def send(self) -> dict[TopicPartition, list["asyncio.Future[RecordMetadata]"]]:
+        """Hand all batches to the producer; the futures tell where the first record of each came to stand."""
+        sent = {}
+        for place, batches in self._batches.items():
+            for batch in batches:
+                batch.close()
+            sent[place] = [await self._producer.send_batch(batch, place.topic, partition=place.partition) for batch in batches]
+        return sent
+
+
+def offsets(topic: str, partition: int, next_offset: int) -> dict[TopicPartition, OffsetAndMetadata]:
+    """What :meth:`send_offsets_to_transaction` takes, for one partition."""
+    return {TopicPartition(topic, partition): OffsetAndMetadata(next_offset, "")}

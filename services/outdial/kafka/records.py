@@ -1,0 +1,146 @@
+"""Records of the topics: what a command on its way looks like, and what stands at the end of a log."""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import Final, Protocol
+
+from outdial.commands import Command, CreateCampaign, CreateOutdial, CreateOutplan
+from outdial.ids import derived
+from outdial.requests import Rejection
+from outdial.scalars import MILLISECOND_US, ZERO_ID
+from outdial.topology import HEADER_ANSWER, HEADER_SEAL
+from outdial.wire import Malformed, decode_command, encode, to_json
+
+ORIGINAL_BYTES: Final = 64 * 1024
+"""How much of a refused command its rejection shows."""
+Headers = list[tuple[str, bytes]]
+
+
+class Record(Protocol):
+    """A record as it was read."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Milliseconds."""
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class Received:
+    """A command as it came, or why it is none."""
+
+    record: Record
+    command: Command | None
+    why: Malformed | None
+    internal: bool
+    """It comes from a ledger."""
+    root: str | None
+    """The command at the root of its chain, when somebody waits for the answer."""
+    identified: bool
+    """Whether it came with an id; else it was given one by where it stood."""
+
+
+class Seal:
+    """The mark of a ledger on its commands to other streams. Only who has the fingerprint key can make it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = blake2b(key, digest_size=32, person=b"outdial seal").digest()
+
+    def of(self, value: bytes) -> bytes:
+        """The seal of a value."""
+        return blake2b(value, key=self._key, digest_size=16).hexdigest().encode()
+
+    def holds(self, value: bytes, seal: bytes | None) -> bool:
+        """Whether a ledger wrote this."""
+        return seal is not None and hmac.compare_digest(seal, self.of(value))
+
+
+def header(headers: Sequence[tuple[str, bytes]], name: str) -> bytes | None:
+    """The value of a header; the last, when there are several."""
+    for key, value in reversed(headers):
+        if key == name:
+            return value
+    return None
+
+
+def received(record: Record, seal: Seal, customer_id: str) -> Received:
+    """Read a record of the commands topic. ``customer_id``: whose new things are that name no customer."""
+    headers = record.headers
+    root_bytes = header(headers, HEADER_ANSWER) if headers else None
+    root = _root(root_bytes)
+    value = record.value or b""
+    internal = bool(headers) and seal.holds(value, header(headers, HEADER_SEAL))
+    try:
+        command = decode_command(value)
+    except Malformed as why:
+        return Received(record, None, why, internal, root, identified=False)
+    given: dict[str, object] = {}
+    if command.id is None:
+        given["id"] = derived(ZERO_ID, f"{record.topic}/{record.partition}/{record.offset}")
+    if command.customer_id is None and isinstance(command, CreateOutdial | CreateOutplan | CreateCampaign):
+        given["customer_id"] = customer_id
+    identified = command.id is not None
+    return Received(record, command.model_copy(update=given) if given else command, None, internal, root, identified)
+
+
+def _root(value: bytes | None) -> str | None:
+    """The root id of an answer header; a header that is none is as good as absent."""
+    if value is None:
+        return None
+    try:
+        text = value.decode("ascii").lower()
+        return text if len(bytes.fromhex(text.replace("-", ""))) == 16 else None  # noqa: PLR2004  bytes of a UUID
+    except ValueError:
+        return None
+
+
+def forwarded(came: Received, command: Command) -> tuple[bytes, bytes, Headers]:
+    """Key, value and headers of a command that stands on a wrong partition, with its id fixed."""
+    original = came.record.value or b""
+    value = original if came.identified else encode(command)
+    return command.stream.encode(), value, list(came.record.headers)
+
+
+def follow_up(command: Command, root: str | None, seal: Seal) -> tuple[bytes, bytes, Headers]:
+    """Key, value and headers of a command of a ledger to another stream."""
+    value = encode(command)
+    headers: Headers = [(HEADER_SEAL, seal.of(value))]
+    if root is not None:
+        headers.append((HEADER_ANSWER, root.encode()))
+    return command.stream.encode(), value, headers
+
+
+def rejection(came: Received, reason: str, message: str, at: int) -> tuple[bytes | None, bytes]:
+    """Key and value of the record that says a command was refused, with the bytes it came in."""
+    record = came.record
+    original = record.value or b""
+    command = came.command
+    return (
+        record.key,
+        encode(
+            Rejection(
+                command_id=None if command is None else command.id,
+                type=None if command is None else command.type,  # type: ignore[attr-defined]
+                reason=reason,
+                message=message,
+                at=at,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                original=original[:ORIGINAL_BYTES].decode("utf-8", "backslashreplace"),
+                original_length=len(original),
+                original_sha256=sha256(original).hexdigest(),
+            )
+        ),
+    )
+
+
+def position_noted(partition: int, next_offset: int, at: int) -> bytes:
+    """The value of the record that says how far the commands were read, where no event says it."""
+    return to_json({"type": "PositionNoted", "partition": partition, "next": next_offset, "at": at // MILLISECOND_US})

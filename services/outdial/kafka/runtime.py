@@ -1,0 +1,240 @@
+"""The ledger process: a member of the group that shares the partitions, with a ledger for each one it is given.
+
+Whoever loses a partition is not asked whether it noticed: the next owner's producer shuts the last one's out. So a
+process keeps its ledgers through a rebalance that gives the same partitions back, and only ends the transaction
+under way before the group deals anew.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from typing import Final, Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import TopicPartition
+
+from outdial.kafka import topics
+from outdial.kafka.connecting import client_arguments, reader
+from outdial.kafka.errors import PASSING, explained
+from outdial.kafka.options import Options
+from outdial.kafka.partition import Partition
+from outdial.kafka.records import Seal
+
+SESSION_MS: Final = 10_000
+HEARTBEAT_MS: Final = 1_000
+POLL_MS: Final = 24 * 60 * 60 * 1_000
+"""The group's own watch over slow readers is not wanted: opening a long log takes its time, and heartbeats go on."""
+ENDS_EVERY_S: Final = 0.5
+REST_S: Final = 5.0
+RETRY_S: Final = 1.0
+FETCH_MAX_WAIT_MS: Final = 250
+
+log = logging.getLogger("outdial.kafka")
+
+
+class Ends:
+    """Asks the brokers where partitions begin and end, open transactions included."""
+
+    def __init__(self, options: Options) -> None:
+        self._asker = reader(options.connection, uncommitted=True)
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._asker.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._asker.stop()
+
+    async def span(self, topic: str, partition: int) -> tuple[int, int]:
+        """The first offset of a partition and the one after its last."""
+        place = TopicPartition(topic, partition)
+        begin, end = await asyncio.gather(self._asker.beginning_offsets([place]), self._asker.end_offsets([place]))
+        return begin[place], end[place]
+
+    async def ends(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+        """The offset after the last of each partition."""
+        found = await self._asker.end_offsets([TopicPartition(topic, partition) for partition in partitions])
+        return {place.partition: end for place, end in found.items()}
+
+
+class Ledgers(ConsumerRebalanceListener):
+    """The running ledger process."""
+
+    def __init__(self, options: Options) -> None:
+        self.failure: BaseException | None = None
+        """Why the process ended by itself; None while it runs."""
+        self.partitions: dict[int, Partition] = {}
+        self._options = options
+        self._topic = options.topology.commands
+        self._seal = Seal(options.key)
+        self._ends = Ends(options)
+        self._consumer = self._member()
+        self._joined = False
+        self._stopping = False
+        self._failed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, options: Options) -> Self:
+        """Join the group, and begin.
+
+        Raises:
+            ClusterError: the cluster or its topics cannot be used; its ``fix`` says what to do.
+        """
+        ledgers = cls(options)
+        try:
+            await ledgers._start()
+        except KafkaConnectionError as error:
+            await ledgers.close()
+            raise topics.unreachable(options.connection) from error
+        except KafkaError as error:
+            await ledgers.close()
+            raise explained(error, options.connection.bootstrap) or error from error
+        except BaseException:
+            await ledgers.close()
+            raise
+        return ledgers
+
+    async def _start(self) -> None:
+        wrong = topics.refusal(await topics.check(self._options.connection, self._options.topology))
+        if wrong is not None:
+            raise wrong
+        await self._ends.start()
+        self._consumer.subscribe([self._topic], listener=self)
+        await self._consumer.start()
+        self._tasks = [
+            asyncio.create_task(self._guarded(self._watch_ends()), name="ends of the commands"),
+            asyncio.create_task(self._guarded(self._watch_group()), name="group"),
+        ]
+
+    # --- what the process is asked --------------------------------------------------------------------
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why this process does not decide all it should at the moment; None: it does."""
+        if self.failure is not None:
+            return "failed"
+        if not self._joined:
+            return "joining"
+        return next((why for partition in self.partitions.values() if (why := partition.not_ready) is not None), None)
+
+    async def wait_failed(self) -> None:
+        """Return when the process has ended; raise what ended it, if it was not :meth:`close`."""
+        await self._failed.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    async def close(self) -> None:
+        """End the transactions under way, leave the group, close every connection. Once more does nothing."""
+        if self._stopping:
+            return
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.gather(*(partition.close() for partition in self.partitions.values()))
+        if self._closing:
+            await asyncio.wait(self._closing)
+        self.partitions.clear()
+        with suppress(*PASSING):
+            await self._consumer.stop()
+        with suppress(*PASSING):
+            await self._ends.stop()
+        self._failed.set()
+
+    # --- the group ------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  all of them, always
+        """The group deals anew: end the transactions under way, begin no others. Called by the consumer."""
+        self._joined = False
+        if self.partitions:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REST_S):
+                    await asyncio.gather(*(partition.rest() for partition in self.partitions.values()))
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """These are ours from now on. Called by the consumer, which waits for it: here they are only noted."""
+        if self._stopping:
+            return
+        ours = {place.partition for place in assigned}
+        for number in [number for number in self.partitions if number not in ours]:
+            self._give_up(self.partitions.pop(number))
+        for number in sorted(ours):
+            if number in self.partitions:
+                self.partitions[number].go_on()
+            else:
+                partition = Partition(number, self._options, self._consumer, self._ends, self._seal)
+                self.partitions[number] = partition
+                partition.start(self._ended)
+        self._joined = True
+        log.info("partitions %s", ", ".join(map(str, sorted(ours))) or "none: there are more processes than partitions")
+
+    def _give_up(self, partition: Partition) -> None:
+        task = asyncio.create_task(partition.close(), name=f"closing partition {partition.number}")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _member(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **client_arguments(self._options.connection),
+            group_id=self._options.topology.ledger_group,
+            group_instance_id=self._options.instance,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            max_poll_interval_ms=POLL_MS,
+            rebalance_timeout_ms=SESSION_MS,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+        )
+
+    # --- watching -------------------------------------------------------------------------------------
+
+    async def _watch_ends(self) -> None:
+        """Ask again and again where the commands end: a lease may end only when what came before it was read."""
+        while True:
+            partitions = dict(self.partitions)
+            if partitions:
+                asked = {number: partition.now() for number, partition in partitions.items()}
+                try:
+                    for number, end in (await self._ends.ends(self._topic, list(partitions))).items():
+                        partitions[number].note_end(asked[number], end)
+                except PASSING as error:
+                    log.warning("where the commands end is not known: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(ENDS_EVERY_S)
+
+    async def _watch_group(self) -> None:
+        """Hear of refusals of the group also while no partition of ours asks for records."""
+        nobodys = TopicPartition(self._topic, -1)
+        while True:
+            try:
+                await self._consumer.getmany(nobodys, timeout_ms=0)
+            except PASSING as error:
+                refusal = explained(error, self._options.connection.bootstrap)
+                if refusal is not None:
+                    raise refusal from error
+                log.warning("the group: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(RETRY_S)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  whatever it is, it ends the process
+            self._fail(error)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A partition has ended: when nobody asked it to, the process ends too."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.failure is None and not self._stopping:
+            self.failure = error
+        self._failed.set()

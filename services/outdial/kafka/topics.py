@@ -1,0 +1,170 @@
+"""The topics on a cluster: made, shown, and held against what this program expects."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from outdial.connection import Connection
+from outdial.kafka.connecting import client_arguments
+from outdial.kafka.errors import ClusterError, explained
+from outdial.topology import TOPICS, Topic, Topology, config, replication
+
+SETTINGS_CHECKED: Final = ("cleanup.policy", "retention.ms", "message.timestamp.type", "max.message.bytes")
+UNLIMITED: Final = "-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A topic as it is on the cluster."""
+
+    name: str
+    partitions: int
+    """0: it is not there."""
+    replicas: int
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A topic that is not as it must be."""
+
+    name: str
+    what: str
+    fix: str
+    refuses: bool
+    """Whether no process may start with it; otherwise it is a warning."""
+
+
+@asynccontextmanager
+async def admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A client of the cluster's administration.
+
+    Raises:
+        ClusterError: ``kafka_unreachable``, ``kafka_login_refused``, ``kafka_forbidden``.
+    """
+    client = AIOKafkaAdminClient(**client_arguments(connection))
+    try:
+        await client.start()
+        yield client
+    except KafkaError as error:
+        refusal = explained(error, connection.bootstrap)
+        if refusal is None and isinstance(error, KafkaConnectionError):
+            refusal = unreachable(connection)
+        if refusal is None:
+            raise
+        raise refusal from error
+    finally:
+        await client.close()
+
+
+def unreachable(connection: Connection) -> ClusterError:
+    """No broker answers."""
+    return ClusterError(
+        "kafka_unreachable", f"no Kafka broker answers at {connection.bootstrap}", "start it, or name another one with --kafka"
+    )
+
+
+async def show(connection: Connection, topology: Topology) -> list[Found]:
+    """The topics as they are; raises as :func:`admin`."""
+    async with admin(connection) as client:
+        return await _found(client, topology)
+
+
+async def create(connection: Connection, topology: Topology) -> list[str]:
+    """Make the topics that are not there; returns their names. Those that are there are left as they are.
+
+    Raises:
+        ClusterError: as :func:`admin`, or ``topics_wrong`` when a topic cannot be made.
+    """
+    async with admin(connection) as client:
+        there = {found.name for found in await _found(client, topology) if found.partitions}
+        brokers = len((await client.describe_cluster())["brokers"])
+        missing = [topic for topic in TOPICS if topology.topic(topic.name) not in there]
+        new = [
+            NewTopic(topology.topic(topic.name), topology.partitions, replication(brokers), topic_configs=config(topic, brokers))
+            for topic in missing
+        ]
+        if new:
+            answer = await client.create_topics(new)
+            for name, code, *_ in answer.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    refusal = explained(error(), connection.bootstrap)
+                    raise refusal or ClusterError("topics_wrong", f"the topic {name} cannot be made: {error.__name__}", "make it by hand")
+        return [topic.name for topic in new]
+
+
+async def check(connection: Connection, topology: Topology) -> list[Fault]:
+    """What is not as it must be, worst first; raises as :func:`admin`."""
+    faults = [
+        fault for topic, found in zip(TOPICS, await show(connection, topology), strict=True) for fault in _faults(topic, found, topology)
+    ]
+    return sorted(faults, key=lambda fault: not fault.refuses)
+
+
+def refusal(faults: Sequence[Fault]) -> ClusterError | None:
+    """Why no process may start on these topics, or None."""
+    grave = [fault for fault in faults if fault.refuses]
+    if not grave:
+        return None
+    return ClusterError("topics_wrong", "; ".join(f"{fault.name} {fault.what}" for fault in grave), grave[0].fix)
+
+
+async def _found(client: AIOKafkaAdminClient, topology: Topology) -> list[Found]:
+    names = [topology.topic(topic.name) for topic in TOPICS]
+    described = {topic["topic"]: topic for topic in await client.describe_topics(names)}
+    there = [name for name in names if not described[name]["error_code"]]
+    settings = {name: await _settings(client, name) for name in there}
+    return [
+        Found(name, len(described[name]["partitions"]), _replicas(described[name]), settings[name])
+        if name in settings
+        else Found(name, 0, 0, {})
+        for name in names
+    ]
+
+
+def _replicas(described: dict[str, Any]) -> int:
+    return min((len(partition["replicas"]) for partition in described["partitions"]), default=0)
+
+
+async def _settings(client: AIOKafkaAdminClient, name: str) -> dict[str, str]:
+    [answer] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    return {entry[0]: entry[1] for resource in answer.resources for entry in resource[4]}
+
+
+def _faults(topic: Topic, found: Found, topology: Topology) -> list[Fault]:
+    """What is wrong with one topic."""
+    if not found.partitions:
+        return [Fault(found.name, "is not there", "make the topics: outdial topics create", refuses=True)]
+    faults = []
+    if found.partitions != topology.partitions and topic.as_commands:
+        fix = (
+            f"start with OUTDIAL_PARTITIONS={found.partitions}; the number of partitions can never change, "
+            "for a stream would be looked for on another partition than where its history stands"
+        )
+        faults.append(Fault(found.name, f"has {found.partitions} partitions, not {topology.partitions}", fix, refuses=True))
+    wanted = config(topic, 1)
+    for name in SETTINGS_CHECKED:
+        have, want = found.settings.get(name), wanted[name]
+        if have is None or have == want:
+            continue
+        fix = f"set it: kafka-configs.sh --alter --topic {found.name} --add-config {name}={want}"
+        grave = topic.name in ("commands", "events") and _grave(name, have, want)
+        faults.append(Fault(found.name, f"has {name}={have}, not {want}", fix, refuses=grave))
+    return faults
+
+
+def _grave(name: str, have: str, want: str) -> bool:
+    """Whether a setting that is not as wanted costs the log something, rather than only being unusual."""
+    match name:
+        case "retention.ms":
+            return want == UNLIMITED
+        case "max.message.bytes":
+            return int(have) < int(want)
+        case _:
+            return True
