@@ -13,7 +13,7 @@ from brokers.libs import VERSION, Unavailable
 
 def say(text: str, to: TextIO = sys.stdout) -> None:
     """Tell the person who started it."""
-    print(text, file=to, flush=True)  # noqa: T201
+    print(text, file=to, flush=True)
 
 
 def main() -> int:
