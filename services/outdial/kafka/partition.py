@@ -498,7 +498,7 @@ class Partition:
                     try:
                         event = decode_event(record.value)
                     except (Malformed, LookupError, TypeError, ValueError) as error:
-                        raise _unreadable(record, error) from error
+                        raise unreadable(record, error) from error
                     if isinstance(event.data, TargetAdded) and event.data.key_id != key_id:
                         raise ClusterError(
                             "key_changed",
@@ -570,7 +570,8 @@ def _refusal(root: str, partition: int, why: Malformed) -> AnswerRecord:
     )
 
 
-def _unreadable(record: Record, error: Exception) -> ClusterError:
+def unreadable(record: Record, error: Exception) -> ClusterError:
+    """What is said of a record of the events topic that cannot be read."""
     if isinstance(error, Malformed):
         return ClusterError(
             "log_newer",

@@ -1,0 +1,296 @@
+"""The ledger as a door on Kafka sees it: commands go out, answers come back, and what was written can be read.
+
+A command is answered when it and all that was awaited of other streams has been decided, wherever that was, and
+this process's own views show it.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import TopicPartition
+
+from outdial.commands import Command
+from outdial.kafka import topics
+from outdial.kafka.connecting import client_arguments, reader
+from outdial.kafka.errors import PASSING, explained
+from outdial.kafka.log import Mirror
+from outdial.kafka.options import Options
+from outdial.position import Position
+from outdial.requests import Answer, AnswerRecord, Unavailable
+from outdial.topology import HEADER_ANSWER, partition_of
+from outdial.wire import encode
+
+ANSWER_S: Final = 5.0
+"""How long a command may go unanswered."""
+IDLE_MS: Final = 500
+RETRY_S: Final = 0.5
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+
+log = logging.getLogger("outdial.kafka")
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A command that was sent, and the answers of its chain so far."""
+
+    root_id: str
+    told: dict[str, AnswerRecord] = field(default_factory=dict)
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, record: AnswerRecord) -> None:
+        """One answer of the chain."""
+        self.told.setdefault(record.command_id, record)
+        if self.root_id in self.told and all(awaited in self.told for known in self.told.values() for awaited in known.awaits):
+            self.complete.set()
+
+    def answer(self, position: Position) -> Answer:
+        """The answer to the whole chain."""
+        first = self.told[self.root_id]
+        chain = self._in_order(first)
+        refused = next((record for record in chain if record.result == "rejected"), None)
+        return Answer(
+            command_id=self.root_id,
+            type=first.type or "",
+            stream=first.stream or self.root_id,
+            result=refused.result if refused else "events" if any(record.result == "events" for record in chain) else "unchanged",
+            reason=None if refused is None else refused.reason,
+            message=None if refused is None else refused.message,
+            position=str(position),
+            open=tuple(attempt for record in chain for attempt in record.open),
+            items=first.items,
+            warnings=tuple(warning for record in chain for warning in record.warnings),
+        )
+
+    def _in_order(self, first: AnswerRecord) -> list[AnswerRecord]:
+        """The records of the chain, each after the one that brought it about."""
+        chain = [first]
+        for record in chain:
+            chain.extend(self.told[awaited] for awaited in record.awaits)
+        return chain
+
+
+class Sending:
+    """What the doors of one process use: commands and answers by Kafka, reading by its own views."""
+
+    def __init__(self, options: Options, mirror: Mirror) -> None:
+        self.failure: BaseException | None = None
+        self._options = options
+        self._mirror = mirror
+        self._topology = options.topology
+        self._producer = AIOKafkaProducer(
+            **client_arguments(options.connection), enable_idempotence=True, max_request_size=MAX_REQUEST_BYTES, linger_ms=0
+        )
+        self._waiting: dict[str, list[Waiting]] = {}
+        self._not_ready: str | None = "connecting"
+        self._next: dict[TopicPartition, int] = {}
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, options: Options, mirror: Mirror) -> Self:
+        """Connect; the mirror stays its owner's.
+
+        Raises:
+            ClusterError: the cluster cannot be used.
+        """
+        sending = cls(options, mirror)
+        try:
+            await sending._producer.start()
+        except KafkaConnectionError as error:
+            await sending._producer.stop()
+            raise topics.unreachable(options.connection) from error
+        except BaseException:
+            await sending._producer.stop()
+            raise
+        listening = asyncio.Event()
+        sending._task = asyncio.create_task(sending._listen(listening), name="answers")
+        heard = asyncio.create_task(listening.wait())
+        await asyncio.wait([heard, sending._task], return_when=asyncio.FIRST_COMPLETED)
+        heard.cancel()
+        if sending.failure is not None:
+            await sending.close()
+            raise sending.failure
+        return sending
+
+    # --- what doors use -------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> Position:
+        """How far the views of this process have been brought."""
+        return self._mirror.position
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """The views, read-only, for the event loop's thread."""
+        return self._mirror.reader
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why this process cannot take commands or show what they did; None: it can."""
+        return self._not_ready or self._mirror.not_ready
+
+    def now(self) -> int:
+        """The ledger's time, microseconds, by this process's clock."""
+        return self._options.clock()
+
+    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+        """Send commands in order; decided, durable, and in the views of this process, when it returns.
+
+        Raises:
+            Unavailable: not answered in time; the message names what was sent, which may still be carried out.
+        """
+        if not commands:
+            return []
+        if self._stopping or self.failure is not None:
+            raise Unavailable("stopping", "the service is stopping; try again in a moment")
+        sent = [Waiting(command.id or "") for command in commands]
+        for waiting in sent:
+            self._waiting.setdefault(waiting.root_id, []).append(waiting)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._send(commands)
+                for waiting in sent:
+                    await waiting.complete.wait()
+                for partition, offset in _needed(sent).items():
+                    await self._mirror.wait_read(partition, offset, ANSWER_S)
+        except TimeoutError:
+            raise _late(commands) from None
+        except PASSING as error:
+            raise Unavailable("kafka_unavailable", f"Kafka does not take commands at the moment ({type(error).__name__})") from error
+        finally:
+            for waiting in sent:
+                self._forget(waiting)
+        if any(self.position.marks[partition] <= offset for partition, offset in _needed(sent).items()):
+            raise _late(commands)
+        return [waiting.answer(self.position) for waiting in sent]
+
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the caller's own limit, in seconds
+        """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
+        return await self._mirror.wait_beyond(position, timeout)
+
+    async def caught_up(self) -> None:
+        """Return when the views show everything that was committed when this was asked; raises ``Unavailable``."""
+        await self._mirror.caught_up()
+
+    async def sleep_until(self, instant: int) -> None:
+        """Return when the ledger's time has reached an instant, microseconds."""
+        while (left := instant - self.now()) > 0:  # noqa: ASYNC110  a clock is waited for, not an event
+            await asyncio.sleep(left / 1e6 / self._options.speed)
+
+    async def release_readers(self) -> None:
+        """Let everybody go who waits for events: the service is about to stop."""
+        await self._mirror.release_readers()
+
+    async def wait_failed(self) -> None:
+        """Return when the sending has ended; raise what ended it, if it was not :meth:`close`."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self.failure is not None:
+            raise self.failure
+
+    async def close(self) -> None:
+        """Close the connections. Once more does nothing."""
+        if self._stopping:
+            return
+        self._stopping = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        with suppress(TimeoutError, *PASSING):
+            async with asyncio.timeout(ANSWER_S):
+                await self._producer.stop()
+
+    # --- sending and hearing --------------------------------------------------------------------------
+
+    async def _send(self, commands: Sequence[Command]) -> None:
+        """Put commands on their partitions; those of one stream stay in order."""
+        futures = []
+        for command in commands:
+            stream = command.stream
+            futures.append(
+                await self._producer.send(
+                    self._topology.commands,
+                    encode(command),
+                    key=stream.encode(),
+                    partition=partition_of(stream, self._topology.partitions),
+                    headers=[(HEADER_ANSWER, (command.id or "").encode())],
+                )
+            )
+        await asyncio.gather(*futures)
+
+    def _forget(self, waiting: Waiting) -> None:
+        others = self._waiting.get(waiting.root_id, [])
+        if waiting in others:
+            others.remove(waiting)
+        if not others:
+            self._waiting.pop(waiting.root_id, None)
+
+    async def _listen(self, listening: asyncio.Event) -> None:
+        """Read answers, from where this process began."""
+        try:
+            while True:
+                try:
+                    await self._hear(listening)
+                except PASSING as error:
+                    refusal = explained(error, self._options.connection.bootstrap)
+                    if refusal is not None:
+                        raise refusal from error
+                    self._not_ready = "kafka_unavailable"
+                    log.warning("answers are not heard, another try follows: %s: %s", type(error).__name__, error)
+                await asyncio.sleep(RETRY_S)
+        except Exception as error:  # noqa: BLE001  whatever it is, it ends the process
+            self.failure = error
+
+    async def _hear(self, listening: asyncio.Event) -> None:
+        consumer: AIOKafkaConsumer = reader(self._options.connection)
+        try:
+            await consumer.start()
+            places = [TopicPartition(self._topology.answers, number) for number in range(self._topology.partitions)]
+            consumer.assign(places)
+            if not self._next:
+                self._next = await consumer.end_offsets(places)
+            for place, offset in self._next.items():
+                consumer.seek(place, offset)
+            self._not_ready = None
+            listening.set()
+            while True:
+                for place, records in (await consumer.getmany(timeout_ms=IDLE_MS)).items():
+                    for record in records:
+                        self._note(record.key, record.value)
+                    self._next[place] = records[-1].offset + 1
+        finally:
+            await consumer.stop()
+
+    def _note(self, key: bytes | None, value: bytes | None) -> None:
+        waiting = self._waiting.get((key or b"").decode("ascii", "replace"))
+        if waiting:
+            record = AnswerRecord.model_validate_json(value or b"")
+            for one in waiting:
+                one.note(record)
+
+
+def _needed(sent: Sequence[Waiting]) -> dict[int, int]:
+    """By partition: the offset of the last event that must be readable."""
+    needed: dict[int, int] = {}
+    for waiting in sent:
+        for record in waiting.told.values():
+            needed[record.partition] = max(needed.get(record.partition, -1), record.last_offset)
+    return needed
+
+
+def _late(commands: Sequence[Command]) -> Unavailable:
+    """What is said when no answer came in time."""
+    first = commands[0]
+    others = "" if len(commands) == 1 else f" and {len(commands) - 1} others"
+    return Unavailable(
+        "answer_late",
+        f"not answered within {ANSWER_S:g} s, but it stays valid and may still be carried out: command {first.id} of {first.kind} "
+        f"{first.stream}{others}; the same Idempotency-Key asks again",
+    )
