@@ -1,12 +1,15 @@
 """Write again every file that is made from the code. `make docs` runs this; tests/test_docs.py compares."""
 
+import json
 from pathlib import Path
 
 import reasons
-from outdial import export
+from outdial import asyncapi, export
 from pictures import target_picture
 
 ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "events"
+EXAMPLES = ROOT / "schemas" / "outdial" / "examples.json"
 TARGET = """# The life of a target
 
 Made by `make docs`: a target is walked through its life some hundred times, and every step the ledger
@@ -21,13 +24,23 @@ was seen to take is drawn. The rules stand at the top of `services/outdial/diali
 def generated() -> dict[Path, bytes]:
     """Every generated file with what it should hold."""
     files = {ROOT / "schemas" / "json" / path: text for path, text in export.documents().items()}
+    files[EXAMPLES] = _examples()
+    files[ROOT / "schemas" / "json" / "asyncapi.json"] = asyncapi.asyncapi_document()
     files[ROOT / "docs" / "target.md"] = TARGET.format(picture=target_picture()).encode()
     files[ROOT / "docs" / "reasons.md"] = reasons.page().encode()
     return files
 
 
+def _examples() -> bytes:
+    """The golden event of every type, one a line: what the program shows of them must not stand among the tests alone."""
+    events = {file.stem: json.loads(file.read_text("utf-8")) for file in sorted(GOLDEN.glob("*.json"))}
+    lines = (f"{json.dumps(name)}: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}" for name, event in events.items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
 def main() -> None:
     """Write them all and say how many changed."""
+    EXAMPLES.write_bytes(_examples())  # the documents are made from it
     files = generated()
     changed = [path for path, text in files.items() if not path.exists() or path.read_bytes() != text]
     export.write(ROOT / "schemas" / "json")

@@ -12,7 +12,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from outdial.doors.api import campaigncalls, campaigns, commands, dials, events, health, importing, openapi, outdials, outplans, targets
+from outdial.doors.api import (
+    asyncapi,
+    campaigncalls,
+    campaigns,
+    commands,
+    dials,
+    events,
+    health,
+    importing,
+    openapi,
+    outdials,
+    outplans,
+    targets,
+)
 from outdial.doors.api.auth import Front
 from outdial.doors.api.deps import Door, Ledger, Settings, caller_of
 from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, UNAVAILABLE, Refused, envelope
@@ -44,7 +57,7 @@ def make_app(ledger: Ledger, reader: sqlite3.Connection, settings: Settings | No
     app = Api(Door(ledger, reader, settings or Settings()))
     for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands):
         _offer(app, part.router, PREFIX)
-    for router in (health.router, openapi.router, *routers):
+    for router in (health.router, openapi.router, asyncapi.router, *routers):
         _offer(app, router, "")
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(Unavailable, _unavailable)

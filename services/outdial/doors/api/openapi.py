@@ -56,7 +56,7 @@ async def read_docs(request: Request) -> Response:
         for method, operation in operations.items()
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Outdial</title><style>{_PAGE_STYLE}</style>'
-    links = '<p>The same for programs: <a href="/openapi.json">openapi.json</a>.</p>'
+    links = '<p>The same for programs: <a href="/openapi.json">openapi.json</a>. On Kafka: <a href="/docs/messages">messages</a>.</p>'
     return HTMLResponse(f"{head}<h1>Outdial</h1>{links}<dl>{''.join(rows)}</dl></html>")
 
 

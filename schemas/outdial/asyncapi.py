@@ -1,0 +1,422 @@
+"""The topics and every message on them as AsyncAPI 3.0, made from the models. The file stands in ``schemas/json/asyncapi.json``.
+
+A payload is the published JSON Schema of its message in the dialect AsyncAPI reads without being told (draft-07): its definitions
+stand under ``components/schemas``, and a reference that says more stands in an ``allOf``.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from outdial.commands import COMMANDS
+from outdial.envelope import CONTENT_TYPE
+from outdial.events import EVENTS
+from outdial.export import documents
+from outdial.topology import (
+    HEADER_ANSWER,
+    HEADER_CONTENT_TYPE,
+    HEADER_INPUT,
+    HEADER_SEAL,
+    TOPICS,
+    Name,
+    Topic,
+    Topology,
+    config,
+    replication,
+)
+
+Json = dict[str, Any]
+BINDING: Final = "0.5.0"
+"""Version of the Kafka bindings."""
+BROKERS: Final = 3
+"""The settings shown are those of a cluster of so many brokers; with fewer there are fewer copies."""
+ABOUT: Final = """\
+Outdial is a ledger for outbound dialing: commands become events, and when a target is due one dial request is emitted.
+Write commands, read dial requests, answer with DialAnswered and DialResult: that is the whole loop.
+
+Values are JSON. Times are RFC 3339 in UTC with microseconds, durations are milliseconds. Everything is written in transactions:
+read with `isolation.level=read_committed`. The partition of a record is murmur2 of its key; a command on another partition is
+forwarded, not refused. `{answer}` on a command asks for its answer on the answers topic."""
+_MESSAGES: Final = "#/components/messages/"
+_SCHEMAS: Final = "#/components/schemas/"
+_EXAMPLES: Final = "examples.json"
+
+OUTDIAL: Final = "7b1c2d3e-4f50-4a61-9b72-8c83d94ea5f6"
+TARGET: Final = "a1b2c3d4-e5f6-4708-8192-a3b4c5d6e7f8"
+OUTPLAN: Final = "0b1a2c3d-4e5f-4061-8273-94a5b6c7d8e9"
+CAMPAIGN: Final = "ca3b4c5d-6e7f-4081-92a3-b4c5d6e7f809"
+ATTEMPT: Final = "7f34ab30-b533-553e-81d6-1b9bf4ee6037"
+COMMAND: Final = "5f0e1d2c-3b4a-4958-8776-655443322110"
+FOLLOW_UP: Final = "9d2c5a7e-0f4b-5c3d-8e1a-6b7c8d9e0f12"
+
+_TEL: Final = {"type": "tel", "target": "+15551230001"}
+_PLAN: Final = {"dial_timeout": 30_000, "try_interval": 60_000, "max_try_count_0": 3}
+_CALL: Final = {"target_id": TARGET, "attempt_id": ATTEMPT}
+_SAID: Final[Mapping[str, Json]] = {
+    "CreateOutdial": {"name": "June", "detail": "", "data": "", "plan": _PLAN},
+    "UpdateOutdial": {"name": "June and July"},
+    "SetOutdialData": {"data": '{"list": 7}'},
+    "SetOutdialCampaign": {"campaign_id": CAMPAIGN},
+    "DeleteOutdial": {},
+    "AddTarget": {"target_id": TARGET, "name": "Ann", "destination_0": _TEL},
+    "AddTargets": {"targets": [{"target_id": TARGET, "destination_0": _TEL}], "on_duplicate": "skip"},
+    "DeleteTarget": {"target_id": TARGET},
+    "ReopenTarget": {"target_id": TARGET},
+    "StartDialing": {"outplan_id": OUTPLAN},
+    "StopDialing": {},
+    "ClaimDial": {**_CALL, "worker": "my-dialer-1"},
+    "DialAnswered": _CALL,
+    "DialResult": {**_CALL, "outcome": "busy"},
+    "DeleteDial": _CALL,
+    "CreateOutplan": {"name": "gentle", "plan": _PLAN},
+    "UpdateOutplan": {"name": "gentler"},
+    "SetDialInfo": {"plan": {**_PLAN, "try_interval": 7_200_000}},
+    "DeleteOutplan": {},
+    "CreateCampaign": {"name": "Summer", "end_handle": "stop", "resources": {"outplan_id": OUTPLAN, "outdial_id": OUTDIAL}},
+    "UpdateCampaign": {"name": "Late summer"},
+    "SetCampaignResources": {"outdial_id": OUTDIAL},
+    "RunCampaign": {},
+    "StopCampaign": {},
+    "DeleteCampaign": {},
+}
+"""What an example of each public command says beside its type, its id and its stream."""
+_STREAMS: Final = {"outdial": OUTDIAL, "outplan": OUTPLAN, "campaign": CAMPAIGN}
+_DIAL_REQUEST: Final[Json] = {
+    "attempt_id": ATTEMPT,
+    "outdial_id": OUTDIAL,
+    "target_id": TARGET,
+    "campaign_id": CAMPAIGN,
+    "campaign_type": "call",
+    "customer_id": "5e4d53ed-e885-4632-80c3-2d7b5c2d54a6",
+    "outplan_id": OUTPLAN,
+    "plan_version": 2,
+    "source": {"type": "tel", "target": "+15551230000"},
+    "destination": _TEL,
+    "destination_index": 0,
+    "try_count": 1,
+    "dial_timeout": 30_000,
+    "requested_at": "2026-11-21T04:10:32.000000Z",
+    "not_after": "2026-11-21T04:11:32.000000Z",
+    "expires_at": "2026-11-21T04:22:02.000000Z",
+    "name": "Ann",
+    "detail": "",
+    "data": "",
+    "event_id": f"outdial/{OUTDIAL}/15",
+}
+_REJECTION: Final[Json] = {
+    "reason": "type_unknown",
+    "message": "type must be one of AddTarget, AddTargets, ClaimDial",
+    "at": "2026-11-21T04:10:32.000000Z",
+    "topic": "outdial.commands",
+    "partition": 3,
+    "offset": 17,
+    "original": '{"type":"AddTraget"}',
+    "original_length": 20,
+    "original_sha256": "6b52a0d537fcecb8858cefd62258b2619cb00566480f7ed18bca24b53154d949",
+}
+_ANSWERS: Final[tuple[tuple[str, Json], ...]] = (
+    (
+        "The root: it became events, and what followed from it is answered too",
+        {
+            "root_id": COMMAND,
+            "command_id": COMMAND,
+            "type": "RunCampaign",
+            "stream": CAMPAIGN,
+            "result": "events",
+            "partition": 3,
+            "last_offset": 41,
+            "awaits": [FOLLOW_UP],
+        },
+    ),
+    (
+        "What followed: refused, and so the root is",
+        {
+            "root_id": COMMAND,
+            "command_id": FOLLOW_UP,
+            "type": "StartDialing",
+            "stream": OUTDIAL,
+            "result": "rejected",
+            "reason": "plan_missing",
+            "message": "the outdial has no plan",
+            "partition": 7,
+            "last_offset": -1,
+        },
+    ),
+)
+_POSITION_NOTED: Final[Json] = {
+    "title": "PositionNoted",
+    "description": "Not an event, and without a key: skip it. The ledger notes how far it has read where no event says so.",
+    "type": "object",
+    "properties": {
+        "type": {"const": "PositionNoted", "description": "Which message this is."},
+        "partition": {"type": "integer", "minimum": 0, "description": "The commands partition."},
+        "next": {"type": "integer", "minimum": 0, "description": "The next offset to read of it."},
+        "at": {"type": "integer", "description": "When, milliseconds since 1970-01-01 UTC."},
+    },
+    "required": ["type", "partition", "next", "at"],
+}
+
+
+def asyncapi_document(topology: Topology | None = None) -> bytes:
+    """The document for an installation (default: the usual names and partitions), indented, with a newline at the end."""
+    return _document(topology or Topology())
+
+
+@lru_cache(maxsize=2)
+def _document(topology: Topology) -> bytes:
+    schemas = _Schemas()
+    messages = {**_commands(schemas), **_events(schemas), **_outgoing(schemas, topology)}
+    on: dict[Name, list[str]] = {
+        "commands": [name for name in messages if name.startswith("commands.")],
+        "events": [name for name in messages if name.startswith("events.")],
+        "dial-requests": ["DialRequest"],
+        "rejections": ["Rejection"],
+        "answers": ["Answer"],
+    }
+    made = {
+        "asyncapi": "3.0.0",
+        "id": "urn:outdial",
+        "info": {
+            "title": "Outdial on Kafka",
+            "version": version("outdial"),
+            "description": ABOUT.format(answer=HEADER_ANSWER),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "kafka": {
+                "host": "{bootstrap}",
+                "protocol": "kafka",
+                "description": "The Kafka cluster of the installation.",
+                "variables": {"bootstrap": {"default": "localhost:9092", "description": "host:port of a broker."}},
+            }
+        },
+        "channels": {topic.name: _channel(topic, topology, on[topic.name]) for topic in TOPICS},
+        "operations": _operations(topology, on),
+        "components": {"messages": messages, "schemas": dict(sorted(schemas.found.items()))},
+    }
+    return json.dumps(made, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def examples() -> Mapping[str, Json]:
+    """An event of every type, as on the wire."""
+    found: dict[str, Json] = json.loads(Path(__file__).with_name(_EXAMPLES).read_text("utf-8"))
+    return found
+
+
+def command_examples() -> dict[str, Json]:
+    """A command of every public type, as on the wire."""
+    return {
+        name: {"type": name, "id": COMMAND, model.stream_field: _STREAMS[model.kind], **_SAID[name]}
+        for name, model in COMMANDS.items()
+        if not model.internal
+    }
+
+
+class _Schemas:
+    """The published schemas, moved into ``components/schemas`` in the dialect of AsyncAPI."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Json] = {}
+        self._documents = documents()
+
+    def take(self, path: str, room: str) -> Json:
+        """The schema of a message by its path below ``schemas/json``; its definitions are kept under ``room``."""
+        schema: Json = json.loads(self._documents[path])
+        for name, definition in schema.pop("$defs", {}).items():
+            self.found[f"{room}.{name}"] = _as_draft_07(definition, room)
+        del schema["$schema"], schema["$id"]
+        return {name: _as_draft_07(part, room) for name, part in schema.items()}
+
+
+def _as_draft_07(node: Any, room: str) -> Any:
+    match node:
+        case {"$ref": str(reference), **beside}:
+            moved = {"$ref": f"{_SCHEMAS}{room}.{reference.removeprefix('#/$defs/')}"}
+            return {"allOf": [moved], **beside} if beside else moved
+        case dict():
+            return {key: _as_draft_07(value, room) for key, value in node.items()}
+        case list():
+            return [_as_draft_07(value, room) for value in node]
+        case _:
+            return node
+
+
+def _commands(schemas: _Schemas) -> dict[str, Json]:
+    headers = _headers(
+        {
+            HEADER_ANSWER: (
+                {"type": "string", "format": "uuid"},
+                "The id of the command. With it, what became of the command is written to the answers topic.",
+            ),
+            HEADER_SEAL: ({"type": "string"}, "Only the ledger can make it: this is a command of its own to another stream."),
+        }
+    )
+    return {
+        f"commands.{name}": _message(
+            name,
+            schemas.take(f"commands/{name}.json", "commands"),
+            f"The id of its {COMMANDS[name].kind}.",
+            [(None, {HEADER_ANSWER: example["id"]}, example)],
+            headers=headers,
+            correlation=(f"$message.header#/{HEADER_ANSWER}", "The answer names it as its `root_id`."),
+        )
+        for name, example in command_examples().items()
+    }
+
+
+def _events(schemas: _Schemas) -> dict[str, Json]:
+    position = ({"type": "string", "pattern": "^[0-9]+$"}, "The next offset to read of the commands partition of the same number.")
+    headers = _headers({HEADER_CONTENT_TYPE: ({"const": CONTENT_TYPE}, "A CloudEvents object in structured mode."), HEADER_INPUT: position})
+    known = examples()
+    found = {
+        f"events.{name}": _message(
+            name,
+            schemas.take(f"events/{name}.json", "events"),
+            f"The id of its {model.kind}.",
+            [(None, {HEADER_CONTENT_TYPE: CONTENT_TYPE, HEADER_INPUT: "42"}, known[name])],
+            headers=headers,
+            content_type=CONTENT_TYPE,
+            correlation=("$message.payload#/causationid", "The command that caused it."),
+        )
+        for name, model in EVENTS.items()
+    }
+    noted = {"type": "PositionNoted", "partition": 3, "next": 42, "at": 1_795_234_232_000}
+    found["events.PositionNoted"] = _message(
+        "PositionNoted", dict(_POSITION_NOTED), None, [(None, {HEADER_INPUT: "42"}, noted)], headers=_headers({HEADER_INPUT: position})
+    )
+    return found
+
+
+def _outgoing(schemas: _Schemas, topology: Topology) -> dict[str, Json]:
+    rejection = {**_REJECTION, "topic": topology.commands}
+    return {
+        "DialRequest": _message(
+            "DialRequest",
+            schemas.take("dial-request.json", "requests"),
+            "The id of the target.",
+            [(None, {}, _DIAL_REQUEST)],
+            correlation=("$message.payload#/attempt_id", "DialAnswered and DialResult name it."),
+        ),
+        "Rejection": _message(
+            "Rejection",
+            schemas.take("rejection.json", "requests"),
+            "The key the refused command came with; it may have had none.",
+            [(None, {}, rejection)],
+        ),
+        "Answer": _message(
+            "Answer",
+            schemas.take("answer-record.json", "requests"),
+            "The `root_id`. The partition is not computed from it: it is the one the command was decided in.",
+            [(told, {}, example) for told, example in _ANSWERS],
+            correlation=("$message.payload#/root_id", "The header `answer` of the command whose sender waits."),
+        ),
+    }
+
+
+def _message(
+    name: str,
+    payload: Json,
+    key: str | None,
+    shown: Iterable[tuple[str | None, Json, Json]],
+    *,
+    headers: Json | None = None,
+    content_type: str = "application/json",
+    correlation: tuple[str, str] | None = None,
+) -> Json:
+    """A message; ``shown`` are its examples: what each shows, headers, payload."""
+    made: Json = {"name": name, "title": name, "summary": _sentence(payload["description"]), "contentType": content_type}
+    if headers is not None:
+        made["headers"] = headers
+    made["payload"] = payload
+    if correlation is not None:
+        made["correlationId"] = {"location": correlation[0], "description": correlation[1]}
+    kafka: Json = {"bindingVersion": BINDING}
+    if key is not None:
+        kafka["key"] = {"type": "string", "format": "uuid", "description": key}
+    made["bindings"] = {"kafka": kafka}
+    made["examples"] = [_example(*one) for one in shown]
+    return made
+
+
+def _example(told: str | None, headers: Json, payload: Json) -> Json:
+    made: Json = {} if told is None else {"summary": told}
+    return {**made, **({"headers": headers} if headers else {}), "payload": payload}
+
+
+def _headers(fields: Mapping[str, tuple[Json, str]]) -> Json:
+    return {"type": "object", "properties": {name: {**schema, "description": text} for name, (schema, text) in fields.items()}}
+
+
+def _sentence(text: str) -> str:
+    """The first paragraph, on one line."""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def _channel(topic: Topic, topology: Topology, messages: list[str]) -> Json:
+    settings = config(topic, BROKERS)
+    return {
+        "address": topology.topic(topic.name),
+        "title": topic.name,
+        "description": f"Key: {topic.key}. Value: {topic.value}.",
+        "messages": {name: {"$ref": _MESSAGES + name} for name in messages},
+        "bindings": {
+            "kafka": {
+                "topic": topology.topic(topic.name),
+                "partitions": topology.partitions,
+                "replicas": replication(BROKERS),
+                "topicConfiguration": {
+                    "cleanup.policy": settings["cleanup.policy"].split(","),
+                    **{name: int(settings[name]) for name in ("retention.ms", "max.message.bytes", "min.insync.replicas")},
+                    "message.timestamp.type": settings["message.timestamp.type"],
+                },
+                "bindingVersion": BINDING,
+            }
+        },
+    }
+
+
+def _operations(topology: Topology, on: Mapping[Name, list[str]]) -> Json:
+    words = [f"commands.{name}" for name in ("ClaimDial", "DialAnswered", "DialResult")]
+    return {
+        "sendCommand": _operation("send", "commands", "The API, or a producer of yours, asks for something.", on["commands"], reply=True),
+        "decideCommands": _operation(
+            "receive", "commands", "A ledger decides the commands of its partitions.", on["commands"], topology.ledger_group
+        ),
+        "appendEvents": _operation("send", "events", "The ledger appends what happened.", on["events"]),
+        "followEvents": _operation(
+            "receive",
+            "events",
+            "Whoever keeps views reads every event, and skips records without a key. No group: every reader reads all.",
+            on["events"],
+        ),
+        "requestDials": _operation("send", "dial-requests", "The ledger asks for a call, once.", on["dial-requests"]),
+        "placeCalls": _operation(
+            "receive", "dial-requests", "A dial worker places the call, if it is not too late.", on["dial-requests"], topology.worker_group
+        ),
+        "tellOfCalls": _operation("send", "commands", "A dial worker claims a call, and says what became of it.", words),
+        "rejectCommands": _operation("send", "rejections", "The ledger refuses a command and shows what came.", on["rejections"]),
+        "answerCommands": _operation(
+            "send", "answers", "The ledger says what became of a command with the header `answer`.", on["answers"]
+        ),
+        "awaitAnswers": _operation(
+            "receive", "answers", "Whoever sent a command with the header `answer` waits for what became of it. No group.", on["answers"]
+        ),
+    }
+
+
+def _operation(action: str, channel: str, summary: str, messages: list[str], group: str | None = None, *, reply: bool = False) -> Json:
+    made: Json = {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in messages],
+    }
+    if reply:
+        made["reply"] = {"channel": {"$ref": "#/channels/answers"}, "messages": [{"$ref": "#/channels/answers/messages/Answer"}]}
+    if group is not None:
+        made["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": [group]}, "bindingVersion": BINDING}}
+    return made

@@ -1,0 +1,85 @@
+"""The topics, described: ``/asyncapi.json`` (AsyncAPI 3.0) and a page to read it by, with nothing from another host."""
+
+import asyncio
+import json
+from functools import lru_cache
+from html import escape
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from outdial.asyncapi import asyncapi_document
+from outdial.topology import Topology
+
+router = APIRouter(tags=["health"])
+_STYLE: Final = (
+    "body{font:15px/1.5 system-ui;max-width:60em;margin:2em auto;padding:0 1em}"
+    "code,summary{font-weight:600}pre{overflow-x:auto;padding:.6em;border:1px solid;border-radius:.3em}"
+    "summary{cursor:pointer}td,th{text-align:left;vertical-align:top;padding:.15em 1.2em .15em 0}"
+)
+
+
+@router.get("/asyncapi.json")
+async def describe_topics(request: Request) -> Response:
+    """The topics and every message on them as AsyncAPI 3.0."""
+    return Response(await asyncio.to_thread(asyncapi_document, _topology(request)), media_type="application/json")
+
+
+@router.get("/docs/messages")
+async def read_messages(request: Request) -> Response:
+    """The topics and every message on them as a page."""
+    return HTMLResponse(await asyncio.to_thread(_page, _topology(request)))
+
+
+def _topology(request: Request) -> Topology:
+    """That of the installation, where whoever put it together set ``app.state.topology``."""
+    found: Topology | None = getattr(request.app.state, "topology", None)
+    return found or Topology()
+
+
+@lru_cache(maxsize=1)
+def _page(topology: Topology) -> str:
+    document = json.loads(asyncapi_document(topology))
+    messages = document["components"]["messages"]
+    sections = [
+        _section(channel, [messages[name] for name in channel["messages"]], _who(document["operations"], name))
+        for name, channel in document["channels"].items()
+    ]
+    about = "".join(f"<p>{escape(text)}</p>" for text in document["info"]["description"].split("\n\n"))
+    links = '<p>The same for programs: <a href="/asyncapi.json">asyncapi.json</a>. The routes: <a href="/docs">docs</a>.</p>'
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Outdial: messages</title><style>{_STYLE}</style>'
+    return f"{head}<h1>Messages</h1>{about}{links}{''.join(sections)}</html>"
+
+
+def _who(operations: dict[str, Any], channel: str) -> list[str]:
+    return [operation["summary"] for operation in operations.values() if operation["channel"]["$ref"] == f"#/channels/{channel}"]
+
+
+def _section(channel: dict[str, Any], messages: list[dict[str, Any]], who: list[str]) -> str:
+    kafka = channel["bindings"]["kafka"]
+    settings = {"partitions": kafka["partitions"], **kafka["topicConfiguration"]}
+    shown = "; ".join(f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in settings.items())
+    roles = "".join(f"<li>{escape(text)}</li>" for text in who)
+    head = f"<h2><code>{escape(channel['address'])}</code></h2><p>{escape(channel['description'])} {escape(shown)}.</p><ul>{roles}</ul>"
+    return head + "".join(_message(message) for message in messages)
+
+
+def _message(message: dict[str, Any]) -> str:
+    """One message: what it is, its headers and fields, and examples."""
+    headers = message.get("headers", {}).get("properties", {})
+    required = message["payload"].get("required", [])
+    rows = [_row(f"header {name}", field, "") for name, field in headers.items()]
+    rows += [_row(name, field, "required" if name in required else "") for name, field in message["payload"]["properties"].items()]
+    examples = "".join(
+        f"<pre>{escape(json.dumps(example['payload'], indent=2, ensure_ascii=False))}</pre>" for example in message["examples"]
+    )
+    return (
+        f"<details><summary>{escape(message['title'])}</summary><p>{escape(message['summary'])}</p>"
+        f"<table>{''.join(rows)}</table>{examples}</details>"
+    )
+
+
+def _row(name: str, field: dict[str, Any], mark: str) -> str:
+    return f"<tr><td><code>{escape(name)}</code></td><td>{escape(field.get('description', ''))}</td><td>{mark}</td></tr>"
