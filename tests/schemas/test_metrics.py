@@ -58,7 +58,8 @@ def test_a_histogram_counts_a_duration_into_every_bucket_that_holds_it() -> None
 
 
 def test_a_gauge_is_read_when_it_is_asked_for() -> None:
-    meters, values = Meters(), {("3",): 41.0}
+    values: dict[tuple[str, ...], float] = {("3",): 41.0}
+    meters = Meters()
     meters.read("outdial_log_position", lambda: values)
     values["3",] = 42.5
     values["10",] = 7
