@@ -40,7 +40,7 @@ TABLE = {
     "views": allowed("schemas", "aiosqlite"),
     "embedded": allowed("dialing schemas views", "aiosqlite"),
     "kafka": allowed("dialing schemas views", "aiosqlite aiokafka"),
-    "worker": allowed("schemas", "faust"),
+    "worker": allowed("schemas", "faust aiokafka httpx"),
     "client": allowed("schemas", "httpx aiokafka"),
     "doors": allowed(
         "schemas views client",

@@ -11,11 +11,13 @@ import pytest
 from outdial.address import Address
 from outdial.commands import ClaimDial, Command, DialAnswered, DialResult
 from outdial.ids import derived
+from outdial.position import Position
 from outdial.requests import Answer, DialRequest, Unavailable
 from outdial.worker.carriers.simulated import DEFAULT_HABITS, Habits, SimulatedCarrier, Span, plan_call
 
 SECOND = 1_000_000
 BEGIN = 1_700_000_000 * SECOND
+START = Position((0,))
 OUTDIAL = "10000000-0000-4000-8000-000000000000"
 CUSTOMER = "20000000-0000-4000-8000-000000000000"
 
@@ -68,13 +70,16 @@ class Ledger:
             await asyncio.sleep(0)
         self.time = max(self.time, instant)
 
-    def after(self, position: int, limit: int) -> list[tuple[int, DialRequest]]:
-        return list(enumerate(self.requests, 1))[position : position + limit]
+    def after(self, position: Position, limit: int) -> tuple[list[DialRequest], Position]:
+        [mark] = position.marks
+        found = self.requests[mark : mark + limit]
+        return found, Position((mark + len(found),))
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  as the runtime has it
-        if len(self.requests) <= position:
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  as the runtime has it
+        newest = Position((len(self.requests),))
+        if not newest.beyond(position):
             await self.done.wait()
-        return len(self.requests)
+        return newest
 
     async def submit(self, commands: Sequence[Command]) -> list[Answer]:
         task = asyncio.current_task()
@@ -110,7 +115,7 @@ class Ledger:
 async def work(ledger: Ledger, *, seed: int = 7, worker: str = "w1", words: int | None = None) -> SimulatedCarrier:
     """Let a carrier work until every request has its result (or ``words`` results were told)."""
     carrier = SimulatedCarrier(
-        seed=seed, worker=worker, requests=ledger.after, wait_beyond=ledger.wait_beyond, submit=ledger.submit, clock=ledger
+        seed=seed, worker=worker, requests=ledger.after, wait_beyond=ledger.wait_beyond, submit=ledger.submit, clock=ledger, after=START
     )
     task = asyncio.create_task(carrier.run())
     wanted = len(ledger.requests) if words is None else words
@@ -260,7 +265,7 @@ async def test_thousands_of_open_calls_need_no_task_each() -> None:
     ledger = Ledger([request(number) for number in range(5_000)])
     most = 0
     carrier = SimulatedCarrier(
-        seed=1, worker="w", requests=ledger.after, wait_beyond=ledger.wait_beyond, submit=ledger.submit, clock=ledger
+        seed=1, worker="w", requests=ledger.after, wait_beyond=ledger.wait_beyond, submit=ledger.submit, clock=ledger, after=START
     )
     task = asyncio.create_task(carrier.run())
     while len(ledger.results) < 5_000 and not task.done():

@@ -19,6 +19,7 @@ from typing import Final, Literal, Protocol
 
 from outdial.commands import ClaimDial, Command, DialAnswered, DialResult, Outcome
 from outdial.ids import derived
+from outdial.position import Position
 from outdial.requests import Answer, DialRequest, Unavailable
 from outdial.scalars import MILLISECOND_US, SECOND_US
 
@@ -133,7 +134,8 @@ class SimulatedCarrier:
     Args:
         seed: of all outcomes and durations.
         worker: the id claims are made with; a new one for every start of a process.
-        requests: ``(after, limit)`` -> requests at log positions above ``after``, oldest first.
+        requests: ``(after, limit)`` -> requests after a log position, oldest first, and the position reached with them.
+            Fewer than ``limit``: there are no others yet.
         wait_beyond: ``(position, timeout in seconds)`` -> the newest log position, once it is beyond or time is over.
         submit: sends commands; the answers come in their order. May raise ``Unavailable``: it is asked again.
         clock: the ledger's time.
@@ -145,12 +147,12 @@ class SimulatedCarrier:
         *,
         seed: int,
         worker: str,
-        requests: Callable[[int, int], list[tuple[int, DialRequest]]],
-        wait_beyond: Callable[[int, float], Awaitable[int]],
+        requests: Callable[[Position, int], tuple[Sequence[DialRequest], Position]],
+        wait_beyond: Callable[[Position, float], Awaitable[Position]],
         submit: Callable[[Sequence[Command]], Awaitable[Sequence[Answer]]],
         clock: Clock,
+        after: Position,
         habits: Habits = DEFAULT_HABITS,
-        after: int = 0,
     ) -> None:
         self._seed = seed
         self._worker = worker
@@ -191,12 +193,10 @@ class SimulatedCarrier:
         """Keep `_fresh` filled with what the log asks for."""
         after = seen = self._after
         while True:
-            page = self._requests(after, PAGE)
-            self._fresh.extend(request for _, request in page if request.expires_at > self._started_at)
+            page, after = self._requests(after, PAGE)
+            self._fresh.extend(request for request in page if request.expires_at > self._started_at)
             if self._fresh:
                 self._news.set()
-            if page:
-                after = page[-1][0]
             if len(page) == PAGE:
                 self._room.clear()
                 if len(self._fresh) >= PAGE:
@@ -204,7 +204,7 @@ class SimulatedCarrier:
                 else:
                     await asyncio.sleep(0)
             else:
-                seen = await self._wait_beyond(max(after, seen), WAIT_S)
+                seen = await self._wait_beyond(after.merged(seen), WAIT_S)
                 await asyncio.sleep(0)  # a log that is closing no longer waits
 
     async def _place_and_tell(self) -> None:
