@@ -323,13 +323,17 @@ class Cluster:
 
         return self._any(read)
 
+    def speaking(self) -> str:
+        """The address of a node that answers. Silent: none does."""
+        return self._any(lambda address: (metadata(address, []), address)[1])
+
     def create_topic(self, topic: str, partitions: int, config: Mapping[str, str] | None = None) -> None:
         """Make a topic on as many brokers as there are, and wait for its leaders. OSError: refused."""
-        create_topics(self._speaking(), {topic: config or {}}, partitions)
+        create_topics(self.speaking(), {topic: config or {}}, partitions)
 
     def delete_topics(self, topics: Sequence[str]) -> None:
         """Remove topics; those that are not there are passed over."""
-        delete_topics(self._speaking(), topics)
+        delete_topics(self.speaking(), topics)
 
     def _format(self, node: Node) -> None:
         """Give a node its settings, and storage if it has none."""
@@ -393,10 +397,6 @@ class Cluster:
                     failed = error
         raise wire.Silent("no broker gave an answer") from failed
 
-    def _speaking(self) -> str:
-        """The address of a node that answers."""
-        return self._any(lambda address: (metadata(address, []), address)[1])
-
     def _coordinator(self, key: str, kind: int, seconds: float) -> int:
         body = wire.text(key) + bytes([kind])
 
@@ -435,10 +435,10 @@ class Cluster:
         return None
 
 
-def metadata(address: str, topics: Sequence[str] | None) -> tuple[int, list[tuple[int, int, int, int]]]:
+def metadata(address: str, topics: Sequence[str] | None, seconds: float = wire.SECONDS) -> tuple[int, list[tuple[int, int, int, int]]]:
     """How many brokers a broker knows of; and of topics (None: all) every partition: number, leader (-1: none), copies, copies in sync."""
     wanted = struct.pack(">i", -1) if topics is None else wire.array([wire.text(topic) for topic in topics])
-    answer = wire.ask(address, wire.METADATA, 1, wanted)
+    answer = wire.ask(address, wire.METADATA, 1, wanted, seconds=seconds)
     brokers = answer.number("i")
     for _ in range(brokers):
         answer.number("i")

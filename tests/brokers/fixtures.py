@@ -18,6 +18,8 @@ import pytest
 
 from brokers import libs
 from brokers.cluster import CLUSTER_ID, Cluster, create_topics, delete_topics, free_ports, metadata, settings
+from brokers.proxy import Proxy
+from brokers.wire import Silent
 from outdial.topology import TOPICS, Topology, config
 
 DOCKER_READY = "Kafka Server started"
@@ -133,21 +135,51 @@ def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
     yield cluster.bootstrap
 
 
-@pytest.fixture
-def make_topology(kafka_bootstrap: str) -> Iterator[MakeTopology]:
-    """Make topics under a prefix nobody has used: `make_topology(partitions=4)`. They are deleted after the test."""
-    made: list[Topology] = []
-    address = kafka_bootstrap.partition(",")[0]
+@pytest.fixture(scope="session")
+def _three(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    yield from started(request.config.stash[ASKED], 3, tmp_path_factory.mktemp("kafka-3"))
 
-    def make(partitions: int = 4) -> Topology:
+
+@pytest.fixture
+def three_brokers(_three: Cluster) -> Cluster:
+    """Three brokers to be killed and paused; whatever the test before has done to them, all of them serve."""
+    _three.heal()
+    return _three
+
+
+@pytest.fixture
+def proxy(kafka_cluster: Cluster) -> Iterator[Proxy]:
+    """A proxy before `kafka_cluster`, whose rules hold for one test."""
+    with Proxy(kafka_cluster) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def make_topology(request: pytest.FixtureRequest) -> Iterator[MakeTopology]:
+    """Make topics under a prefix nobody has used: `make_topology(partitions=4, on=cluster)`. They are deleted after the test.
+
+    Without `on` they are made on the broker of `kafka_bootstrap`.
+    """
+    made: list[tuple[Topology, Cluster | None]] = []
+
+    def address(cluster: Cluster | None) -> str:
+        if cluster is not None:
+            return cluster.speaking()
+        bootstrap: str = request.getfixturevalue("kafka_bootstrap")
+        return bootstrap.partition(",")[0]
+
+    def make(partitions: int = 4, on: Cluster | None = None) -> Topology:
         topology = Topology(f"test-{uuid.uuid4().hex[:12]}", partitions)
-        made.append(topology)
-        brokers, _ = metadata(address, [])
-        create_topics(address, {topology.topic(topic.name): config(topic, brokers) for topic in TOPICS}, partitions)
+        made.append((topology, on))
+        brokers, _ = metadata(address(on), [])
+        create_topics(address(on), {topology.topic(topic.name): config(topic, brokers) for topic in TOPICS}, partitions)
         return topology
 
     yield make
-    delete_topics(address, [topology.topic(topic.name) for topology in made for topic in TOPICS])
+    for topology, cluster in made:
+        # What is left on brokers that a test has ended goes with their folder.
+        with contextlib.suppress(*(() if cluster is None else (OSError, Silent))):
+            delete_topics(address(cluster), [topology.topic(topic.name) for topic in TOPICS])
 
 
 @pytest.fixture

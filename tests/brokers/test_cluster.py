@@ -1,10 +1,21 @@
 """The brokers of the tests are brokers."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from brokers.cluster import metadata
+from brokers import libs, wire
+from brokers.cluster import Cluster, free, metadata
+from brokers.fixtures import MakeTopology
+from brokers.proxy import Proxy
+from messages import ROOT
 from outdial.topology import TOPICS, Topology
 
 
@@ -29,3 +40,94 @@ def test_a_fresh_prefix_has_every_topic(kafka_bootstrap: str, topology: Topology
     _, partitions = metadata(kafka_bootstrap.partition(",")[0], [topology.topic(topic.name) for topic in TOPICS])
 
     assert len(partitions) == len(TOPICS) * topology.partitions
+
+
+async def test_a_killed_leader_of_three_is_survived(three_brokers: Cluster, make_topology: MakeTopology) -> None:
+    topology = make_topology(1, on=three_brokers)
+    name = topology.transactional_id(0)
+    leader = three_brokers.leader(topology.events, 0)
+    async with AIOKafkaProducer(bootstrap_servers=three_brokers.bootstrap, transactional_id=name) as producer:
+        async with producer.transaction():
+            await producer.send(topology.events, b"before", partition=0)
+        three_brokers.kill(leader)
+        async with asyncio.timeout(60), producer.transaction():
+            await producer.send(topology.events, b"after", partition=0)
+
+    assert leader not in {
+        three_brokers.leader(topology.events, 0),
+        three_brokers.transaction_coordinator(name),
+        three_brokers.group_coordinator(topology.ledger_group),
+        three_brokers.controller(),
+    }
+    await asyncio.to_thread(three_brokers.heal)
+    assert len(three_brokers.pids) == 3
+    assert f"transactionalId {name}" in "".join(node.log for node in three_brokers.nodes)
+
+
+async def test_a_paused_broker_says_nothing_until_it_is_resumed(three_brokers: Cluster) -> None:
+    controller = await asyncio.to_thread(three_brokers.controller)
+    three_brokers.pause(controller)
+    with pytest.raises(TimeoutError):
+        metadata(three_brokers.node(controller).address, [], seconds=0.5)
+
+    three_brokers.resume(controller)
+
+    await asyncio.to_thread(three_brokers.wait_ready)
+    assert metadata(three_brokers.node(controller).address, [])[0] == 3
+
+
+async def test_clients_of_three_brokers_stay_behind_the_proxy(three_brokers: Cluster, make_topology: MakeTopology) -> None:
+    topology = make_topology(3, on=three_brokers)
+    with Proxy(three_brokers) as proxy:
+        async with AIOKafkaProducer(bootstrap_servers=proxy.bootstrap) as producer:
+            for partition in range(topology.partitions):
+                await producer.send_and_wait(topology.events, b"x", partition=partition)
+
+    assert {seen.node for seen in proxy.of(wire.PRODUCE)} == {1, 2, 3}
+
+
+def test_brokers_end_with_the_tests_that_are_killed(kafka_cluster: Cluster, tmp_path: Path) -> None:
+    program = f"""
+import os, signal, pathlib
+from brokers.cluster import Cluster
+cluster = Cluster(1, pathlib.Path({str(tmp_path)!r}), version={kafka_cluster.version!r}, kept=pathlib.Path({str(kafka_cluster.kept)!r}))
+cluster.start()
+print(cluster.node(1).ports.client, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ran = subprocess.run(  # noqa: S603  this Python
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert ran.returncode == -signal.SIGKILL, ran.stderr
+    deadline = time.monotonic() + 20
+    while not free(int(ran.stdout)):
+        assert time.monotonic() < deadline, f"the broker outlived its test at port {ran.stdout}"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("", "1 skipped"), ("1", "1 error")])
+def test_without_docker_and_java_a_test_is_skipped_with_the_reason_or_fails_where_kafka_is_required(
+    tmp_path: Path, required: str, outcome: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OUTDIAL_")}
+    environment |= {"PATH": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/none", "OUTDIAL_REQUIRE_KAFKA": required}
+    named = f"{Path(__file__).relative_to(ROOT)}::{test_a_fresh_prefix_has_every_topic.__name__}"
+
+    ran = subprocess.run(  # noqa: S603  this Python
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", named],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert outcome in ran.stdout
+    assert f"no Kafka for this test: no Java here: install Java {libs.JAVA}" in ran.stdout
