@@ -14,6 +14,7 @@ from outdial.compose import tune
 from outdial.embedded.runtime import Embedded
 from outdial.ids import derived
 from outdial.plan import Plan
+from outdial.position import Position
 from outdial.views import calls
 
 TARGETS = 2_000
@@ -35,14 +36,13 @@ async def in_process(folder: Path) -> float:
             await runtime.submit(
                 [AddTargets(id=derived(outdial_id, f"add{part}"), customer_id=CUSTOMER, outdial_id=outdial_id, targets=targets)]
             )
-        done = after = 0
+        done, after = 0, Position.beginning(1)
         began = time.process_time()
         while done < CYCLES:
-            rows = calls.requests_after(runtime.reader, CUSTOMER, after, BATCH)
+            rows, after, _ = calls.requests_after(runtime.reader, CUSTOMER, after, BATCH)
             if not rows:
                 await runtime.wait_beyond(runtime.position, 1.0)
                 continue
-            after = int(rows[-1]["position"])
             await runtime.submit(
                 [
                     DialResult(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from outdial.doors.cli.actions import Beside, Progress, ServeOptions, Verified
     from outdial.embedded.errors import StoreError
     from outdial.embedded.runtime import Embedded
+    from outdial.position import Position
 
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep the others from running. The writer's thread asks for its turn once a statement."""
@@ -60,7 +61,7 @@ class Composed:
         if interrupted:
             raise KeyboardInterrupt
 
-    def views_rebuild(self, data: Path, progress: "Progress") -> int:
+    def views_rebuild(self, data: Path, progress: "Progress") -> "Position":
         """Build all views again from position 0."""
         from outdial.embedded.errors import StoreError
         from outdial.embedded.rebuild import rebuild
@@ -204,7 +205,7 @@ async def _open(options: "ServeOptions") -> "Embedded":
     try:
         if (options.data / DATABASE).exists():
             with closing(open_reader(options.data)) as reader:
-                last = last_time(reader)
+                last = last_time(reader, 1)
         if options.speed == 1 and last > time.time_ns() // 1_000 + LOG_AHEAD_US:
             ahead = (last - time.time_ns() // 1_000) // 60_000_000
             raise Refused(
@@ -353,13 +354,14 @@ async def _carrier(options: "ServeOptions", runtime: "Embedded") -> None:
     """Place every dial request with the simulated carrier."""
     from uuid import uuid4
 
+    from outdial.position import Position
     from outdial.requests import DialRequest
     from outdial.views import calls
     from outdial.worker.carriers.simulated import SimulatedCarrier
 
-    def requests(after: int, limit: int) -> list[tuple[int, DialRequest]]:
-        rows = calls.requests_after(runtime.reader, None, after, limit)
-        return [(int(row["position"]), DialRequest.model_validate(row)) for row in rows]
+    def requests(after: Position, limit: int) -> tuple[list[DialRequest], Position]:
+        found = calls.requests_after(runtime.reader, None, after, limit)
+        return [DialRequest.model_validate(row) for row in found.rows], found.reached
 
     carrier = SimulatedCarrier(
         requests=requests,
@@ -367,6 +369,7 @@ async def _carrier(options: "ServeOptions", runtime: "Embedded") -> None:
         submit=runtime.submit,
         clock=runtime,
         worker=f"simulated-{uuid4()}",
+        after=Position.beginning(runtime.position.partitions),
         seed=options.seed,
     )
     await carrier.run()

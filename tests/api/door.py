@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from outdial.commands import Command, UpdateOutplan
 from outdial.embedded.runtime import Embedded
+from outdial.position import Position
 from outdial.requests import Answer
 
 START = 1_795_238_000_000_000
@@ -158,7 +159,7 @@ class Broken:
     """A ledger that answers every command with an error of the test's choice."""
 
     error: Exception
-    position: int = 0
+    position: Position = field(default_factory=lambda: Position((0,)))
 
     def now(self) -> int:
         return START
@@ -166,5 +167,8 @@ class Broken:
     async def submit(self, commands: Sequence[Command]) -> list[Answer]:
         raise self.error
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109
         return position
+
+    async def caught_up(self) -> None:
+        return

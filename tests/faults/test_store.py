@@ -22,12 +22,14 @@ from outdial.embedded.log import DATABASE
 from outdial.embedded.rebuild import rebuild, verify
 from outdial.embedded.runtime import Embedded
 from outdial.plan import Plan
+from outdial.position import Position
 from outdial.requests import Unavailable
 from outdial.views import history, outdials, targets
 from runtimes.contract import PATIENCE_S, PEOPLE, crowd, new, people, person, types_of
 from runtimes.script import CUSTOMER, Clock, Step, named, play, script
 
 KEY = "the key of these tests"
+BEGINNING = Position((0,))
 
 
 @asynccontextmanager
@@ -180,7 +182,7 @@ async def test_a_file_that_is_no_database_is_refused_or_begun_anew(tmp_path: Pat
     (data / DATABASE).write_bytes(content)
     if not content:
         async with opened(data) as runtime:
-            assert runtime.position == 0
+            assert runtime.position == BEGINNING
         return
     why = await refused(data)
     assert why.reason == "database_corrupt"
@@ -210,7 +212,7 @@ async def test_a_truncated_database_is_refused(played: Path, part: float) -> Non
 async def test_wherever_a_page_is_zeroed_no_event_is_lost_in_silence(played: Path, tmp_path: Path) -> None:
     content = (played / DATABASE).read_bytes()
     with closing(sqlite3.connect(f"file:{played / DATABASE}?mode=ro", uri=True)) as db:
-        log = history.page(db, 0, 1_000_000)
+        log = history.page(db, BEGINNING, 1_000_000)
         [page_size] = db.execute("PRAGMA page_size").fetchone()
     fates = Counter[str]()
     for start in range(0, len(content), page_size * 3):
@@ -222,8 +224,8 @@ async def test_wherever_a_page_is_zeroed_no_event_is_lost_in_silence(played: Pat
         except StoreError as why:
             fates[why.reason] += 1
         else:
-            fates["whole"] += history.page(runtime.reader, 0, 1_000_000) == log
-            fates["other"] += history.page(runtime.reader, 0, 1_000_000) != log
+            fates["whole"] += history.page(runtime.reader, BEGINNING, 1_000_000) == log
+            fates["other"] += history.page(runtime.reader, BEGINNING, 1_000_000) != log
             await runtime.close()
         shutil.rmtree(data)
     assert fates.keys() - {"other"} == {"database_corrupt", "whole"}
@@ -275,7 +277,7 @@ async def test_views_behind_the_log_catch_up_at_the_start(played: Path, tmp_path
 async def test_views_ahead_of_the_log_are_built_anew(played: Path) -> None:
     changed(played, "DELETE FROM log WHERE position > 100")
     async with opened(played) as runtime:
-        assert runtime.position == 100
+        assert runtime.position == Position((100,))
         answer, *_ = await runtime.submit([new(CreateOutdial(outdial_id=named("after the loss")), "after the loss")])
         assert answer.position != "100"
     live, rebuilt = await _digests(played)
@@ -395,7 +397,9 @@ async def test_a_full_disk_refuses_writes_reads_on_and_takes_writes_again_by_its
         live, rebuilt = await _digests(data)
     assert live == rebuilt
     async with opened(data) as runtime:
-        causes = {event for _, body in history.page(runtime.reader, 0, 1_000_000) for event in [body.partition('"causationid":"')[2][:36]]}
+        causes = {
+            event for _, body in history.page(runtime.reader, BEGINNING, 1_000_000) for event in [body.partition('"causationid":"')[2][:36]]
+        }
         assert causes >= {*acknowledged, refused_before.id, person(2).id}
 
 
@@ -414,7 +418,7 @@ async def test_a_disk_that_is_full_under_many_who_write_at_once_loses_nothing(mo
             filler.unlink()
             await _until_ready(runtime)
             taken = {command.id for command, answer in zip(sent, told, strict=True) if isinstance(answer, list)}
-            written = {body.partition('"causationid":"')[2][:36] for _, body in history.page(runtime.reader, 0, 1_000_000)}
+            written = {body.partition('"causationid":"')[2][:36] for _, body in history.page(runtime.reader, BEGINNING, 1_000_000)}
             assert taken <= written
             assert not {command.id for command in sent} - taken & written
     live, rebuilt = await _digests(data)

@@ -15,6 +15,7 @@ from imports import june
 from outdial.commands import AddTargets, Command
 from outdial.doors.api.app import make_app
 from outdial.embedded.runtime import Embedded
+from outdial.position import Position
 from outdial.requests import Answer
 
 
@@ -26,14 +27,17 @@ class Mortal:
         self._left = answers
 
     @property
-    def position(self) -> int:
+    def position(self) -> Position:
         return self._runtime.position
 
     def now(self) -> int:
         return self._runtime.now()
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the runtime's own word
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the runtime's own word
         return await self._runtime.wait_beyond(position, timeout)
+
+    async def caught_up(self) -> None:
+        await self._runtime.caught_up()
 
     async def submit(self, commands: Sequence[Command]) -> list[Answer]:
         answers = await self._runtime.submit(commands)

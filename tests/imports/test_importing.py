@@ -18,6 +18,7 @@ from outdial.doors.api import import_run
 from outdial.doors.api.app import make_app
 from outdial.embedded.runtime import Embedded
 from outdial.ids import derived
+from outdial.position import Position
 from outdial.requests import Answer, Unavailable
 from outdial.wire import from_json
 
@@ -135,7 +136,7 @@ async def test_an_upload_cut_in_the_middle_and_sent_again_ends_the_same(api: Api
         head = f"POST /v1.0/outdials/{outdial_id}/import?import_id={import_id} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
         writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[: len(content) // 2])
         await writer.drain()
-        await api.runtime.wait_beyond(2_000, 20)
+        await api.runtime.wait_beyond(Position((2_000,)), 20)
         writer.close()
         await writer.wait_closed()
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
@@ -366,7 +367,7 @@ class Watched:
     """A ledger that adds everything, after a while, and watches how much is asked at once."""
 
     def __init__(self, fails_at: int | None = None) -> None:
-        self.position = 0
+        self.position = Position((0,))
         self.open = self.most = 0
         self.seen: list[AddTargets] = []
         self._fails_at = fails_at
@@ -374,8 +375,11 @@ class Watched:
     def now(self) -> int:
         return 0
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the runtime's own word
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the runtime's own word
         return position
+
+    async def caught_up(self) -> None:
+        return
 
     async def submit(self, commands: Sequence[Command]) -> list[Answer]:
         [command] = commands

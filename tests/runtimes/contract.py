@@ -28,6 +28,7 @@ from outdial.commands import (
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
+from outdial.position import Position, partition_at
 from outdial.requests import Answer, Unavailable
 from outdial.views import calls, campaigns, history, outdials, targets
 from runtimes.script import CUSTOMER, HOUR, MINUTE, SECOND, START, Clock, named, play, script, settle, target
@@ -45,18 +46,25 @@ class Running(Protocol):
     """The views, read on the event loop's thread."""
 
     @property
-    def position(self) -> int: ...
+    def position(self) -> Position: ...
     def now(self) -> int: ...
     async def submit(self, commands: Sequence[Command]) -> list[Answer]: ...
-    async def wait_beyond(self, position: int, timeout: float) -> int: ...  # noqa: ASYNC109  the caller's own limit
+    async def wait_beyond(self, position: Position, timeout: float) -> Position: ...  # noqa: ASYNC109  the caller's own limit
+    async def caught_up(self) -> None: ...
     async def close(self) -> None: ...
 
 
 class Stage(Protocol):
     """One log, on which runtimes are started one after another."""
 
+    partitions: int
+    """Of the log. With one, all events are in one order, and all of a commit are read at once."""
+
     async def start(self, clock: Callable[[], int] | None = None, *, speed: float = 1.0) -> Running:
-        """A running runtime. ``clock``: microseconds; None: this machine's. ``speed``: its seconds in one of ours."""
+        """A running runtime, whose views show all that is in the log.
+
+        ``clock``: microseconds; None: this machine's. ``speed``: its seconds in one of ours.
+        """
 
     async def another(self) -> "Stage":
         """A stage with an empty log."""
@@ -78,9 +86,41 @@ def rule(check: Rule) -> Rule:
 # --- what the rules are made of -----------------------------------------------------------------------
 
 
+def rows_of(running: Running) -> list[history.Row]:
+    """All events with their places."""
+    return history.page(running.reader, Position.beginning(running.position.partitions), 1_000_000)
+
+
 def log_of(running: Running) -> list[dict[str, Any]]:
     """All events, as JSON values."""
-    return [json.loads(body) for _, body in history.page(running.reader, 0, 1_000_000)]
+    return [json.loads(body) for _, body in rows_of(running)]
+
+
+def log_at(running: Running, position: Position) -> list[dict[str, Any]]:
+    """The events up to a position."""
+    beginning = Position.beginning(position.partitions)
+    return [json.loads(body) for place, body in rows_of(running) if position.covers(beginning.after(place))]
+
+
+def in_order(stage: Stage, events: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Events in the order that must be the same however often it is played: of the whole log, or of each stream."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        stream = "" if stage.partitions == 1 else f"{event['id'].partition('/')[0]}/{event['subject']}"
+        found.setdefault(stream, []).append(event)
+    return found
+
+
+def last_types(stage: Stage, running: Running, stream: str, number: int) -> list[str]:
+    """The types of the last events: of the whole log where it has one order, else of a stream."""
+    events = [event for event in log_of(running) if stage.partitions == 1 or event["subject"] == stream]
+    return [event["type"] for event in events[-number:]]
+
+
+def nothing_new(running: Running, position: Position, written: Sequence[dict[str, Any]]) -> bool:
+    """Whether the log is what it was. A log of several partitions may count commits that hold no event."""
+    same = running.position == position if position.partitions == 1 else running.position.covers(position)
+    return same and log_of(running) == written
 
 
 def types_of(running: Running) -> list[str]:
@@ -141,7 +181,7 @@ async def what_was_answered_is_there_after_a_new_start(stage: Stage) -> None:
     await running.close()
 
     running = await stage.start()
-    assert (running.position, log_of(running)) == (position, written)
+    assert nothing_new(running, position, written)
     assert targets.get(running.reader, PEOPLE, named("target 1")) is not None
     again = await running.submit([person(1), person(2)])
     assert [answer.result for answer in again] == ["events", "events"]
@@ -168,8 +208,10 @@ async def answers_come_in_the_order_of_their_commands(stage: Stage) -> None:
 @rule
 async def an_empty_list_of_commands_has_an_empty_answer(stage: Stage) -> None:
     running = await stage.start()
+    begun = running.position
     assert await running.submit([]) == []
-    assert running.position == 0
+    assert nothing_new(running, begun, [])
+    assert begun == Position.beginning(stage.partitions) or stage.partitions > 1
 
 
 @rule
@@ -180,7 +222,11 @@ async def a_campaign_that_names_what_is_not_there_is_one_refusal(stage: Stage) -
     answers = await running.submit([people(), new(missing, "create campaign")])
     assert (answers[1].result, answers[1].reason) == ("rejected", "outplan_unknown")
     assert answers[1].type == "CreateCampaign"
-    assert types_of(running)[-3:] == ["CampaignResourcesRefused", "CampaignDeleted", "OutdialUpdated"]
+    if stage.partitions == 1:
+        assert types_of(running)[-3:] == ["CampaignResourcesRefused", "CampaignDeleted", "OutdialUpdated"]
+    else:
+        assert last_types(stage, running, campaign_id, 2) == ["CampaignResourcesRefused", "CampaignDeleted"]
+        assert last_types(stage, running, PEOPLE, 1) == ["OutdialUpdated"]
     gone = campaigns.get(running.reader, CUSTOMER, campaign_id)
     freed = outdials.get(running.reader, CUSTOMER, PEOPLE)
     assert gone is None or gone.tm_delete is not None
@@ -208,7 +254,7 @@ async def a_run_is_answered_when_its_plan_is_in_force(stage: Stage) -> None:
     await _campaign(running, CAREFUL)
     answer = await one(running, new(RunCampaign(campaign_id=named("campaign")), "run"))
     assert answer.result == "events"
-    before = log_of(running)[: int(answer.position)]
+    before = log_at(running, Position.parse(answer.position, stage.partitions))
     assert "PlanApplied" in [event["type"] for event in before]
     found = outdials.get(running.reader, CUSTOMER, PEOPLE)
     assert found is not None
@@ -228,9 +274,8 @@ async def a_stop_lists_the_open_attempts_and_no_request_comes_after_it(stage: St
     await running.submit([result(1, "busy")])
     clock.at += HOUR
     await settle(running)
-    types = types_of(running)
-    assert types.count("DialRequested") == 1
-    assert types[-1] == "CampaignStopped"
+    assert types_of(running).count("DialRequested") == 1
+    assert last_types(stage, running, named("campaign"), 1) == ["CampaignStopped"]
     repeated = await one(running, new(StopCampaign(campaign_id=named("campaign")), "stop again"))
     assert (repeated.result, repeated.open) == ("unchanged", ())
 
@@ -239,13 +284,13 @@ async def a_stop_lists_the_open_attempts_and_no_request_comes_after_it(stage: St
 async def the_same_id_is_answered_the_same_also_after_a_new_start(stage: Stage) -> None:
     running = await stage.start()
     await running.submit([people(), person(1)])
-    position = running.position
+    position, written = running.position, log_of(running)
     await running.close()
     running = await stage.start()
     other = person(2).model_copy(update={"id": person(1).id})
     answers = await running.submit([people(), person(1), other])
     assert [(answer.result, answer.reason) for answer in answers] == [("events", None), ("events", None), ("rejected", "id_reused")]
-    assert running.position == position
+    assert nothing_new(running, position, written)
 
 
 @rule
@@ -256,21 +301,23 @@ async def a_refusal_that_left_its_mark_is_the_same_refusal_again_also_after_a_ne
     await running.submit([people()])
     first = [(answer.result, answer.reason) for answer in await running.submit(sent)]
     assert first == [("rejected", "outplan_unknown")] * 2
-    position = running.position
+    position, written = running.position, log_of(running)
     assert [(answer.result, answer.reason) for answer in await running.submit(sent)] == first
     await running.close()
     running = await stage.start()
     assert [(answer.result, answer.reason) for answer in await running.submit(sent)] == first
-    assert running.position == position
+    assert nothing_new(running, position, written)
 
 
 @rule
 async def only_the_ledger_gives_itself_internal_commands(stage: Stage) -> None:
     running = await stage.start()
     await running.submit([people()])
+    position, written = running.position, log_of(running)
     answer = await one(running, new(StartDialing(outdial_id=PEOPLE, plan=CAREFUL, campaign_id=named("campaign"), run=1), "start"))
     assert (answer.result, answer.reason) == ("rejected", "internal_command")
-    assert running.position == 1
+    assert nothing_new(running, position, written)
+    assert len(written) == 1
 
 
 # --- the rules: reading -------------------------------------------------------------------------------
@@ -283,7 +330,7 @@ async def whoever_was_answered_reads_what_it_wrote(stage: Stage) -> None:
 
     async def write_and_read(number: int) -> None:
         answer = await one(running, person(number))
-        assert running.position >= int(answer.position)
+        assert running.position.covers(Position.parse(answer.position, stage.partitions))
         found = targets.get(running.reader, PEOPLE, named(f"target {number}"))
         assert found is not None
         assert found.name == f"Person {number}"
@@ -294,22 +341,46 @@ async def whoever_was_answered_reads_what_it_wrote(stage: Stage) -> None:
 
     await asyncio.gather(*(write_and_read(number) for number in range(40)))
     await running.submit([new(StartDialing(outdial_id=PEOPLE, plan=CAREFUL), "start")])
-    await until(running, lambda: len(calls.requests_after(running.reader, CUSTOMER, 0, 100)) == 40)
+    beginning = Position.beginning(stage.partitions)
+    await until(running, lambda: len(calls.requests_after(running.reader, CUSTOMER, beginning, 100).rows) == 40)
+
+
+@rule
+async def whoever_caught_up_reads_what_was_written_before_they_asked(stage: Stage) -> None:
+    running = await stage.start()
+    for number in range(10):
+        await running.submit([people(), crowd(number, 3)])
+        position = running.position
+        async with asyncio.timeout(PATIENCE_S):
+            await running.caught_up()
+        assert running.position.covers(position)
+        assert types_of(running).count("TargetAdded") == 3 * (number + 1)
 
 
 @rule
 async def waiting_ends_with_the_next_commit_or_in_time(stage: Stage) -> None:
     running = await stage.start()
-    assert await running.wait_beyond(0, 0.01) == 0
-    waiting = [asyncio.create_task(running.wait_beyond(position, PATIENCE_S)) for position in (0, 0, 1)]
+    begun = running.position
+    assert await running.wait_beyond(begun, 0.01) == begun
+    waiting = [asyncio.create_task(running.wait_beyond(begun, PATIENCE_S)) for _ in range(2)]
     await running.submit([people()])
-    assert [await task for task in waiting[:2]] == [1, 1]
+    assert all([(await task).beyond(begun) for task in waiting])
+    began = time.monotonic()
+    assert (await running.wait_beyond(begun, PATIENCE_S)).beyond(begun)
+    assert time.monotonic() - began < PATIENCE_S / 2
+
+
+@rule
+async def whoever_waits_for_a_later_commit_is_not_let_go_by_an_earlier_one(stage: Stage) -> None:
+    if stage.partitions > 1:
+        return
+    running = await stage.start()
+    waiting = [asyncio.create_task(running.wait_beyond(Position((mark,)), PATIENCE_S)) for mark in (0, 0, 1)]
+    await running.submit([people()])
+    assert [await task for task in waiting[:2]] == [Position((1,))] * 2
     assert not waiting[2].done()
     await running.submit([person(1)])
-    assert await waiting[2] == 2
-    began = time.monotonic()
-    assert await running.wait_beyond(1, PATIENCE_S) == 2
-    assert time.monotonic() - began < PATIENCE_S / 2
+    assert await waiting[2] == Position((2,))
 
 
 @rule
@@ -321,17 +392,19 @@ async def positions_and_sequences_have_no_gap_and_time_never_goes_back(stage: St
     clock.at = START - HOUR
     running = await stage.start(clock)
     await running.submit([new(UpdateOutdial(outdial_id=PEOPLE, name="later, by an earlier clock"), "late")])
-    rows = history.page(running.reader, 0, 1_000_000)
-    assert [position for position, _ in rows] == list(range(1, running.position + 1))
+    rows = rows_of(running)
+    if stage.partitions == 1:
+        assert [place for place, _ in rows] == list(range(1, running.position.total + 1))
     sequences: dict[str, int] = {}
-    times = []
-    for event in log_of(running):
+    times: dict[int, list[str]] = {}
+    for place, body in rows:
+        event = json.loads(body)
         stream = f"{event['id'].partition('/')[0]}/{event['subject']}"
         sequences[stream] = sequences.get(stream, 0) + 1
         assert event["sequence"] == sequences[stream]
         assert event["id"] == f"{stream}/{event['sequence']}"
-        times.append(event["time"])
-    assert times == sorted(times)
+        times.setdefault(partition_at(place), []).append(event["time"])
+    assert all(of_partition == sorted(of_partition) for of_partition in times.values())
 
 
 @rule
@@ -402,7 +475,7 @@ async def a_new_start_between_any_two_steps_changes_nothing(stage: Stage) -> Non
     clock = Clock()
     running = await stage.start(clock)
     answers = await play(running, clock, script())
-    unbroken = log_of(running)
+    unbroken = in_order(stage, log_of(running))
     await running.close()
 
     clock, broken = Clock(), await stage.another()
@@ -412,9 +485,14 @@ async def a_new_start_between_any_two_steps_changes_nothing(stage: Stage) -> Non
         given += await play(running, clock, [step])
         await running.close()
     running = await broken.start(clock)
-    assert log_of(running) == unbroken
-    assert given == answers
-    assert calls.requests_after(running.reader, CUSTOMER, 0, 1_000)
+    assert in_order(stage, log_of(running)) == unbroken
+    assert _placeless(stage, given) == _placeless(stage, answers)
+    assert calls.requests_after(running.reader, CUSTOMER, Position.beginning(stage.partitions), 1_000).rows
+
+
+def _placeless(stage: Stage, answers: Sequence[Answer]) -> list[Answer]:
+    """Answers without their positions, where commits may count differently each time."""
+    return [answer if stage.partitions == 1 else answer.model_copy(update={"position": ""}) for answer in answers]
 
 
 # --- the rules: many at once, and the end -------------------------------------------------------------
@@ -426,8 +504,8 @@ async def many_who_ask_at_once_share_a_commit(stage: Stage) -> None:
     await running.submit([people()])
     answers = await asyncio.gather(*(running.submit([person(number)]) for number in range(200)))
     commits = {answer.position for [answer] in answers}
-    assert len(commits) <= 4
-    assert running.position == 201
+    assert len(commits) <= (4 if stage.partitions == 1 else 40)
+    assert len(log_of(running)) == 201
 
 
 @rule
@@ -435,13 +513,13 @@ async def closing_answers_everybody_and_loses_nothing(stage: Stage) -> None:
     running = await stage.start()
     await running.submit([people()])
     asked = {number: asyncio.create_task(running.submit([person(number)])) for number in range(300)}
-    waiting = asyncio.create_task(running.wait_beyond(1_000_000, 10 * PATIENCE_S))
+    waiting = asyncio.create_task(running.wait_beyond(Position((1_000_000,) * stage.partitions), 10 * PATIENCE_S))
     await asyncio.wait([asked[0]], timeout=PATIENCE_S)
     late = asyncio.create_task(running.submit([crowd(0)]))
     async with asyncio.timeout(PATIENCE_S):
         await running.close()
         await asyncio.wait([*asked.values(), late, waiting])
-    assert waiting.result() >= 1
+    assert waiting.result().beyond(Position.beginning(stage.partitions))
     with pytest.raises(Unavailable) as refused:
         await running.submit([person(1_000)])
     assert refused.value.reason == "stopping"

@@ -3,7 +3,10 @@
 Nothing in it is random. Two runtimes that play it write the same events, byte for byte, and give the same answers.
 """
 
+import sqlite3
 from collections.abc import Sequence
+from functools import cache
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 from outdial.address import Address
@@ -40,8 +43,11 @@ from outdial.commands import (
 )
 from outdial.ids import attempt_id, derived
 from outdial.plan import Plan
+from outdial.position import Position
 from outdial.requests import Answer
 from outdial.scalars import ZERO_ID
+from outdial.topology import partition_of
+from outdial.views import history
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -74,8 +80,10 @@ class Clock:
 class Runtime(Protocol):
     """What it takes to play a script."""
 
+    reader: sqlite3.Connection
+
     @property
-    def position(self) -> int: ...
+    def position(self) -> Position: ...
     async def submit(self, commands: Sequence[Command]) -> list[Answer]: ...
 
 
@@ -304,13 +312,29 @@ NOTHING = UpdateOutplan(id=named("nothing"), customer_id=CUSTOMER, outplan_id=na
 """A command that is refused and leaves nothing behind: whoever decides it looks at the clock."""
 
 
+@cache
+def nothing(partitions: int) -> list[Command]:
+    """Such a command for each partition."""
+    if partitions == 1:
+        return [NOTHING]
+    found: dict[int, Command] = {}
+    for number in count():
+        outplan_id = named(f"no plan {number}")
+        update = {"id": named(f"nothing {number}"), "outplan_id": outplan_id}
+        found.setdefault(partition_of(outplan_id, partitions), NOTHING.model_copy(update=update))
+        if len(found) == partitions:
+            break
+    return list(found.values())
+
+
 async def settle(runtime: Runtime) -> None:
     """Return when everything that is due by the clock has happened."""
-    before = -1
-    while before != runtime.position:
-        before = runtime.position
-        await runtime.submit([NOTHING])
-        await runtime.submit([NOTHING])
+    partitions = runtime.position.partitions
+    before, last = None, history.last_position(runtime.reader, partitions)
+    while before != last:
+        await runtime.submit(nothing(partitions))
+        await runtime.submit(nothing(partitions))
+        before, last = last, history.last_position(runtime.reader, partitions)
 
 
 async def play(runtime: Runtime, clock: Clock, steps: Sequence[Step]) -> list[Answer]:

@@ -43,6 +43,8 @@ class Folders:
 class Folder:
     """A stage: one data folder."""
 
+    partitions = 1
+
     def __init__(self, folders: Folders, path: Path) -> None:
         self._folders = folders
         self.path = path

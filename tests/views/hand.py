@@ -24,7 +24,7 @@ from outdial.events import (
 )
 from outdial.ids import attempt_id, derived
 from outdial.plan import Plan
-from outdial.views import projector
+from outdial.views import history, projector
 
 CUSTOMER = "c0000000-0000-4000-8000-000000000001"
 STRANGER = "c0000000-0000-4000-8000-000000000002"
@@ -137,11 +137,13 @@ class Views:
         self.writer = writer
         self.reader = reader
 
-    async def apply(self, events: Sequence[tuple[int, Event]], batch: int = 1_000) -> None:
-        """Fold events in batches, a transaction each."""
+    async def apply(self, events: Sequence[tuple[int, Event]], batch: int = 1_000, *, logged: bool = False) -> None:
+        """Fold events in batches, a transaction each; ``logged``: and copy them into the log beside the views."""
         for start in range(0, len(events), batch):
             await self.writer.execute("BEGIN IMMEDIATE")
             try:
+                for statement, values in history.inserts(events[start : start + batch]) if logged else ():
+                    await self.writer.execute(statement, values)
                 await projector.Projector().apply(self.writer, events[start : start + batch])
             except BaseException:
                 await self.writer.execute("ROLLBACK")
@@ -158,13 +160,15 @@ class Views:
 
 
 @asynccontextmanager
-async def views_in(folder: Path) -> AsyncIterator[Views]:
-    """Empty views in a folder."""
+async def views_in(folder: Path, partitions: int = 1) -> AsyncIterator[Views]:
+    """Empty views in a folder, of a log with so many partitions, and the log beside them."""
     path = folder / "views.db"
     async with aiosqlite.connect(path, isolation_level=None) as writer:
         await writer.execute("PRAGMA journal_mode=WAL")
         await writer.execute("PRAGMA synchronous=OFF")
-        await projector.create_all(writer)
+        for statement in history.DDL:
+            await writer.execute(statement)
+        await projector.create_all(writer, partitions)
         reader = sqlite3.connect(path, isolation_level=None)
         try:
             yield Views(writer, reader)

@@ -2,6 +2,7 @@ import pytest
 
 from outdial.events import DialClaimed, DialDeleted, ResultIgnored, TargetDeleted, TargetFinished
 from outdial.ids import attempt_id
+from outdial.position import Position
 from outdial.requests import DialRequest
 from outdial.scalars import ZERO_ID
 from outdial.views import calls
@@ -192,7 +193,7 @@ async def test_a_dial_request_is_read_back_in_full_in_its_wire_form(views: Views
     log.after(1).answered(outdial, target)
     db = await views.show(log)
 
-    [found] = calls.requests_after(db, None, 0, 10)
+    [found] = calls.requests_after(db, None, Position((0,)), 10).rows
 
     assert found.pop("position") == "3"
     request = DialRequest.model_validate_json(to_json(found))
@@ -236,11 +237,14 @@ async def test_dial_requests_are_read_on_from_any_position_each_once(views: View
     for customer, positions in expected.items():
         for limit in (1, 4, 100):
             read: list[int] = []
-            while rows := calls.requests_after(db, customer, read[-1] if read else 0, limit):
-                assert len(rows) <= limit
-                read += [int(row["position"]) for row in rows]
+            page = calls.requests_after(db, customer, Position((0,)), limit)
+            while page.rows:
+                assert len(page.rows) <= limit
+                assert str(page.reached) == page.rows[-1]["position"]
+                read += [int(row["position"]) for row in page.rows]
+                page = calls.requests_after(db, customer, page.reached, limit)
             assert read == positions
-    assert calls.requests_after(db, CUSTOMER, len(log.events), 10) == []
+    assert calls.requests_after(db, CUSTOMER, Position((len(log.events),)), 10).rows == []
 
 
 async def test_an_attempt_is_found_whatever_its_ordinal(views: Views, log: Log) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outdial.events import DialingStarted, OutdialUpdated, OutplanUpdated, TargetDeleted
+from outdial.position import Position
 from outdial.views import outdials, places, projector, targets
 from outdial.views.counts import Stats
 from views.hand import CUSTOMER, Log, Views, views_in
@@ -49,7 +50,7 @@ async def test_a_long_history_is_counted_right_and_rebuilt_the_same(views: Views
         assert stats == counted(found, history.log.clock)
     await projector.drop_all(views.writer)
     await projector.create_all(views.writer)
-    assert await projector.position(views.writer) == 0
+    assert await projector.position(views.writer, 1) == Position((0,))
     await views.show(history.log)
     assert await views.digest() == live
     assert await digest_of(history.log, [1, 250]) == live
@@ -64,7 +65,7 @@ async def test_applying_everything_twice_changes_nothing(views: Views) -> None:
     await views.show(history.log, 70)
 
     assert await views.digest() == once
-    assert await projector.position(views.writer) == len(history.log.events)
+    assert await projector.position(views.writer, 1) == Position((len(history.log.events),))
 
 
 async def test_one_more_event_gives_another_digest(views: Views, log: Log) -> None:
@@ -103,7 +104,7 @@ async def test_a_failed_transaction_leaves_no_trace(views: Views, log: Log) -> N
     await views.writer.execute("ROLLBACK")
 
     assert await views.digest() == before
-    assert await projector.position(views.writer) == 1
+    assert await projector.position(views.writer, 1) == Position((1,))
 
     await views.show(log)
     assert targets.get(views.reader, outdial, target) is not None
@@ -112,7 +113,7 @@ async def test_a_failed_transaction_leaves_no_trace(views: Views, log: Log) -> N
 async def test_no_events_are_no_work(views: Views) -> None:
     await projector.Projector().apply(views.writer, [])
 
-    assert await projector.position(views.writer) == 0
+    assert await projector.position(views.writer, 1) == Position((0,))
 
 
 @pytest.mark.parametrize("event", [OutdialUpdated(name="x"), TargetDeleted(target_id="t"), OutplanUpdated(name="x"), DialingStarted(run=1)])
@@ -125,7 +126,7 @@ async def test_an_event_about_nothing_known_stops_the_projector_and_names_itself
     with pytest.raises(projector.LogBroken, match=r"/00000000-0000-4000-8000-00000000000f/1 .* position 2\)"):
         await views.show(log)
 
-    assert await projector.position(views.writer) == 0
+    assert await projector.position(views.writer, 1) == Position((0,))
 
 
 async def test_everything_in_one_batch_is_as_in_many(views: Views, log: Log) -> None:

@@ -1,25 +1,27 @@
 """Attempts: which calls were asked for, and what became of them? Source: contract 2.6, 3.5; design section 4.
 
 The position of an attempt is that of its DialRequested, so reading dial requests in order of the log is
-reading this table in order of its key.
+reading this table in order of its key, partition by partition.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import aiosqlite
 
 from outdial.envelope import Event
 from outdial.events import DialAnswered, DialClaimed, DialDeleted, DialEnded, DialRequested, TargetFinished
 from outdial.ids import event_id
+from outdial.position import Position, Reading
 from outdial.scalars import ZERO_ID, format_instant
 from outdial.views import targets
 from outdial.views.counts import Tally
 from outdial.views.outdials import Row as OutdialRow
 from outdial.views.places import key_of
-from outdial.views.rows import Before, cursor_of, write
+from outdial.views.rows import Before, cursor_of, merged, write
 from outdial.wire import encode_compact, from_json, to_json
 
 DDL: Final = (
@@ -147,6 +149,10 @@ _REQUESTS_OF_CUSTOMER: Final = f"""
     )
     ORDER BY call.tm_create, call.position LIMIT :limit
 """
+_PART_AFTER: Final = "SELECT tm_create, position, customer_id FROM call WHERE position > ? AND position <= {high} ORDER BY position"
+_REQUESTS_AT: Final = f"{_REQUEST} WHERE call.position IN (SELECT value FROM json_each(?))"
+LOOKED_AT: Final = 4_000
+"""Requests of one page that are looked at for those of one customer, where the log has several partitions: some milliseconds."""
 
 # --- from events to rows --------------------------------------------------------------------------------
 
@@ -381,14 +387,41 @@ def locate(db: sqlite3.Connection, customer_id: str, attempt_ids: Sequence[str])
     return {attempt_id: places[attempt_id] for attempt_id in attempt_ids if attempt_id in places}
 
 
-def requests_after(db: sqlite3.Connection, customer_id: str | None, position: int, limit: int) -> list[dict[str, Any]]:
-    """Dial requests after a log position, oldest first, as they are on the wire, each with its ``position``.
+class Requests(NamedTuple):
+    """A page of dial requests."""
 
-    The fields are those of ``outdial.requests.DialRequest``. ``customer_id`` None: of every customer.
-    """
+    rows: list[dict[str, Any]]
+    """Oldest first, as they are on the wire (``outdial.requests.DialRequest``), each with ``position``, the one after it."""
+    reached: Position
+    """Nothing that was asked for is left out up to here."""
+    more: bool
+    """Whether there may be others beyond."""
+
+
+def requests_after(db: sqlite3.Connection, customer_id: str | None, after: Position, limit: int) -> Requests:
+    """Dial requests after a position. ``customer_id`` None: of every customer."""
+    if after.partitions > 1:
+        return _requests_of_partitions(db, customer_id, after, limit)
     statement = _REQUESTS if customer_id is None else _REQUESTS_OF_CUSTOMER
-    found = db.execute(statement, {"customer": customer_id, "after": position, "limit": limit})
-    return [_request(row) for row in found.fetchall()]
+    found = db.execute(statement, {"customer": customer_id, "after": after.marks[0], "limit": limit}).fetchall()
+    return Requests([_request(row, str(row[0])) for row in found], after.after(found[-1][0]) if found else after, len(found) == limit)
+
+
+def _requests_of_partitions(db: sqlite3.Connection, customer_id: str | None, after: Position, limit: int) -> Requests:
+    reading = Reading(after)
+    wanted: dict[int, str] = {}
+    looked_at = 0
+    with merged(db, _PART_AFTER, after) as parts:
+        for _, place, owner in islice(parts, max(limit, LOOKED_AT)):
+            looked_at += 1
+            reading.passed(place)
+            if customer_id in (None, owner):
+                wanted[place] = str(reading)
+                if len(wanted) == limit:
+                    break
+        found = {row[0]: row for row in db.execute(_REQUESTS_AT, (to_json([*wanted]).decode(),)).fetchall()}
+    rows = [_request(found[place], position) for place, position in wanted.items()]
+    return Requests(rows, reading.position, len(rows) == limit or looked_at == max(limit, LOOKED_AT))
 
 
 def _page(db: sqlite3.Connection, statement: str, before: Before, limit: int, deleted: bool, **of: Any) -> list[Call]:  # noqa: FBT001  as its callers
@@ -411,14 +444,14 @@ def _call(found: tuple[Any, ...]) -> Call:
     return call
 
 
-def _request(found: tuple[Any, ...]) -> dict[str, Any]:
+def _request(found: tuple[Any, ...], position: str) -> dict[str, Any]:
     (
-        position, attempt_id, outdial_id, target_id, campaign_id, campaign_type, customer_id, outplan_id, plan_version, source,
+        _, attempt_id, outdial_id, target_id, campaign_id, campaign_type, customer_id, outplan_id, plan_version, source,
         personal_text, destination_index, try_count, dial_timeout, requested_at, not_after, expires_at, sequence,
     ) = found  # fmt: skip
     personal = from_json(personal_text)
     return {
-        "position": str(position),
+        "position": position,
         "attempt_id": attempt_id,
         "outdial_id": outdial_id,
         "target_id": target_id,

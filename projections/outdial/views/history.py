@@ -4,14 +4,19 @@ In the embedded runtime this table is the log itself; elsewhere it is a copy of 
 the event as it is on the wire. History is asked for by stream and by target, through 32-bit hashes of their
 ids: an index on random texts costs more than all the rest of an import. Whoever looks up by a hash
 compares the id as well. TargetAdded is left out of the index by target: the view of targets knows where it stands.
+
+``position`` is the place of the event (:mod:`outdial.position`). All events of a stream are in one partition.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from outdial.envelope import Event
 from outdial.events import TargetAdded
+from outdial.position import Position, partition_at
 from outdial.views.places import key_of
+from outdial.views.rows import merged
 from outdial.wire import encode_event
 
 DDL = (
@@ -34,16 +39,17 @@ ROWS_AT_ONCE = 256
 _INSERT = "INSERT INTO log (position, stream, sequence, type, stream_key, target_key, time, body) VALUES "
 _ROW = "(?,?,?,?,?,?,?,?)"
 _AFTER = "SELECT position, body FROM log WHERE position > ? ORDER BY position LIMIT ?"
+_PART_AFTER = "SELECT time, position, body FROM log WHERE position > ? AND position <= {high} ORDER BY position"
+_ANY_OF_STREAM = "SELECT position FROM log WHERE stream_key = ? AND stream = ? LIMIT 1"
 _OF_STREAM = "SELECT position, body FROM log WHERE stream_key = ? AND position > ? AND stream = ? ORDER BY position LIMIT ?"
 _OF_TARGET = """SELECT position, body FROM log
     WHERE (target_key = :key AND position > :after OR position = :added AND position > :after)
     AND stream = :stream AND body ->> '$.data.target_id' = :target
     ORDER BY position LIMIT :limit"""
-_LAST = "SELECT coalesce(max(position), 0) FROM log"
-_LAST_TIME = "SELECT time FROM log WHERE position = (SELECT max(position) FROM log)"
+_LAST = "SELECT position, time FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 
 Row = tuple[int, str]
-"""(position, CloudEvents JSON)."""
+"""(place, CloudEvents JSON)."""
 
 
 def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[object]]]:
@@ -75,26 +81,48 @@ def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[obj
         start += rows
 
 
-def page(db: sqlite3.Connection, after: int, limit: int, *, stream: str | None = None) -> list[Row]:
-    """Events after a position, oldest first; of one stream when named."""
+def page(db: sqlite3.Connection, after: Position, limit: int, *, stream: str | None = None) -> list[Row]:
+    """Events after a position, oldest first; of one stream when named. Fewer than ``limit``: there are no others.
+
+    The position after one of them is that before, moved on to its place.
+    """
     if stream is not None:
-        return db.execute(_OF_STREAM, (key_of(stream), after, stream, limit)).fetchall()
-    return db.execute(_AFTER, (after, limit)).fetchall()
+        key = key_of(stream)
+        known = None if after.partitions == 1 else db.execute(_ANY_OF_STREAM, (key, stream)).fetchone()
+        low = _low(after, 0 if known is None else known[0])
+        return db.execute(_OF_STREAM, (key, low, stream, limit)).fetchall()
+    if after.partitions == 1:
+        return db.execute(_AFTER, (*after.marks, limit)).fetchall()
+    with merged(db, _PART_AFTER, after) as rows:
+        return [(place, body) for _, place, body in islice(rows, limit)]
 
 
-def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, added: int, after: int, limit: int) -> list[Row]:
-    """Events of one target after a position, oldest first. ``added``: the position of its TargetAdded (``targets.get``)."""
-    asked = {"key": key_of(target_id), "stream": outdial_id, "target": target_id, "added": added, "after": after, "limit": limit}
+def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, added: int, after: Position, limit: int) -> list[Row]:
+    """Events of one target after a position, oldest first. ``added``: the place of its TargetAdded (``targets.get``)."""
+    low = _low(after, added)
+    asked = {"key": key_of(target_id), "stream": outdial_id, "target": target_id, "added": added, "after": low, "limit": limit}
     return db.execute(_OF_TARGET, asked).fetchall()
 
 
-def last_position(db: sqlite3.Connection) -> int:
-    """Position of the last event; 0 in an empty log."""
-    found: int = db.execute(_LAST).fetchone()[0]
-    return found
+def _low(after: Position, place: int) -> int:
+    """The place above which the rest of a partition begins; ``place``: any in that partition."""
+    return after.marks[0] if after.partitions == 1 else after.ranges()[partition_at(place)][0]
 
 
-def last_time(db: sqlite3.Connection) -> int:
-    """Time of the last event, microseconds; 0 in an empty log."""
-    row = db.execute(_LAST_TIME).fetchone()
-    return 0 if row is None else int(row[0])
+def last_position(db: sqlite3.Connection, partitions: int) -> Position:
+    """Position after the last event of each partition; the beginning in an empty log."""
+    position = Position.beginning(partitions)
+    for place, _ in _lasts(db, partitions):
+        position = position.after(place)
+    return position
+
+
+def last_time(db: sqlite3.Connection, partitions: int) -> int:
+    """The latest time of an event, microseconds; 0 in an empty log."""
+    return max((time for _, time in _lasts(db, partitions)), default=0)
+
+
+def _lasts(db: sqlite3.Connection, partitions: int) -> Iterator[tuple[int, int]]:
+    """Place and time of the last event of each partition that has any."""
+    for bounds in Position.beginning(partitions).ranges():
+        yield from db.execute(_LAST, bounds).fetchall()

@@ -4,8 +4,10 @@ A batch is one SELECT that brings all rows it touches, a fold in memory, and a f
 many rows each: every statement is a hand-over to the database's thread and back.
 """
 
+import sqlite3
 from collections import Counter
 from collections.abc import Container, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -25,24 +27,27 @@ from outdial.events import (
     TargetReopened,
     TargetRevived,
 )
+from outdial.position import MARK_BITS, Position, mark_at, told
 from outdial.views import calls, campaigns, counts, outdials, outplans, places, targets
 from outdial.views.rows import write
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
+"""The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
 _VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, places)
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
-_FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places')")
+_FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places') OR view GLOB 'views/*'")
 _DIGESTS: Final = (
     outdials.DIGEST, targets.DIGEST, outplans.DIGEST, campaigns.DIGEST, calls.DIGEST, counts.DIGEST, counts.DIGEST_WAITING,
 )  # fmt: skip
 _LOAD: Final = f"""
     SELECT
-        coalesce((SELECT position FROM checkpoint WHERE view = 'views'), 0),
-        coalesce((SELECT position FROM checkpoint WHERE view = 'places'), 0),
+        (SELECT json_group_object(view, position) FROM checkpoint),
         ({outdials.LOAD}), ({targets.LOAD}), ({calls.LOAD}), ({outplans.LOAD}), ({campaigns.LOAD})
 """
-_CHECKPOINT: Final = "SELECT coalesce((SELECT position FROM checkpoint WHERE view = 'views'), 0)"
+_CHECKPOINTS: Final = "SELECT view, position FROM checkpoint"
+_BEGIN: Final = "INSERT OR IGNORE INTO checkpoint (view, position) VALUES (?, 0)"
+_FURTHER: Final = "SELECT count(*) FROM checkpoint WHERE view GLOB 'views/*'"
 _MOVE: Final = """
     INSERT INTO checkpoint (view, position) SELECT * FROM {rows} WHERE column1 IS NOT NULL
     ON CONFLICT (view) DO UPDATE SET position = excluded.position
@@ -64,33 +69,50 @@ class Projector:
     """Keeps the views. It remembers nothing between batches, so a transaction that failed leaves no trace in it."""
 
     async def apply(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> None:
-        """Bring the views up to the last of these events (log position, event), in the order of the log.
+        """Bring the views up to the last of these events (place, event), those of a partition in its order.
 
-        Runs inside a transaction that the caller opened and commits. What is at or below the checkpoint is
-        skipped, so applying events again changes nothing.
+        Runs inside a transaction that the caller opened and commits. What is at or below the checkpoint of its
+        partition is skipped, so applying events again changes nothing. How partitions are interleaved changes nothing.
 
         Raises:
             LogBroken: an event does not fit those before it.
         """
         if not events:
             return
-        done, settled, batch = await _load(db, events)
-        events = [pair for pair in events if pair[0] > done]
+        done, batch = await _load(db, events)
+        folded = {partition: partition << MARK_BITS | done.get(checkpoint_of(partition), 0) for partition in _partitions(events)}
+        events = [pair for pair in events if pair[0] > folded[pair[0] >> MARK_BITS]]
         if not events:
             return
-        for position, event in events:
+        for place, event in events:
             try:
-                batch.fold(position, event)
+                batch.fold(place, event)
             except KeyError:
-                message = f"{event.id} ({event.type}, position {position}) speaks of something that was never created; restore the log"
+                message = f"{event.id} ({event.type}, {told(place)}) speaks of something that was never created; restore the log"
                 raise LogBroken(message) from None
         await batch.save(db)
-        last = events[-1][0]
-        moved: list[tuple[str, int]] = [(CHECKPOINT, last)]
-        if last - settled >= places.SETTLE_AFTER:
+        last = {place >> MARK_BITS: place for place, _ in events}
+        moved = {checkpoint_of(partition): mark_at(place) for partition, place in last.items()}
+        total = sum(mark for view, mark in (done | moved).items() if _is_ours(view))
+        if total - done.get(places.CHECKPOINT, 0) >= places.SETTLE_AFTER:
             await places.settle(db)
-            moved.append((places.CHECKPOINT, last))
-        await write(db, _MOVE, 2, moved)
+            moved[places.CHECKPOINT] = total
+        await write(db, _MOVE, 2, [*moved.items()])
+
+
+@lru_cache(maxsize=4096)
+def checkpoint_of(partition: int) -> str:
+    """The row of the checkpoint table that says how far a partition is folded."""
+    return f"{CHECKPOINT}/{partition}" if partition else CHECKPOINT
+
+
+def _is_ours(view: str) -> bool:
+    return view == CHECKPOINT or view.startswith(f"{CHECKPOINT}/")
+
+
+def _partitions(events: Sequence[tuple[int, Event]]) -> set[int]:
+    """The partitions these events are in."""
+    return {place >> MARK_BITS for place, _ in events}
 
 
 class _Batch:
@@ -154,8 +176,8 @@ class _Batch:
         await places.add(db, self.places)
 
 
-async def _load(db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> tuple[int, int, _Batch]:
-    """The checkpoint, the position up to which places are settled, and the rows these events touch."""
+async def _load(db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> tuple[dict[str, int], _Batch]:
+    """The checkpoints, and the rows these events touch."""
     wanted: dict[str, set[object]] = {"outdials": set(), "targets": set(), "calls": set(), "outplans": set(), "campaigns": set()}
     streams = {"outdial": wanted["outdials"], "outplan": wanted["outplans"], "campaign": wanted["campaigns"]}
     for _, event in events:
@@ -170,13 +192,15 @@ async def _load(db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -
             wanted["calls"].add(calls.wanted(data.attempt_id))  # type: ignore[attr-defined]
     parameters = {name: to_json(list(keys)).decode() for name, keys in wanted.items()}
     found = tuple(*await db.execute_fetchall(_LOAD, parameters))
-    return found[0], found[1], _Batch(wanted["targets"], found[2:])
+    return from_json(found[0]), _Batch(wanted["targets"], found[1:])
 
 
-async def create_all(db: aiosqlite.Connection) -> None:
-    """Create every table and index that is not there yet."""
+async def create_all(db: aiosqlite.Connection, partitions: int = 1) -> None:
+    """Create every table and index that is not there yet, of the views of a log with so many partitions."""
     for statement in _DDL:
         await db.execute_fetchall(statement)
+    for partition in range(1, partitions):
+        await db.execute_fetchall(_BEGIN, (checkpoint_of(partition),))
     for view in _VIEWS:
         for statement in view.DDL:
             await db.execute_fetchall(statement)
@@ -191,10 +215,22 @@ async def drop_all(db: aiosqlite.Connection) -> None:
         await db.execute_fetchall(statement)
 
 
-async def position(db: aiosqlite.Connection) -> int:
-    """The log position the views are at; 0 = the beginning."""
-    [(found,)] = await db.execute_fetchall(_CHECKPOINT)
-    return int(found)
+async def position(db: aiosqlite.Connection, partitions: int) -> Position:
+    """How far the log is folded into the views."""
+    found = dict(await db.execute_fetchall(_CHECKPOINTS))
+    return Position(tuple(found.get(checkpoint_of(partition), 0) for partition in range(partitions)))
+
+
+def partitions_of(reader: sqlite3.Connection) -> int:
+    """How many partitions the log has that these views follow."""
+    further: int = reader.execute(_FURTHER).fetchone()[0]
+    return 1 + further
+
+
+def standing(reader: sqlite3.Connection) -> Position:
+    """As :func:`position`, for who reads."""
+    found: dict[str, int] = dict(reader.execute(_CHECKPOINTS).fetchall())
+    return Position(tuple(found.get(checkpoint_of(partition), 0) for partition in range(partitions_of(reader))))
 
 
 async def digest(db: aiosqlite.Connection) -> str:

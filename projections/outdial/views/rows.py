@@ -1,11 +1,16 @@
-"""What every view shares: the cursor of a page, and writing many rows with few statements."""
+"""What every view shares: the cursor of a page, reading from many partitions, and writing many rows with few statements."""
 
-from collections.abc import Sequence
+import heapq
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
 import aiosqlite
+
+from outdial.position import Position
 
 Before = tuple[int, str | None] | None
 """Where a page begins: rows strictly older than the instant or, with an id, after that row; None = at the newest."""
@@ -19,6 +24,27 @@ def cursor_of(before: Before, limit: int, *, deleted: bool) -> dict[str, Any]:
     """The parameters every page statement has."""
     time, last = before or NEWEST
     return {"time": time, "last": last, "limit": limit, "deleted": deleted}
+
+
+@contextmanager
+def merged(db: sqlite3.Connection, statement: str, after: Position) -> Iterator[Iterator[tuple[Any, ...]]]:
+    """The rows after a position, of all its partitions, by (time, place): the same order in every process.
+
+    ``statement`` gives rows (time, place, ...) in the order of their places, above its one parameter and up to the
+    number that stands for ``{high}`` in it. Rows are fetched as they are taken, all of them as they were at one moment.
+    """
+    with ExitStack() as opened:
+        if not db.in_transaction:
+            db.execute("BEGIN")
+            opened.callback(db.execute, "COMMIT")
+        parts = [opened.enter_context(closing(db.execute(_up_to(statement, high), (low,)))) for low, high in after.ranges()]
+        yield heapq.merge(*parts)
+
+
+@lru_cache(maxsize=1024)
+def _up_to(statement: str, high: int) -> str:
+    """A text for each partition: a prepared statement serves one cursor at a time."""
+    return statement.format(high=high)
 
 
 async def write(db: aiosqlite.Connection, statement: str, width: int, rows: Sequence[Sequence[Any]]) -> None:

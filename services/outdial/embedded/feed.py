@@ -32,7 +32,7 @@ async def feed(source: aiosqlite.Connection, views: aiosqlite.Connection, progre
         sqlite3.Error: a database cannot be read or written.
         StoreError: ``database_corrupt``, ``database_newer``: the log holds something that is no event, or does not fit.
     """
-    position = await projector.position(views)
+    [position] = (await projector.position(views, 1)).marks
     last = await _number(source, _LAST)
     folded = projector.Projector()
     coming = asyncio.create_task(_read(source, position, last))

@@ -7,7 +7,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
@@ -18,6 +18,7 @@ from outdial.dialing.fingerprints import key_id_of
 from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
+from outdial.position import Position
 from outdial.views import history
 from outdial.views.projector import LogBroken, Projector, create_all, drop_all, position
 
@@ -135,7 +136,8 @@ class Log:
         """Find the end of the log, and bring the views there."""
         row = await (await self._db.execute("SELECT coalesce(max(position), 0) FROM log")).fetchone()
         self.position = int(row[0]) if row else 0
-        if await position(self._db) > self.position:
+        [folded] = (await position(self._db, 1)).marks
+        if folded > self.position:
             await _drop_views(self._db)
         await feed(self._db, self._db, _silent)
 
@@ -182,7 +184,7 @@ class Log:
         self._lock.release()
 
 
-async def rebuild_views(folder: Path, progress: Progress) -> int:
+async def rebuild_views(folder: Path, progress: Progress) -> Position:
     """Drop all views of a folder and build them from position 0; returns the position they stand at. It needs no key.
 
     Raises:
@@ -193,7 +195,7 @@ async def rebuild_views(folder: Path, progress: Progress) -> int:
         db = await _connected(folder / DATABASE, None)
         try:
             await _drop_views(db)
-            return await feed(db, db, progress)
+            return Position((await feed(db, db, progress),))
         except sqlite3.Error as error:
             raise explained(error, folder / DATABASE) from None
         finally:

@@ -10,10 +10,11 @@ import aiosqlite
 from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
 from outdial.embedded.log import CACHED_STATEMENTS, DATABASE, rebuild_views
+from outdial.position import Position
 from outdial.views import projector
 
 
-async def rebuild(folder: Path, progress: Progress) -> int:
+async def rebuild(folder: Path, progress: Progress) -> Position:
     """Drop all views of a folder and build them from position 0; returns the position they stand at.
 
     Killed on the way, the next start goes on from where it was.
@@ -30,7 +31,7 @@ async def rebuild(folder: Path, progress: Progress) -> int:
 class Comparison:
     """Digests of the live views, and of views built from the log aside, at one position."""
 
-    position: int
+    position: Position
     live: str
     rebuilt: str
 
@@ -53,7 +54,7 @@ async def verify(folder: Path, progress: Progress) -> Comparison:
                 await live.execute("BEGIN")
                 await views.execute("PRAGMA synchronous=OFF")
                 await projector.create_all(views)
-                position = await feed(live, views, progress)
+                position = Position((await feed(live, views, progress),))
                 return Comparison(position, await projector.digest(live), await projector.digest(views))
     except sqlite3.Error as error:
         raise explained(error, path) from None

@@ -21,6 +21,7 @@ from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.embedded.errors import UNREADABLE, explained, unreadable
 from outdial.embedded.log import DATABASE, Log, open_reader
+from outdial.position import Position
 from outdial.requests import Answer, Unavailable
 from outdial.views import history
 from outdial.wire import decode_event
@@ -107,9 +108,9 @@ class Embedded:
     # --- what doors use -------------------------------------------------------------------------------
 
     @property
-    def position(self) -> int:
-        """Position of the last committed event."""
-        return self._log.position
+    def position(self) -> Position:
+        """Position after the last committed event."""
+        return Position((self._log.position,))
 
     def now(self) -> int:
         """The ledger's time, microseconds: its clock, and never before the last event."""
@@ -131,16 +132,20 @@ class Embedded:
         self._arrived.set()
         return await waiting.answered
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the caller's own limit, in seconds
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the caller's own limit, in seconds
         """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
+        [mark] = position.marks
         if self._released:
             # Who calls in a loop must not keep the event loop from those who stop the service.
             await asyncio.sleep(0)
-        elif self.position <= position:
+        elif self._log.position <= mark:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout), self._committed:
-                    await self._committed.wait_for(lambda: self.position > position or self._released)
+                    await self._committed.wait_for(lambda: self._log.position > mark or self._released)
         return self.position
+
+    async def caught_up(self) -> None:
+        """Return when the views show everything that was committed by now: they always do."""
 
     async def sleep_until(self, instant: int) -> None:
         """Return when the ledger's time has reached an instant, microseconds."""
@@ -245,7 +250,7 @@ class Embedded:
             except sqlite3.Error as error:
                 self._failed(error)
                 return
-        position = str(self.position)
+        position = str(self._log.position)
         self._turns.remove(turn)
         for waiting, chains in turn.waiting:
             if not waiting.answered.done():
@@ -329,7 +334,7 @@ class Embedded:
         ledger = self._new_ledger()
         position = 0
         try:
-            while rows := history.page(self.reader, position, READ_AT_ONCE):
+            while rows := history.page(self.reader, Position((position,)), READ_AT_ONCE):
                 for place, body in rows:
                     position += 1
                     if place != position:

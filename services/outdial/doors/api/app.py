@@ -28,11 +28,10 @@ from outdial.doors.api import (
 )
 from outdial.doors.api.auth import Front
 from outdial.doors.api.deps import Door, Ledger, Settings, caller_of
-from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, UNAVAILABLE, Refused, envelope
+from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, Refused, envelope, unavailable
 from outdial.requests import Unavailable
 
 PREFIX: Final = "/v1.0"
-_RETRY: Final = {"Retry-After": "1"}
 
 
 class Api(FastAPI):
@@ -86,8 +85,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
-    rule, message = (error.reason, error.message) if isinstance(error, Unavailable) else ("", "")
-    return _answer(request, Refused(UNAVAILABLE, rule, message, headers=_RETRY))
+    return _answer(request, unavailable(error) if isinstance(error, Unavailable) else _FAILED)
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

@@ -22,7 +22,8 @@ from urllib.parse import unquote_plus, urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outdial.doors.api.deps import CALLER, Caller, Door, reach
-from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, envelope
+from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, envelope, unavailable
+from outdial.requests import Unavailable
 
 _LOG: Final = logging.getLogger("outdial.http")
 _BASE32: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[byte & 31] for byte in range(256))
@@ -31,6 +32,7 @@ _REQUEST_ID: Final = pattern(rb"[A-Za-z0-9_-]{1,64}")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = ("token", "accesskey")
 _VERSIONED: Final = "/v1.0/"
+_YES: Final = ("true", "1")
 FRAMES: Final = 6
 """As many as tell where it was."""
 _STOPPED: Final = Refused(
@@ -70,8 +72,8 @@ class Front:
 
         try:
             scope[CALLER] = Caller(self._customer(scope, headers, secrets), request_id)
-            if b"min_position=" in scope["query_string"] and scope["method"] == "GET":
-                await reach(self.door, _parameter(scope["query_string"], "min_position"))
+            if scope["method"] == "GET":
+                await self._bring_up(scope["path"], scope["query_string"])
         except Refused as why:
             await _answer(tagged, why, request_id)
             return
@@ -83,6 +85,20 @@ class Front:
             await _answer(tagged, _STOPPED, request_id)
         except Exception as error:  # noqa: BLE001  the last resort: the app has answered 500; what happened is logged without values
             _LOG.error("request %s failed: %s at %s", request_id, type(error).__name__, _where(error))
+
+    async def _bring_up(self, path: str, query: bytes) -> None:
+        """Wait until the views show what a read may expect: a position it names, else all that was committed when it came.
+
+        Raises:
+            Refused: that takes too long.
+        """
+        if b"min_position=" in query:
+            await reach(self.door, _parameter(query, "min_position"))
+        elif path.startswith(_VERSIONED) and (b"stale=" not in query or _parameter(query, "stale").lower() not in _YES):
+            try:
+                await self.door.ledger.caught_up()
+            except Unavailable as why:
+                raise unavailable(why) from None
 
     def _customer(self, scope: Scope, headers: dict[bytes, bytes], secrets: dict[str, str]) -> str:
         """The customer who asks.

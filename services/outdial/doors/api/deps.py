@@ -15,6 +15,7 @@ from starlette.responses import Response
 from outdial.commands import Command
 from outdial.doors.api.errors import BAD_ID, PARAMETER, TIMEOUT, Refused, by_form, by_rule
 from outdial.ids import derived
+from outdial.position import Position
 from outdial.requests import Answer
 from outdial.wire import explained, to_json
 
@@ -31,8 +32,8 @@ class Ledger(Protocol):
     """What the door needs of a runtime."""
 
     @property
-    def position(self) -> int:
-        """The last committed log position; 0 when there is none."""
+    def position(self) -> Position:
+        """The position the views stand at; the beginning when nothing was committed yet."""
 
     def now(self) -> int:
         """The runtime's clock: microseconds since 1970-01-01 UTC."""
@@ -44,8 +45,15 @@ class Ledger(Protocol):
             outdial.requests.Unavailable: nothing was done.
         """
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ASYNC109  the runtime's own word
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the runtime's own word
         """The newest position, as soon as it is beyond ``position`` or ``timeout`` seconds have passed."""
+
+    async def caught_up(self) -> None:
+        """Return when the views show everything that was committed, here or elsewhere, when this was asked.
+
+        Raises:
+            outdial.requests.Unavailable: that takes too long.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,27 @@ def whole_number(request: Request, name: str, default: int, lowest: int, highest
     raise Refused(PARAMETER, "field_invalid", f"{name} must be a whole number from {lowest} to {highest}")
 
 
+def position_in(door: Door, text: str, name: str) -> Position:
+    """A position somebody sends, under a name of theirs.
+
+    Raises:
+        Refused: INVALID_REQUEST_PARAMETER.
+    """
+    try:
+        return Position.parse(text, door.ledger.position.partitions)
+    except ValueError as why:
+        raise Refused(PARAMETER, "field_invalid", f"{name} must be a position as answers carry it in Outdial-Position: {why}") from None
+
+
+def position_after(request: Request) -> Position:
+    """The query parameter ``after``; without it, the beginning.
+
+    Raises:
+        Refused: INVALID_REQUEST_PARAMETER.
+    """
+    return position_in(door_of(request), request.query_params.get("after", "0"), "after")
+
+
 def flag(request: Request, name: str) -> bool:
     """A query parameter that is ``true`` or ``1``, or is not."""
     return request.query_params.get(name, "").lower() in ("true", "1")
@@ -206,14 +235,13 @@ async def reach(door: Door, wanted: str) -> None:
     Raises:
         Refused: REQUEST_TIMEOUT.
     """
-    if not (wanted.isascii() and wanted.isdigit() and len(wanted) <= 18):  # noqa: PLR2004  digits of a position
-        raise Refused(PARAMETER, "field_invalid", "min_position must be a position as answers carry it in Outdial-Position")
-    if int(wanted) > door.ledger.position:
+    least, newest = position_in(door, wanted, "min_position"), door.ledger.position
+    if not newest.covers(least):
         loop = asyncio.get_running_loop()
-        newest, until = door.ledger.position, loop.time() + LONGEST_WAIT_S
-        while newest < int(wanted) and (left := until - loop.time()) > 0 and not door.closing:
+        until = loop.time() + LONGEST_WAIT_S
+        while not newest.covers(least) and (left := until - loop.time()) > 0 and not door.closing:
             newest = await door.ledger.wait_beyond(newest, left)
-        if newest < int(wanted):
+        if not newest.covers(least):
             raise Refused(
                 TIMEOUT, "position_not_reached", f"min_position was not reached within {LONGEST_WAIT_S:g} s; it stands at {newest}"
             )

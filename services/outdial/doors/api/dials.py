@@ -1,6 +1,8 @@
 """The worker's side: dial requests as a log to read, and the words that answer them. Source: design section 7."""
 
 import asyncio
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any, Final
 from zlib import crc32
 
@@ -10,9 +12,21 @@ from starlette.responses import Response
 
 from outdial.commands import ClaimDial, Command, DialAnswered, DialResult
 from outdial.doors.api.bodies import LARGE, MANY, as_object, needed, picked, read_json, read_object
-from outdial.doors.api.deps import Door, command_id, customer_of, door_of, is_id, made, reply, submit, whole_number
+from outdial.doors.api.deps import (
+    Door,
+    command_id,
+    customer_of,
+    door_of,
+    is_id,
+    made,
+    position_after,
+    reply,
+    submit,
+    whole_number,
+)
 from outdial.doors.api.errors import NO_CALL, PARAMETER, Refused, by_claim, by_rule
 from outdial.ids import item_id
+from outdial.position import Position
 from outdial.requests import Answer
 from outdial.views import calls
 from outdial.wire import to_json
@@ -24,7 +38,6 @@ LONGEST_WAIT_MS: Final = 30_000
 MOST_SHARES: Final = 1_024
 PAGES_AT_ONCE: Final = 16
 """Pages read for one answer; a share of few targets may find nothing in many."""
-LONGEST_POSITION: Final = 2**62
 
 
 class Share:
@@ -49,7 +62,7 @@ async def list_dial_requests(request: Request) -> Response:
     A log, not a queue: every reader sees every request of its share, again if it asks again.
     """
     door, customer_id = door_of(request), customer_of(request)
-    after = whole_number(request, "after", 0, 0, LONGEST_POSITION)
+    after = position_after(request)
     limit = whole_number(request, "limit", USUAL, 1, MOST)
     share = Share(request.query_params.get("share"))
     loop = asyncio.get_running_loop()
@@ -59,26 +72,25 @@ async def list_dial_requests(request: Request) -> Response:
         left = until - loop.time()
         if result or left <= 0 or door.closing:
             return reply({"result": result, "next_after": str(after)})
-        if door.ledger.position <= after:
-            await door.ledger.wait_beyond(after, min(left, 1.0))
-        else:
+        if door.ledger.position.beyond(after):
             await asyncio.sleep(0)
+        else:
+            await door.ledger.wait_beyond(after, min(left, 1.0))
 
 
-def _requests(door: Door, customer_id: str, after: int, limit: int, share: Share) -> tuple[list[dict[str, Any]], int]:
+def _requests(door: Door, customer_id: str, after: Position, limit: int, share: Share) -> tuple[list[dict[str, Any]], Position]:
     """Requests of a share, and the position up to which there are no others."""
     result: list[dict[str, Any]] = []
     for _ in range(PAGES_AT_ONCE):
         newest = door.ledger.position
-        rows = calls.requests_after(door.reader, customer_id, after, limit)
+        rows, after, more = calls.requests_after(door.reader, customer_id, after, limit)
         for row in rows:
             if share.has(row["target_id"]):
                 result.append(row)
                 if len(result) == limit:
-                    return result, int(row["position"])
-        if len(rows) < limit:
-            return result, max(after, newest, int(rows[-1]["position"]) if rows else 0)
-        after = int(rows[-1]["position"])
+                    return result, Position.parse(row["position"], after.partitions)
+        if not more:
+            return result, after.merged(newest)
     return result, after
 
 
@@ -90,7 +102,7 @@ async def claim_dial(request: Request) -> Response:
     """
     body = await read_object(request)
     worker = needed(body, "worker")
-    [place] = _places(request, [body])
+    [place] = await _places(request, [body])
     command = made(ClaimDial, {**_fields(body, place, ("attempt_id",)), "id": command_id(request), "worker": worker})
     answer = await submit(request, command, by_claim)
     return reply({"attempt_id": command.attempt_id, "worker": command.worker, "position": answer.position}, answer)
@@ -112,7 +124,7 @@ async def _say(request: Request, model: type[DialAnswered | DialResult], names: 
     body = await read_json(request, LARGE)
     base = command_id(request)
     if not isinstance(body, list):
-        [place] = _places(request, [as_object(body)])
+        [place] = await _places(request, [as_object(body)])
         answer = await submit(request, made(model, {**_fields(body, place, names), "id": base}))
         return reply(_said(body["attempt_id"], answer), answer)
     if len(body) > MANY:
@@ -120,7 +132,7 @@ async def _say(request: Request, model: type[DialAnswered | DialResult], names: 
     items = [item if isinstance(item, dict) else {} for item in body]
     commands: dict[int, Command] = {}
     refused: dict[int, Refused] = {}
-    for index, (item, place) in enumerate(zip(items, _places(request, items), strict=True)):
+    for index, (item, place) in enumerate(zip(items, await _places(request, items), strict=True)):
         try:
             commands[index] = made(model, {**_fields(item, place, names), "id": item_id(base, index)})
         except Refused as why:
@@ -131,19 +143,28 @@ async def _say(request: Request, model: type[DialAnswered | DialResult], names: 
         _refused(item.get("attempt_id"), refused[index]) if index in refused else _said(item["attempt_id"], given[index])
         for index, item in enumerate(items)
     ]
-    position = max((int(answer.position) for answer in answers), default=door_of(request).ledger.position)
-    return Response(to_json({"result": result}), media_type="application/json", headers={"Outdial-Position": str(position)})
+    return Response(to_json({"result": result}), media_type="application/json", headers={"Outdial-Position": _position(request, answers)})
+
+
+def _position(request: Request, answers: Sequence[Answer]) -> str:
+    """The position at which many answers hold; without any, that of the views."""
+    newest = door_of(request).ledger.position
+    at = {answer.position for answer in answers}
+    return str(reduce(Position.merged, (Position.parse(text, newest.partitions) for text in at)) if at else newest)
 
 
 Place = dict[str, Any]
 """The customer, outdial and target of an attempt, as far as they are known."""
 
 
-def _places(request: Request, items: list[dict[str, Any]]) -> list[Place]:
+async def _places(request: Request, items: list[dict[str, Any]]) -> list[Place]:
     """The place of each item; it is looked up by the attempt where it is not said."""
-    customer_id = customer_of(request)
+    door, customer_id = door_of(request), customer_of(request)
     wanted = [item["attempt_id"].lower() for item in items if _is_unplaced(item)]
-    known = calls.locate(door_of(request).reader, customer_id, wanted) if wanted else {}
+    known = calls.locate(door.reader, customer_id, wanted) if wanted else {}
+    if len(known) < len({*wanted}):
+        await door.ledger.caught_up()
+        known = calls.locate(door.reader, customer_id, wanted)
     places: list[Place] = []
     for item in items:
         place: Place = {"customer_id": customer_id}

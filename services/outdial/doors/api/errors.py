@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from outdial.requests import Unavailable
 from outdial.wire import Malformed, to_json
 
 
@@ -117,6 +118,11 @@ def by_claim(rule: str | None, message: str | None) -> Refused:
 def by_form(why: Malformed) -> Refused:
     """The refusal of input that is not of the right form."""
     return by_rule(why.reason, why.message)
+
+
+def unavailable(why: Unavailable) -> Refused:
+    """The refusal of what cannot be done at the moment."""
+    return Refused(UNAVAILABLE, why.reason, why.message, headers={"Retry-After": "1"})
 
 
 def envelope(why: Refused, request_id: str) -> bytes:

@@ -1,7 +1,6 @@
 """The history: events by page, and as they come. Source: design section 7.
 
-A position is where an event stands in the log. Each event carries its own as ``position``, so that a reader
-can go on from any of them.
+Each event carries as ``position`` how far the log has been read with it, so that a reader can go on from any of them.
 """
 
 import asyncio
@@ -12,10 +11,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from outdial.doors.api.deps import Door, customer_of, door_of, is_id, path_id, whole_number
+from outdial.doors.api.deps import Door, customer_of, door_of, is_id, path_id, position_after, position_in, whole_number
 from outdial.doors.api.errors import PARAMETER, Refused
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.targets import found as found_target
+from outdial.position import Position, Reading
 from outdial.views import campaigns, history, outdials, outplans
 from outdial.views.targets import Target
 
@@ -29,11 +29,13 @@ PAGES_AT_ONCE: Final = 16
 HEARTBEAT_S: Final = 15.0
 LONGEST_PAUSE_S: Final = 1.0
 """How long a stream waits at most before it looks whether the server stops."""
-LONGEST_POSITION: Final = 2**62
 _ID_AT: Final = len('{"specversion":"1.0","id":"')
 _KNOWN_AT_MOST: Final = 100_000
 _READERS: Final = {"outdial": outdials.get, "outplan": outplans.get, "campaign": campaigns.get}
 _STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+Placed = tuple[str, str]
+"""The position after an event, and its CloudEvents JSON."""
 
 
 class Scope:
@@ -46,23 +48,24 @@ class Scope:
         self._target = target
         self._known: dict[tuple[str, str], bool] = {}
 
-    def after(self, position: int, limit: int) -> tuple[list[history.Row], int]:
+    def after(self, position: Position, limit: int) -> tuple[list[Placed], Position]:
         """Events after a position, oldest first, and the position up to which there are no others."""
-        found: list[history.Row] = []
+        found: list[Placed] = []
+        reading = Reading(position)
         for _ in range(PAGES_AT_ONCE):
             newest = self._door.ledger.position
-            rows = self._rows(position, limit)
-            for row in rows:
-                if self._has(row[1]):
-                    found.append(row)
+            rows = self._rows(reading.position, limit)
+            for place, body in rows:
+                reading.passed(place)
+                if self._has(body):
+                    found.append((str(reading), body))
                     if len(found) == limit:
-                        return found, row[0]
+                        return found, reading.position
             if len(rows) < limit:
-                return found, max(position, newest, rows[-1][0] if rows else 0)
-            position = rows[-1][0]
-        return found, position
+                return found, reading.position.merged(newest)
+        return found, reading.position
 
-    def _rows(self, position: int, limit: int) -> list[history.Row]:
+    def _rows(self, position: Position, limit: int) -> list[history.Row]:
         reader, target = self._door.reader, self._target
         if target is not None:
             return history.page_of_target(reader, target.outdial_id, target.id, target.position, position, limit)
@@ -96,14 +99,14 @@ def _scope(request: Request) -> Scope:
     return Scope(door_of(request), customer_of(request), found_outdial(request, outdial_id.lower()).id)
 
 
-def _placed(row: history.Row) -> str:
+def _with_position(row: Placed) -> str:
     """An event's JSON with its position."""
     return f'{{"position":"{row[0]}",{row[1][1:]}'
 
 
 def _page(scope: Scope, request: Request) -> Response:
-    rows, next_after = scope.after(whole_number(request, "after", 0, 0, LONGEST_POSITION), whole_number(request, "limit", USUAL, 1, MOST))
-    body = f'{{"result":[{",".join(map(_placed, rows))}],"next_after":"{next_after}"}}'
+    rows, next_after = scope.after(position_after(request), whole_number(request, "limit", USUAL, 1, MOST))
+    body = f'{{"result":[{",".join(map(_with_position, rows))}],"next_after":"{next_after}"}}'
     return Response(body, media_type="application/json")
 
 
@@ -124,29 +127,25 @@ async def list_target_history(request: Request) -> Response:
 @router.get("/events/stream")
 async def stream_events(request: Request) -> Response:
     """Events as server-sent events, from ``after`` (or header Last-Event-ID) on; ``id:`` is the position."""
-    after = whole_number(request, "after", 0, 0, LONGEST_POSITION)
     resumed = request.headers.get("last-event-id")
-    if resumed is not None:
-        if not (resumed.isascii() and resumed.isdigit() and len(resumed) <= 18):  # noqa: PLR2004  digits of a position
-            raise Refused(PARAMETER, "field_invalid", "Last-Event-ID must be a position")
-        after = int(resumed)
+    after = position_after(request) if resumed is None else position_in(door_of(request), resumed, "Last-Event-ID")
     frames = _frames(door_of(request), _scope(request), after)
     return StreamingResponse(frames, media_type="text/event-stream", headers=_STREAM_HEADERS)
 
 
-async def _frames(door: Door, scope: Scope, after: int) -> AsyncIterator[str]:
+async def _frames(door: Door, scope: Scope, after: Position) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     yield "retry: 2000\n\n"
     said = loop.time()
     while not door.closing:
         rows, after = scope.after(after, AT_ONCE)
         if rows:
-            yield "".join(f"id: {row[0]}\ndata: {_placed(row)}\n\n" for row in rows)
+            yield "".join(f"id: {row[0]}\ndata: {_with_position(row)}\n\n" for row in rows)
             said = loop.time()
         elif loop.time() - said >= HEARTBEAT_S:
             yield ": still here\n\n"
             said = loop.time()
-        if door.ledger.position > after:
+        if door.ledger.position.beyond(after):
             await asyncio.sleep(0)
         else:
             await door.ledger.wait_beyond(after, LONGEST_PAUSE_S)

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outdial.doors.api.deps import door_of
+from outdial.position import Position
 from outdial.wire import to_json
 
 router = APIRouter(tags=["health"])
@@ -31,9 +32,9 @@ async def metrics(request: Request) -> Response:
     """Counters in the text format of Prometheus."""
     door = door_of(request)
     lines = [
-        "# HELP outdial_log_position Last committed log position.",
+        "# HELP outdial_log_position How far the log is read into the views.",
         "# TYPE outdial_log_position gauge",
-        f"outdial_log_position {door.ledger.position}",
+        *_positions(door.ledger.position),
         "# HELP outdial_http_responses_total Answers given, by status.",
         "# TYPE outdial_http_responses_total counter",
         *(f'outdial_http_responses_total{{status="{status}"}} {count}' for status, count in sorted(door.responses.items())),
@@ -42,3 +43,10 @@ async def metrics(request: Request) -> Response:
         *(f'outdial_commands_total{{type="{kind}",result="{result}"}} {count}' for (kind, result), count in sorted(door.commands.items())),
     ]
     return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE)
+
+
+def _positions(position: Position) -> list[str]:
+    """The mark of each partition, named where there is more than one."""
+    if position.partitions == 1:
+        return [f"outdial_log_position {position}"]
+    return [f'outdial_log_position{{partition="{partition}"}} {mark}' for partition, mark in enumerate(position.marks)]

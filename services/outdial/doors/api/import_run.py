@@ -19,6 +19,7 @@ from outdial.doors.api.deps import Door
 from outdial.doors.api.errors import Refused, by_rule
 from outdial.doors.api.rows import DESTINATIONS, Flaw, Form, Row, RowReader, field_flaw
 from outdial.ids import derived
+from outdial.position import Position
 from outdial.requests import Answer, Item
 from outdial.views import targets
 from outdial.wire import MAX_COMMAND_BYTES, encode, to_json
@@ -50,7 +51,8 @@ class Report:
     error_count: int = 0
     skipped: list[dict[str, Any]] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
-    position: int = 0
+    position: Position | None = None
+    """At which the answers hold; None: nothing was answered yet."""
 
     def refuse(self, line: int, row: int, reason: str, message: str, existing_id: str | None = None) -> None:
         """Note a row that was not taken."""
@@ -78,7 +80,7 @@ class Report:
             "skipped": sorted(self.skipped, key=_row_of),
             "errors": sorted(self.errors, key=_row_of),
             "truncated": self.skipped_count > len(self.skipped) or self.error_count > len(self.errors),
-            "position": str(self.position),
+            "position": str(self.position or 0),
         }
 
 
@@ -235,7 +237,8 @@ class Import:
         if answer.result == "rejected":
             raise self._refusal(answer, sent.rows)
         report = self._report
-        report.position = max(report.position, int(answer.position))
+        at = Position.parse(answer.position, self._door.ledger.position.partitions)
+        report.position = at if report.position is None else report.position.merged(at)
         items = {item.index: item for item in answer.items}
         if not self._wishes.dry_run and any(item.result == "exists" for item in answer.items):
             items |= self._left_out(sent, items)

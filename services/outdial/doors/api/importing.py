@@ -50,7 +50,7 @@ async def import_targets(request: Request) -> Response:
     if request.headers.get("accept", "").partition(";")[0].strip().lower() in LINES_TYPES:
         return _Lines(request, wishes)
     report = await _imported(request, wishes)
-    return Response(to_json(report.fields()), media_type="application/json", headers={"Outdial-Position": str(report.position)})
+    return Response(to_json(report.fields()), media_type="application/json", headers={"Outdial-Position": str(report.position or 0)})
 
 
 def _wishes(request: Request) -> Wishes:

@@ -73,7 +73,9 @@ async def set_dial_info(request: Request) -> Response:
     """Change the plan; what is absent stays. Outdials that run by it take the new one."""
     outplan_id = path_id(request)
     body = await read_object(request)
-    async with door_of(request).plan_changes:
+    door = door_of(request)
+    async with door.plan_changes:
+        await door.ledger.caught_up()
         plan = plan_from(body, found(request, outplan_id).plan)
         command = SetDialInfo(id=command_id(request), customer_id=customer_of(request), outplan_id=outplan_id, plan=plan)
         answer = await submit(request, command)

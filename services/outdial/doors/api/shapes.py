@@ -6,6 +6,7 @@ from outdial.address import SLOTS, Address
 from outdial.doors.api.deps import is_id
 from outdial.doors.api.paging import Times
 from outdial.plan import CAP_FIELDS, Plan, RetryMode
+from outdial.position import Position
 from outdial.scalars import ZERO_ID
 from outdial.views.calls import Call
 from outdial.views.campaigns import Campaign
@@ -225,7 +226,7 @@ def dialing(row: Outdial, times: Times) -> dict[str, Any]:
     }
 
 
-def stats(row: Outdial, counts: Stats, position: int, times: Times) -> dict[str, Any]:
+def stats(row: Outdial, counts: Stats, position: Position, times: Times) -> dict[str, Any]:
     """Counts of an outdial. ``lifecycle``, ``status`` and ``outcome`` count its live targets, ``ended`` attempts."""
     return {
         "outdial_id": row.id,

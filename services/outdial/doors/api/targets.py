@@ -17,6 +17,7 @@ from outdial.doors.api.errors import ARGUMENT, NO_TARGET, Refused, by_form, by_r
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
+from outdial.position import Position
 from outdial.requests import Answer, Item
 from outdial.views import calls, targets
 from outdial.views.targets import Target
@@ -149,7 +150,8 @@ class Outcome:
     would_add: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
-    position: int = 0
+    position: Position | None = None
+    """At which the answers hold; None: nothing was answered yet."""
 
     def refuse(self, index: int, reason: str | None, message: str | None, existing_id: str | None = None) -> None:
         """Note an item that was not taken."""
@@ -161,7 +163,7 @@ class Outcome:
         self.errors.sort(key=lambda error: error["index"])
         tail = {"errors": self.errors, "skipped": self.skipped, **({"would_add": self.would_add} if dry_run else {})}
         body = b'{"result":[' + b",".join(self.added) + b"]," + to_json(tail)[1:]
-        return Response(body, media_type="application/json", headers={"Outdial-Position": str(self.position)})
+        return Response(body, media_type="application/json", headers={"Outdial-Position": str(self.position or 0)})
 
 
 async def _add_many(request: Request, outdial_id: str, body: dict[str, Any], wishes: dict[str, Any]) -> Response:
@@ -230,7 +232,8 @@ def _note(request: Request, command: AddTargets, answer: Answer, part: list[Numb
             outcome.added.append(to_json(shapes.target(row, outdial.plan, times)))
         else:
             outcome.refuse(item.number, "not_added", "the first answer to this request said why; send it under another Idempotency-Key")
-    outcome.position = max(outcome.position, int(answer.position))
+    at = Position.parse(answer.position, door.ledger.position.partitions)
+    outcome.position = at if outcome.position is None else outcome.position.merged(at)
 
 
 def _id_of(command: AddTargets, place: int, note: Item | None) -> str | None:

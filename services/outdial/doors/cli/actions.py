@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from outdial.position import Position
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 
@@ -77,8 +79,8 @@ class Serving:
     url: str
     """Base without the version: ``http://127.0.0.1:8080``."""
     data: Path
-    position: int
-    """Last log position at start; 0: a new log."""
+    position: Position
+    """Log position at start."""
     open: bool
     """True: no token is asked for."""
     port_wanted: int
@@ -94,7 +96,7 @@ Progress = Callable[[int, int], None]
 class Verified:
     """Views rebuilt aside and compared with the live ones."""
 
-    position: int
+    position: Position
     """The log position both stand at."""
     live: str
     rebuilt: str
@@ -122,7 +124,7 @@ class Actions(Protocol):
         """
         ...
 
-    def views_rebuild(self, data: Path, progress: Progress) -> int:
+    def views_rebuild(self, data: Path, progress: Progress) -> Position:
         """Build all views again from position 0; returns the position they stand at. Needs the data folder for itself.
 
         Raises:

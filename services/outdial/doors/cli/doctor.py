@@ -18,7 +18,6 @@ from outdial.doors.cli.folders import DATABASE, address_of
 
 LEAST_FREE: Final = 200 * 1024 * 1024
 LEAST_PYTHON: Final = (3, 11)
-_VIEWS_AT: Final = "SELECT coalesce((SELECT position FROM checkpoint WHERE view = 'views'), 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +122,10 @@ def _database(actions: Actions, folder: Path) -> Iterator[Check]:
 
 def _views(reader: sqlite3.Connection) -> Check:
     from outdial.views.history import last_position
+    from outdial.views.projector import standing
 
-    last, at = last_position(reader), reader.execute(_VIEWS_AT).fetchone()[0]
+    at = standing(reader)
+    last = last_position(reader, at.partitions)
     return Check("views", last == at, f"at position {at}, the log at {last}", "stop the service, then outdial views rebuild")
 
 

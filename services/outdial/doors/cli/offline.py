@@ -13,8 +13,9 @@ import httpx
 from outdial.commands import Command
 from outdial.doors.api.app import make_app
 from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
+from outdial.position import Position
 from outdial.requests import Answer, Unavailable
-from outdial.views import history
+from outdial.views import history, projector
 
 OFFLINE_URL = "http://localhost"
 
@@ -23,7 +24,7 @@ class _Still:
     """A ledger that takes nothing: what is in the database is all there is."""
 
     def __init__(self, reader: sqlite3.Connection) -> None:
-        self.position = history.last_position(reader)
+        self.position = history.last_position(reader, projector.partitions_of(reader))
 
     def now(self) -> int:
         """Microseconds since 1970-01-01 UTC."""
@@ -33,9 +34,12 @@ class _Still:
         """Refuse."""
         raise Unavailable("no_server", "no server is running; start one with: outdial serve")
 
-    async def wait_beyond(self, position: int, timeout: float) -> int:  # noqa: ARG002, ASYNC109  the door's own protocol
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ARG002, ASYNC109  the door's own protocol
         """Nothing new will come."""
         return self.position
+
+    async def caught_up(self) -> None:
+        """Nothing new will come."""
 
 
 class Offline(httpx.BaseTransport):
