@@ -7,6 +7,7 @@ Without any of them a test that asks is skipped with the reason; with OUTDIAL_RE
 import contextlib
 import os
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from brokers.proxy import Proxy
 from brokers.wire import Silent
 from outdial.topology import TOPICS, Topology, config
 
-DOCKER_READY = "Kafka Server started"
+DOCKER_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -93,11 +94,10 @@ def docker_answers(daemon: str | None) -> bool:
 def in_docker(version: str) -> Iterator[str]:
     """A broker in Docker: where it listens."""
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415  it asks the daemon at once
-    from testcontainers.core.waiting_utils import wait_for_logs  # noqa: PLC0415
 
     (port,) = free_ports(1)
     container = DockerContainer(f"apache/kafka:{version}").with_bind_ports(port, port)
-    host = container.get_container_host_ip()
+    host = container.get_container_host_ip().replace("localhost", "127.0.0.1")
     properties = settings(1) | {
         "process.roles": "broker,controller",
         "node.id": "1",
@@ -110,8 +110,32 @@ def in_docker(version: str) -> Iterator[str]:
     for name, value in properties.items():
         container = container.with_env("KAFKA_" + name.upper().replace(".", "_"), value)
     with container.with_env("CLUSTER_ID", CLUSTER_ID):
-        wait_for_logs(container, DOCKER_READY, timeout=120)
+        answers(f"{host}:{port}", DOCKER_SECONDS)
         yield f"{host}:{port}"
+
+
+def from_docker(asked: Asked, stack: contextlib.ExitStack) -> str | None:
+    """The address of a broker in Docker that lives as long as the stack; None where there is no Docker, or it has no image."""
+    if not docker_answers(asked.docker):
+        return None
+    try:
+        return stack.enter_context(in_docker(asked.version))
+    except Exception as error:  # noqa: BLE001  whatever Docker lacks, this machine may have a broker itself
+        print(f"Docker answers, and has no broker: {error}")  # noqa: T201  pytest shows it beside the outcome
+        return None
+
+
+def answers(address: str, seconds: float) -> None:
+    """Wait until a broker serves at an address. OSError: not within this time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if metadata(address, [])[0]:
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -127,12 +151,8 @@ def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
     if asked.address is not None:
         yield asked.address
         return
-    if docker_answers(asked.docker):
-        with in_docker(asked.version) as address:
-            yield address
-        return
-    cluster: Cluster = request.getfixturevalue("kafka_cluster")
-    yield cluster.bootstrap
+    with contextlib.ExitStack() as open_until_the_end:
+        yield from_docker(asked, open_until_the_end) or request.getfixturevalue("kafka_cluster").bootstrap
 
 
 @pytest.fixture(scope="session")
