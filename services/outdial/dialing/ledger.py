@@ -230,6 +230,15 @@ class Ledger:
         self.last_time = 0
         """Time of the last event, microseconds."""
 
+    def __getstate__(self) -> dict[str, object]:
+        """All but the fingerprint function, which is whoever's who restores it."""
+        return {name: value for name, value in self.__dict__.items() if name != "_fingerprint"}
+
+    def restored(self, fingerprint: Fingerprint) -> "Ledger":
+        """This ledger, unpickled, with its fingerprint function again."""
+        self._fingerprint = fingerprint
+        return self
+
     # --- the way in -----------------------------------------------------------------------------------
 
     def decide(self, command: Command, now: int, *, internal: bool = False) -> Effects:

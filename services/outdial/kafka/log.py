@@ -85,8 +85,7 @@ class Mirror:
         mirror = cls(options, folder, options.topology.partitions)
         try:
             mirror._lock = _locked(folder)
-            async with topics.admin(options.connection) as client:
-                cluster = str((await client.describe_cluster())["cluster_id"])
+            cluster = await topics.cluster_id(options.connection)
             mirror._asker = reader(options.connection)
             await mirror._asker.start()
             await mirror._open_database(cluster)

@@ -30,6 +30,7 @@ from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
 from outdial.kafka.producer import FateUnknown, Outgoing, Producer, offsets
 from outdial.kafka.records import Headers, Received, Record, Seal, follow_up, forwarded, header, position_noted, received, rejection
+from outdial.kafka.snapshots import NOTHING, Mark, digest_of
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
 from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, partition_of
@@ -43,6 +44,8 @@ DUE_AT_ONCE: Final = 1_000
 DECIDED_AT_ONCE: Final = 50
 """Commands decided before others on the event loop have their turn: some milliseconds."""
 REPLAYED_AT_ONCE: Final = 500
+SNAPSHOT_EVENTS: Final = 100_000
+"""Events after which a ledger is kept anew, at the least; a larger one after as many as it has targets."""
 COMMIT_S: Final = 8.0
 """How long the broker may take for a transaction; shorter than the timeout of one request, so that none is sent twice."""
 OPEN_S: Final = 30.0
@@ -62,6 +65,19 @@ class ClockApart(Exception):
     """The ledger's clock and the broker's are too far from each other to dial by."""
 
 
+class Kept(Protocol):
+    """Where ledgers are kept between two starts."""
+
+    def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
+        """Keep one."""
+
+    def load(self, number: int) -> tuple[Ledger, Mark] | None:
+        """The one that was kept, and where it stood."""
+
+    def discard(self, number: int) -> None:
+        """Throw it away."""
+
+
 class Ends(Protocol):
     """Who asks the brokers where partitions begin and end."""
 
@@ -79,6 +95,14 @@ class Counts:
     rejections: int = 0
     transactions: int = 0
     reopened: int = 0
+
+    def add(self, turn: "Turn") -> None:
+        """Count a transaction that was committed."""
+        self.commands += turn.counts.commands
+        self.events += len(turn.events)
+        self.requests += turn.counts.requests
+        self.rejections += turn.counts.rejections
+        self.transactions += 1
 
 
 @dataclass(slots=True)
@@ -107,15 +131,13 @@ class Turn:
 class Partition:
     """One partition, from its assignment to its loss."""
 
-    def __init__(self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal) -> None:
+    def __init__(self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal, kept: Kept | None) -> None:
         self.number = number
         self.counts = Counts()
         self.not_ready: str | None = "opening"
         """Why nothing is decided here at the moment."""
         self.next_offset = 0
         """Of the commands: the next to read."""
-        self.next_event = 0
-        """Of the events: what is written next stands here or later."""
         self.allowed = asyncio.Event()
         """Set while the partition is ours for certain: not while the group is dealing partitions out anew."""
         self.allowed.set()
@@ -124,6 +146,11 @@ class Partition:
         self._consumer = consumer
         self._ends = ends
         self._seal = seal
+        self._kept = kept
+        self._at = NOTHING
+        """The record of the log the ledger stands at."""
+        self._kept_at = 0
+        self._size = 0
         self._commands = TopicPartition(options.topology.commands, number)
         self._events = TopicPartition(options.topology.events, number)
         self._requests_partitions = options.topology.partitions
@@ -136,7 +163,6 @@ class Partition:
         """(when, the end of the commands then), of which the end has not been reached."""
         self._read_up_to = 0
         self._held = False
-        self._in_last_batch = 0
         self._busy = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -191,6 +217,9 @@ class Partition:
         if not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
+        elif self.not_ready is None:
+            # Between two transactions: what is in memory is what the log says.
+            self._keep()
 
     # --- the loop -------------------------------------------------------------------------------------
 
@@ -201,8 +230,7 @@ class Partition:
                 try:
                     await self._open()
                     delay = RETRY_S
-                    while not self._stopping:
-                        await self._turn()
+                    await self._turns()
                 except ClockApart as error:
                     self.not_ready = "clock_apart"
                     log.warning("partition %d dials nothing: %s", self.number, error)
@@ -234,16 +262,18 @@ class Partition:
             self.not_ready = "kafka_unavailable"
         log.warning("partition %d starts again: %s: %s", self.number, type(error).__name__, error)
 
-    async def _turn(self) -> None:
-        records = await self._read()
-        await self.allowed.wait()
-        self._busy = True
-        self._idle.clear()
-        turn = await self._decide(records)
-        if not turn.empty:
-            await self._commit(turn)
-        self._busy = False
-        self._idle.set()
+    async def _turns(self) -> None:
+        """Turn until asked to stop."""
+        while not self._stopping:
+            records = await self._read()
+            await self.allowed.wait()
+            self._busy = True
+            self._idle.clear()
+            turn = await self._decide(records)
+            if not turn.empty:
+                await self._commit(turn)
+            self._busy = False
+            self._idle.set()
 
     async def _read(self) -> Sequence[Record]:
         """What came, waiting for it until something is due."""
@@ -370,7 +400,8 @@ class Partition:
         """
         producer = self._opened()
         next_offset = self.next_offset if turn.next_offset is None else turn.next_offset
-        self._write_events(turn, next_offset)
+        final = self._write_events(turn, next_offset)
+        in_last_batch = turn.out.in_last_batch(self._events)
         futures: list[asyncio.Future[object]] = []
         try:
             async with asyncio.timeout(COMMIT_S):
@@ -380,14 +411,10 @@ class Partition:
                 written = [await future for future in sent[self._events]]
                 if any(batch.offset < 0 for batch in written):
                     raise FateUnknown("the broker did not say where the events stand")
-                last = written[-1].offset + self._in_last_batch - 1
+                last = written[-1].offset + in_last_batch - 1
                 await self._check_clock(producer, written[-1].timestamp)
                 if turn.answers:
-                    answers = Outgoing(producer)
-                    for answer in turn.answers:
-                        value = encode(answer.model_copy(update={"last_offset": last}))
-                        answers.add(self._topology.answers, self.number, answer.root_id.encode(), value, [])
-                    futures += [future for batches in (await answers.send()).values() for future in batches]
+                    futures += await self._send_answers(producer, turn.answers, last)
                 if turn.next_offset is not None:
                     group = self._topology.ledger_group
                     await producer.send_offsets_to_transaction(offsets(self._commands.topic, self.number, next_offset), group)
@@ -399,23 +426,41 @@ class Partition:
                 # Of a transaction that failed: each batch tells the same, and one has been heard.
                 if future.done() and not future.cancelled():
                     future.exception()
-        self.next_offset, self.next_event = next_offset, last + 1
-        counts, done = self.counts, turn.counts
-        counts.commands += done.commands
-        counts.events += len(turn.events)
-        counts.requests += done.requests
-        counts.rejections += done.rejections
-        counts.transactions += 1
+        self.next_offset = next_offset
+        self._at = Mark(last, digest_of(final), next_offset)
+        self.counts.add(turn)
+        if self._kept is not None and self.counts.events - self._kept_at >= max(SNAPSHOT_EVENTS, self._size):
+            self._keep()
 
-    def _write_events(self, turn: Turn, next_offset: int) -> None:
-        """Batch the events, each with how far the commands have been read; a note of it where there is no event."""
-        input_header = (HEADER_INPUT, str(next_offset).encode())
-        headers: Headers = [(HEADER_CONTENT_TYPE, CONTENT_TYPE.encode()), input_header]
+    async def _send_answers(self, producer: Producer, answers: Sequence[AnswerRecord], last: int) -> "list[asyncio.Future[object]]":
+        """Tell what became of commands, now that it is known where their events stand."""
+        out = Outgoing(producer)
+        for answer in answers:
+            value = encode(answer.model_copy(update={"last_offset": last}))
+            out.add(self._topology.answers, self.number, answer.root_id.encode(), value, [])
+        return [future for batches in (await out.send()).values() for future in batches]
+
+    def _write_events(self, turn: Turn, next_offset: int) -> bytes:
+        """Batch the events, each with how far the commands have been read; a note of it where there is no event.
+
+        Returns the value of the last.
+        """
+        read = (HEADER_INPUT, str(next_offset).encode())
+        headers: Headers = [(HEADER_CONTENT_TYPE, CONTENT_TYPE.encode()), read]
         for key, value in turn.events:
             turn.out.add(self._events.topic, self.number, key, value, headers)
-        if not turn.events:
-            turn.out.add(self._events.topic, self.number, None, position_noted(self.number, next_offset, self.now()), [input_header])
-        self._in_last_batch = turn.out.in_last_batch(self._events)
+        if turn.events:
+            return turn.events[-1][1]
+        note = position_noted(self.number, next_offset, self.now())
+        turn.out.add(self._events.topic, self.number, None, note, [read])
+        return note
+
+    def _keep(self) -> None:
+        """Keep the ledger as it stands, for the next start."""
+        if self._kept is not None and self._at.offset >= 0:
+            self._kept.save(self.number, self._ledger, self._at)
+        self._kept_at = self.counts.events
+        self._size = sum(len(outdial.targets) for outdial in self._ledger.outdials.values())
 
     async def _check_clock(self, producer: Producer, broker_ms: int) -> None:
         """Compare the broker's clock, as it stamped the events, with ours.
@@ -475,42 +520,67 @@ class Partition:
         log.info("partition %d is open at command %d, event %d", self.number, self.next_offset, events_end)
 
     async def _replay(self, end: int) -> int | None:
-        """Build the ledger from the events before an offset; returns how far they say the commands were read."""
-        self._ledger = ledger = self._new_ledger()
-        key_id = key_id_of(self._options.key)
-        noted: int | None = None
-        self.next_event = 0
+        """Build the ledger from the events before an offset, or from where it was kept; returns how far the commands were read then."""
         if end == 0:
+            self._ledger, self._at = self._new_ledger(), NOTHING
             return None
         events = reader(self._options.connection)
         await _within(OPEN_S, events.start())
         try:
             events.assign([self._events])
+            kept = None if self._kept is None else self._kept.load(self.number)
+            if kept is not None and self._kept is not None:
+                self._ledger, self._at = kept[0].restored(fingerprint_of(self._options.key)), kept[1]
+                if await self._stands_at(events, self._at, end):
+                    await self._read_events(events, end)
+                    return self._at.noted
+                log.warning("the snapshot of partition %d does not fit its log, which is replayed", self.number)
+                self._kept.discard(self.number)
+            self._ledger, self._at = self._new_ledger(), NOTHING
             events.seek(self._events, 0)
-            while await events.position(self._events) < end:
-                found = await _within(OPEN_S, events.getmany(self._events, timeout_ms=1_000, max_records=REPLAYED_AT_ONCE))
-                for record in found.get(self._events, ()):
-                    told = header(record.headers, HEADER_INPUT)
-                    if told is not None:
-                        noted = int(told)
-                    if record.key is None:
-                        continue
-                    try:
-                        event = decode_event(record.value)
-                    except (Malformed, LookupError, TypeError, ValueError) as error:
-                        raise unreadable(record, error) from error
-                    if isinstance(event.data, TargetAdded) and event.data.key_id != key_id:
-                        raise ClusterError(
-                            "key_changed",
-                            f"partition {self.number} was written with another fingerprint key",
-                            "start with the OUTDIAL_FINGERPRINT_KEY that the other processes have",
-                        )
-                    ledger.replay(event)
-                await asyncio.sleep(0)
-            self.next_event = await events.position(self._events)
+            await self._read_events(events, end)
         finally:
             await events.stop()
-        return noted
+        return self._at.noted
+
+    async def _stands_at(self, events: AIOKafkaConsumer, mark: Mark, end: int) -> bool:
+        """Whether the log has the record a kept ledger ended with; the next to be read is the one after it."""
+        if mark.next_event > end:
+            return False
+        events.seek(self._events, mark.offset)
+        while await events.position(self._events) < end:
+            found = await _within(OPEN_S, events.getmany(self._events, timeout_ms=1_000, max_records=1))
+            for record in found.get(self._events, ()):
+                return bool(record.offset == mark.offset and digest_of(record.value) == mark.digest)
+        return False
+
+    async def _read_events(self, events: AIOKafkaConsumer, end: int) -> None:
+        """Fold events up to an offset."""
+        key_id, replayed = key_id_of(self._options.key), 0
+        while await events.position(self._events) < end:
+            found = await _within(OPEN_S, events.getmany(self._events, timeout_ms=1_000, max_records=REPLAYED_AT_ONCE))
+            last: Record | None = None
+            for record in found.get(self._events, ()):
+                last = record
+                replayed += 1
+                if record.key is None:
+                    continue
+                try:
+                    event = decode_event(record.value)
+                except (Malformed, LookupError, TypeError, ValueError) as error:
+                    raise unreadable(record, error) from error
+                if isinstance(event.data, TargetAdded) and event.data.key_id != key_id:
+                    raise ClusterError(
+                        "key_changed",
+                        f"partition {self.number} was written with another fingerprint key",
+                        "start with the OUTDIAL_FINGERPRINT_KEY that the other processes have",
+                    )
+                self._ledger.replay(event)
+            if last is not None:
+                told = header(last.headers, HEADER_INPUT)
+                self._at = Mark(last.offset, digest_of(last.value), self._at.noted if told is None else int(told))
+            await asyncio.sleep(0)
+        self._kept_at = self.counts.events - replayed
 
     def _gap(self, begin: int) -> ClusterError:
         return ClusterError(

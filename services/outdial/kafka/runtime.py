@@ -21,6 +21,7 @@ from outdial.kafka.errors import PASSING, explained
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
 from outdial.kafka.records import Seal
+from outdial.kafka.snapshots import Snapshots
 
 SESSION_MS: Final = 10_000
 HEARTBEAT_MS: Final = 1_000
@@ -72,6 +73,7 @@ class Ledgers(ConsumerRebalanceListener):
         self._seal = Seal(options.key)
         self._ends = Ends(options)
         self._consumer = self._member()
+        self._kept: Snapshots | None = None
         self._joined = False
         self._stopping = False
         self._failed = asyncio.Event()
@@ -103,6 +105,9 @@ class Ledgers(ConsumerRebalanceListener):
         wrong = topics.refusal(await topics.check(self._options.connection, self._options.topology))
         if wrong is not None:
             raise wrong
+        if self._options.folder is not None:
+            cluster = await topics.cluster_id(self._options.connection)
+            self._kept = Snapshots(self._options.folder, self._options.key, f"{cluster}/{self._options.topology.events}")
         await self._ends.start()
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
@@ -168,7 +173,7 @@ class Ledgers(ConsumerRebalanceListener):
             if number in self.partitions:
                 self.partitions[number].go_on()
             else:
-                partition = Partition(number, self._options, self._consumer, self._ends, self._seal)
+                partition = Partition(number, self._options, self._consumer, self._ends, self._seal, self._kept)
                 self.partitions[number] = partition
                 partition.start(self._ended)
         self._joined = True

@@ -69,6 +69,12 @@ def unreachable(connection: Connection) -> ClusterError:
     )
 
 
+async def cluster_id(connection: Connection) -> str:
+    """The id a cluster gave itself when it was made; raises as :func:`admin`."""
+    async with admin(connection) as client:
+        return str((await client.describe_cluster())["cluster_id"])
+
+
 async def show(connection: Connection, topology: Topology) -> list[Found]:
     """The topics as they are; raises as :func:`admin`."""
     async with admin(connection) as client:

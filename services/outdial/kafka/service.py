@@ -1,0 +1,136 @@
+"""What one process runs of the Kafka runtime: ledgers, what doors need, or both."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from outdial.commands import Command
+from outdial.kafka import topics
+from outdial.kafka.log import Mirror
+from outdial.kafka.options import Options
+from outdial.kafka.runtime import Ledgers
+from outdial.kafka.sending import Sending
+from outdial.position import Position
+from outdial.requests import Answer, Unavailable
+
+READY_EVERY_S: Final = 0.02
+
+
+class Doors:
+    """The ledger as doors use it, over Kafka: commands out, answers back, reading by views of this process's own.
+
+    With ``ledgers`` the same process also decides.
+    """
+
+    def __init__(self, mirror: Mirror, sending: Sending, ledgers: Ledgers | None) -> None:
+        self.mirror = mirror
+        self.ledgers = ledgers
+        self.reader = mirror.reader
+        """Read-only, for the event loop's own thread."""
+        self._sending = sending
+
+    @classmethod
+    async def open(cls, options: Options, folder: Path, *, deciding: bool) -> Self:
+        """Open the views in a folder and connect; with ``deciding``, join the ledgers too.
+
+        Raises:
+            ClusterError: the folder, the cluster or its topics cannot be used; its ``fix`` says what to do.
+        """
+        wrong = topics.refusal(await topics.check(options.connection, options.topology))
+        if wrong is not None:
+            raise wrong
+        mirror = await Mirror.open(options, folder)
+        try:
+            sending = await Sending.open(options, mirror)
+        except BaseException:
+            await mirror.close()
+            raise
+        try:
+            ledgers = await Ledgers.open(options) if deciding else None
+        except BaseException:
+            await sending.close()
+            await mirror.close()
+            raise
+        return cls(mirror, sending, ledgers)
+
+    @property
+    def position(self) -> Position:
+        """How far the views have been brought."""
+        return self._sending.position
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why work cannot be taken now; None: it can."""
+        return self._sending.not_ready or (self.ledgers.not_ready if self.ledgers is not None else None)
+
+    def now(self) -> int:
+        """The ledger's time, microseconds."""
+        return self._sending.now()
+
+    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+        """Send commands in order; decided, durable, and in the views of this process, when it returns.
+
+        Raises:
+            Unavailable: not answered in time.
+        """
+        return await self._sending.submit(commands)
+
+    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the caller's own limit, in seconds
+        """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
+        return await self._sending.wait_beyond(position, timeout)
+
+    async def caught_up(self) -> None:
+        """Return when the views show everything that was committed when this was asked; raises ``Unavailable``."""
+        await self._sending.caught_up()
+
+    async def sleep_until(self, instant: int) -> None:
+        """Return when the ledger's time has reached an instant, microseconds."""
+        await self._sending.sleep_until(instant)
+
+    async def release_readers(self) -> None:
+        """Let everybody go who waits for events: the service is about to stop."""
+        await self._sending.release_readers()
+
+    async def ready(self, seconds: float) -> None:
+        """Return when work can be taken.
+
+        Raises:
+            ClusterError: a part has failed.
+            Unavailable: not in time; its reason says why.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        while (why := self.not_ready) is not None:
+            failure = self.failure
+            if failure is not None:
+                raise failure
+            if asyncio.get_running_loop().time() > until:
+                raise Unavailable(why, f"not ready within {seconds:g} s: {why}")
+            await asyncio.sleep(READY_EVERY_S)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why a part ended by itself; None while all run."""
+        parts = (self.mirror, self._sending, self.ledgers)
+        return next((part.failure for part in parts if part is not None and part.failure is not None), None)
+
+    async def wait_failed(self) -> None:
+        """Return when a part has ended; raise what ended it, if it was not :meth:`close`."""
+        parts = [self.mirror.wait_failed(), self._sending.wait_failed()]
+        if self.ledgers is not None:
+            parts.append(self.ledgers.wait_failed())
+        tasks = [asyncio.ensure_future(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        for task in done:
+            task.result()
+
+    async def close(self) -> None:
+        """Stop in order: who asks, who reads, who decides. Once more does nothing."""
+        await self._sending.close()
+        await self.mirror.close()
+        if self.ledgers is not None:
+            await self.ledgers.close()

@@ -1,0 +1,138 @@
+"""Snapshots: a partition's ledger as it stood at an offset, so that a start need not replay the whole log.
+
+A snapshot is this machine's own shortcut and nothing else: the log is the truth. It is used only when everything it
+rests on is as it was (program, cluster, topic, key, and the record it ends at), and thrown away otherwise.
+"""
+
+import copyreg
+import hmac
+import io
+import logging
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from hashlib import blake2b
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+
+from outdial import commands as words
+from outdial.dialing import ledger as rules
+from outdial.dialing.fingerprints import key_id_of
+from outdial.dialing.ledger import Ledger
+from outdial.dialing.target import Deleted, Done, Facts, History, Idle, Progressing
+from outdial.wire import from_json, to_json
+
+MAC_BYTES: Final = 32
+PROTOCOL: Final = 5
+
+log = logging.getLogger("outdial.kafka")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The record of the events topic a ledger stands at."""
+
+    offset: int
+    """-1: before the first."""
+    digest: str
+    """Of its value."""
+    noted: int | None
+    """How far the commands had been read by then."""
+
+    @property
+    def next_event(self) -> int:
+        """Where the replay goes on."""
+        return self.offset + 1
+
+
+NOTHING: Final = Mark(-1, "", None)
+
+
+def digest_of(value: bytes | None) -> str:
+    """What a record is known again by."""
+    return blake2b(value or b"", digest_size=16).hexdigest()
+
+
+class Snapshots:
+    """The snapshots of one installation in one folder. ``facts``: which log they are of."""
+
+    def __init__(self, folder: Path, key: bytes, facts: str) -> None:
+        self._folder = folder
+        self._key = blake2b(key, digest_size=32, person=b"outdial snap").digest()
+        self._about = f"{_program()}/{key_id_of(key)}/{facts}"
+
+    def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
+        """Keep a ledger. A snapshot that cannot be written is only missed at the next start."""
+        head = to_json({"about": f"{self._about}/{number}", "offset": mark.offset, "digest": mark.digest, "noted": mark.noted})
+        body = io.BytesIO()
+        body.write(len(head).to_bytes(4, "big") + head)
+        _Pickler(body, PROTOCOL).dump(ledger)
+        content = body.getbuffer()
+        path = self._path(number)
+        aside = path.with_suffix(".new")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                file.write(self._mac(content))
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.rename(path)
+        except OSError as error:
+            log.warning("no snapshot of partition %d: %s", number, error.strerror)
+
+    def load(self, number: int) -> tuple[Ledger, Mark] | None:
+        """A ledger that was kept, and where it stood; None when there is none that can be used."""
+        try:
+            content = self._path(number).read_bytes()
+        except OSError:
+            return None
+        told, rest = content[:MAC_BYTES], memoryview(content)[MAC_BYTES:]
+        # Unpickling runs what the file says: only what this installation's key has signed is unpickled.
+        if not hmac.compare_digest(told, self._mac(rest)):
+            log.warning("the snapshot of partition %d is damaged; the log is replayed", number)
+            return None
+        length = int.from_bytes(rest[:4], "big")
+        head: dict[str, Any] = from_json(bytes(rest[4 : 4 + length]))
+        if head["about"] != f"{self._about}/{number}":
+            log.info("the snapshot of partition %d is of another program or log; the log is replayed", number)
+            return None
+        ledger: Ledger = pickle.loads(rest[4 + length :])  # noqa: S301  signed, see above
+        return ledger, Mark(head["offset"], head["digest"], head["noted"])
+
+    def discard(self, number: int) -> None:
+        """Throw a snapshot away."""
+        self._path(number).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"ledger-{number}.snapshot"
+
+    def _mac(self, content: memoryview) -> bytes:
+        return blake2b(content, key=self._key, digest_size=MAC_BYTES).digest()
+
+
+class _Pickler(pickle.Pickler):
+    """Writes the many small records of a ledger as their class and their fields; the default costs twice as much to read."""
+
+    dispatch_table = copyreg.dispatch_table.copy()
+
+
+def _by_fields(record: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
+    values = attrgetter(*(field.name for field in fields(record)))
+    return lambda one: (record, values(one))
+
+
+_Pickler.dispatch_table.update({record: _by_fields(record) for record in (Facts, History, Idle, Progressing, Done, Deleted)})
+
+
+@lru_cache(maxsize=1)
+def _program() -> str:
+    """A digest over the sources a ledger is made of: another program may mean something else by the same bytes."""
+    found = blake2b(digest_size=16)
+    for module in (rules, words):
+        for path in sorted(Path(str(module.__file__)).parent.glob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()
