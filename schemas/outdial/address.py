@@ -62,6 +62,8 @@ def normalized(kind: str, target: str) -> str | None:
     text = target.strip()
     match kind:
         case "tel" | "whatsapp":
+            if _NUMBER.fullmatch(text):
+                return text
             plus, digits = text[:1], "".join(filter(str.isdecimal, text))
             number = plus + digits if plus == "+" and digits.isascii() else ""
             return number if _NUMBER.fullmatch(number) and _only_separators(text) else None

@@ -1,6 +1,5 @@
 """The envelope of an event: CloudEvents 1.0, structured mode. Source: design section 4."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -8,12 +7,13 @@ from pydantic import BaseModel, ConfigDict
 from outdial.commands import Kind
 from outdial.events import EventData
 from outdial.ids import event_id
+from outdial.record import record
 from outdial.scalars import Instant
 
 CONTENT_TYPE = "application/cloudevents+json"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """One event as the program holds it: where it stands, when, what caused it, and what happened."""
 

@@ -25,6 +25,8 @@ Waker = tuple[int, int, int, str, int, "Queue"]
 """(-priority, due, number, target id, token, queue), in dialing order."""
 VOID = 0
 """The token of a queue that has none."""
+MOST_SHAPES = 4_096
+"""Shapes whose next destination is remembered."""
 SLACK = 64
 """What has left stays in a heap until it comes up, or until it is more than half of the heap and of this."""
 
@@ -65,6 +67,8 @@ class Agenda:
         self._dialable = 0
         self._tokens = 0
         self._revivable: list[Shape] = []
+        self._destinations: dict[Shape, int | None] = {}
+        """What the plan in force dials next, by shape: the same few are asked for again and again."""
 
     # --- what changes -----------------------------------------------------------------------------
 
@@ -91,6 +95,7 @@ class Agenda:
         """Look at every queue under the plan now in force."""
         by_outcome = plan.retry_mode is RetryMode.RESULT
         self._plan = plan
+        self._destinations.clear()
         self.calls_only = calls_only
         if by_outcome != self._by_outcome:
             self._by_outcome = by_outcome
@@ -146,6 +151,10 @@ class Agenda:
         """Targets that wait and have a try under the plan."""
         return self._dialable
 
+    def next_destination(self, target: Target) -> int | None:
+        """The index of the destination the plan in force dials next on a target; None when it leaves it no try."""
+        return self._destination(shape_of(target, by_outcome=self._by_outcome))
+
     def without_tries(self, plan: Plan, *, calls_only: bool) -> int:
         """Targets that wait but would have no try under a plan."""
         return sum(queue.live for queue in self._queues.values() if next_destination(queue.shape, plan, calls_only=calls_only) is None)
@@ -196,8 +205,17 @@ class Agenda:
         """What the plan in force says of a queue."""
         if self._plan is None:
             return
-        queue.destination = next_destination(queue.shape, self._plan, calls_only=self.calls_only)
+        queue.destination = self._destination(queue.shape)
         queue.wait_us = wait_us(queue.wait, self._plan)
+
+    def _destination(self, shape: Shape) -> int | None:
+        if self._plan is None:
+            return None
+        if shape not in self._destinations:
+            if len(self._destinations) >= MOST_SHAPES:
+                self._destinations.clear()
+            self._destinations[shape] = next_destination(shape, self._plan, calls_only=self.calls_only)
+        return self._destinations[shape]
 
     def _top(self, queue: Queue) -> Idle | None:
         """The first target that does wait in a queue."""

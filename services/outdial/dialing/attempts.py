@@ -6,7 +6,7 @@ from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, Outcom
 from outdial.commands import DialAnswered as SayAnswered
 from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import Outdial
-from outdial.dialing.rules import AFTER_ATTEMPT, next_destination, wait_us
+from outdial.dialing.rules import AFTER_ATTEMPT, wait_us
 from outdial.dialing.target import (
     LOST,
     Done,
@@ -17,7 +17,6 @@ from outdial.dialing.target import (
     evolve,
     ordinal_of,
     outcome_in_force,
-    shape_of,
 )
 from outdial.events import (
     DialAnswered,
@@ -30,7 +29,6 @@ from outdial.events import (
     TargetExhausted,
     TargetFinished,
 )
-from outdial.plan import RetryMode
 from outdial.scalars import MILLISECOND_US
 
 Rule = Literal["first_try", "retry", "next_destination", "not_dialed_again"]
@@ -42,7 +40,7 @@ def request(outdial: Outdial, command: RequestDial, now: int) -> list[OutdialEve
     if run is None or plan is None or not run.has_plan or not isinstance(target, Idle) or outdial.held_until(now) is not None:
         return []
     due_at = target.since + wait_us(target.wait, plan)
-    index = next_destination(shape_of(target, by_outcome=plan.retry_mode is RetryMode.RESULT), plan, calls_only=outdial.calls_only)
+    index = outdial.agenda.next_destination(target)
     if index is None or due_at > now:
         return []
     history = target.history
@@ -169,11 +167,10 @@ def _ending(outdial: Outdial, target: Progressing, ended: DialEnded, now: int) -
         return [ended]
     if ended.outcome == "answered":
         return [ended, TargetFinished(target_id=target.facts.id, attempt_id=ended.attempt_id)]
-    plan = outdial.plan
-    if plan is None:
+    if outdial.plan is None:
         return [ended]
-    shape = shape_of(evolve(target, ended, now), by_outcome=plan.retry_mode is RetryMode.RESULT)
-    if any(shape.tries) and next_destination(shape, plan, calls_only=outdial.agenda.calls_only) is None:
+    after = evolve(target, ended, now)
+    if any(after.history.tries) and outdial.agenda.next_destination(after) is None:
         return [ended, TargetExhausted(target_id=target.facts.id, plan_version=outdial.plan_version)]
     return [ended]
 

@@ -239,18 +239,18 @@ def _answered(campaign: Campaign, command: ClaimGranted | ClaimRefused | Resourc
     reason = command.reason if isinstance(command, ClaimRefused | ResourceUnknown) else None
     events: list[CampaignEvent] = [CampaignResourceAnswered(change=change.number, resource=kind, resource_id=stream, reason=reason)]
     if len(change.waits_for) > 1:
-        return Decision([*events])
+        return Decision(events)
     refused = change.refused or reason
     claimed = change.claimed or (kind == "outdial" and reason is None)
     if refused is None:
         events.append(CampaignResourcesSet(change=change.number, resources=change.resources))
         freed = campaign.resources.outdial_id
-        return Decision([*events], _released(campaign, freed) if freed != change.resources.outdial_id else [])
+        return Decision(events, _released(campaign, freed) if freed != change.resources.outdial_id else [])
     events.append(CampaignResourcesRefused(change=change.number, reason=refused))
     if change.creating:
         events.append(CampaignDeleted(reason="claim_refused" if (kind == "outdial" and reason) or change.claim_refused else refused))
     taken = change.resources.outdial_id
-    return Decision([*events], _released(campaign, taken) if claimed and taken != campaign.resources.outdial_id else [])
+    return Decision(events, _released(campaign, taken) if claimed and taken != campaign.resources.outdial_id else [])
 
 
 def _not_wanted(campaign: Campaign, command: ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown) -> list[FollowUp]:
@@ -290,7 +290,7 @@ def _set_resources(campaign: Campaign, command: SetCampaignResources) -> Decisio
 def _asked_or_set(campaign: Campaign, resources: Resources) -> Decision:
     decision = _ask(campaign.id, campaign.changes + 1, resources, creating=False)
     if not decision.follow_ups:
-        decision.follow_ups.extend(_released(campaign, campaign.resources.outdial_id))
+        decision.follow_ups = _released(campaign, campaign.resources.outdial_id)
     return decision
 
 
@@ -333,7 +333,7 @@ def _stop(campaign: Campaign) -> Decision:
         return Decision()
     told = StopDialing(outdial_id=campaign.run_outdial, campaign_id=campaign.id, run=campaign.run)
     events: list[CampaignEvent] = [CampaignStopping(run=campaign.run)] if campaign.status == "run" else []
-    return Decision([*events], [FollowUp(told, awaited=True)])
+    return Decision(events, [FollowUp(told, awaited=True)])
 
 
 def _delete(campaign: Campaign | None) -> Decision:

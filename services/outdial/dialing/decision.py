@@ -1,6 +1,7 @@
 """What a decision comes to: events, follow-up commands to other streams, or a refusal."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from outdial.commands import AskResource, Command, ResourceKnown, ResourceUnknown
@@ -29,11 +30,11 @@ class FollowUp(NamedTuple):
 class Decision:
     """What is to be committed for one command. Nothing at all means "already so"."""
 
-    events: list[EventData] = field(default_factory=list)
-    follow_ups: list[FollowUp] = field(default_factory=list)
+    events: Sequence[EventData] = ()
+    follow_ups: Sequence[FollowUp] = ()
     refused: Rejected | None = None
     """Set when the answer is a refusal although something is told to another stream."""
-    items: list[Item] = field(default_factory=list)
+    items: Sequence[Item] = ()
     open: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -75,7 +75,8 @@ def add_one(outdial: Outdial, command: AddTarget, fingerprint: Fingerprint, key_
 
 def add_many(outdial: Outdial, command: AddTargets, fingerprint: Fingerprint, key_id: str) -> Decision:
     """Add targets; each item stands or falls by itself."""
-    decision = Decision()
+    events: list[TargetAdded] = []
+    items: list[Item] = []
     new: dict[int, str] = {}
     ids: set[str] = set()
     for index, target in enumerate(command.targets):
@@ -89,10 +90,10 @@ def add_many(outdial: Outdial, command: AddTargets, fingerprint: Fingerprint, ke
                 first = next(print_ for print_ in event.fingerprints if print_ is not None)
                 new.setdefault(int(first, 16), target_id)
                 if not command.dry_run:
-                    decision.events.append(event)
+                    events.append(event)
         if item is not None:
-            decision.items.append(item)
-    return decision
+            items.append(item)
+    return Decision(events, items=items)
 
 
 def _add(
@@ -109,7 +110,7 @@ def _add(
     destinations = destinations_of(target)
     try:
         check_zone(target.time_zone)
-        prints = tuple(None if found is None else fingerprint(checked(slot, found)) for slot, found in enumerate(destinations))
+        prints = tuple([None if found is None else fingerprint(checked(slot, found)) for slot, found in enumerate(destinations)])
         if not destinations:
             raise Rejected("destination_missing", "a target needs at least one of destination_0 to destination_4")
     except Rejected as why:
@@ -129,7 +130,7 @@ def _add(
             return None, Item(index=index, result=verdict, target_id=target_id, existing_id=existing, reason="duplicate", message=message)
     event = TargetAdded(
         target_id=target_id,
-        types=tuple(None if found is None else found.type for found in destinations),
+        types=tuple([None if found is None else found.type for found in destinations]),
         fingerprints=prints,
         key_id=key_id,
         personal=personal,
@@ -163,7 +164,7 @@ def delete(outdial: Outdial, command: DeleteTarget) -> Decision:
             return Decision()
         case Progressing() as target:
             events: list[OutdialEvent] = [] if target.deleted else [TargetDeleted(target_id=command.target_id)]
-            return Decision([*events], open=(target.attempt_id,))
+            return Decision(events, open=(target.attempt_id,))
         case _:
             return Decision([TargetDeleted(target_id=command.target_id)])
 

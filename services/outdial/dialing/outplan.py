@@ -144,7 +144,7 @@ def _follow(outplan: Outplan | None, command: FollowPlan) -> Decision:
     told = ApplyPlan(outdial_id=command.outdial_id, outplan_id=found.id, ask=command.ask, version=found.plan_version, plan=found.plan)
     known = found.followers.get(command.outdial_id) == command.ask
     events: list[OutplanEvent] = [] if known else [OutplanFollowed(outdial_id=command.outdial_id, ask=command.ask)]
-    return Decision([*events], [FollowUp(told, awaited=True)])
+    return Decision(events, [FollowUp(told, awaited=True)])
 
 
 def _known(outplan: Outplan | None, command: AskResource) -> Decision:

@@ -33,6 +33,7 @@ from outdial.events import (
     DialingFinished,
     DialingStarted,
     DialingStopped,
+    EventData,
     OutdialDeleted,
     OutdialEvent,
     OutdialUpdated,
@@ -68,7 +69,7 @@ def start(outdial: Outdial, command: StartDialing | CreateOutdial) -> Decision:
         else:
             raise Rejected("plan_missing", "name a plan or an outplan_id; this outdial never had one")
     if outdial.run is None:
-        return Decision([*_started(outdial, plan, outplan_id, end_handle=_end_handle(command))], warnings=_warnings(outdial, plan))
+        return Decision(_started(outdial, plan, outplan_id, end_handle=_end_handle(command)), warnings=_warnings(outdial, plan))
     if outdial.run.campaign_id != ZERO_ID:
         raise Rejected("outdial_running", "a campaign runs this outdial")
     return _replan(outdial, outdial.run, plan, outplan_id)
@@ -231,7 +232,7 @@ def claim(outdial: Outdial | None, command: ClaimOutdial) -> Decision:
         return Decision(refused=why, follow_ups=[FollowUp(refusal, awaited=True)])
     granted = ClaimGranted(campaign_id=command.campaign_id, outdial_id=command.outdial_id, change=command.change)
     events: list[OutdialEvent] = [] if outdial.campaign_id == command.campaign_id else [OutdialUpdated(campaign_id=command.campaign_id)]
-    return Decision([*events], follow_ups=[FollowUp(granted, awaited=True)])
+    return Decision(events, follow_ups=[FollowUp(granted, awaited=True)])
 
 
 def release(outdial: Outdial, command: ReleaseOutdial) -> Decision:
@@ -263,9 +264,15 @@ def revive(outdial: Outdial, _command: ReviveTargets) -> Decision:
     return Decision([TargetRevived(target_id=target_id) for target_id in outdial.agenda.revivable(REVIVED_AT_ONCE)])
 
 
-def reactions(outdial: Outdial, event: OutdialEvent) -> list[FollowUp]:
+TELLING = frozenset({DialingStarted, PlanAsked, PlanApplied, DialingStopped, DialingFinished, DialEnded})
+"""Events that may owe other streams something."""
+
+
+def reactions(outdial: Outdial, event: EventData) -> list[FollowUp]:
     """What an event owes other streams. The outdial is as it was before the event."""
     match event:
+        case DialEnded():
+            return [_closed(outdial, run) for run in outdial.ended if run.open == {event.attempt_id}]
         case DialingStarted() if event.ask is not None:
             return [FollowUp(FollowPlan(outplan_id=event.outplan_id, outdial_id=outdial.id, ask=event.ask), awaited=True)]
         case PlanAsked():
@@ -279,8 +286,6 @@ def reactions(outdial: Outdial, event: OutdialEvent) -> list[FollowUp]:
             return [*_unfollow(outdial), *_run_ended(outdial, event.how, event.reason, event.requests, len(event.open))]
         case DialingFinished():
             return [*_unfollow(outdial), *_run_ended(outdial, "finished", None, event.requests, 0)]
-        case DialEnded() if outdial.ended:
-            return [_closed(outdial, run) for run in outdial.ended if run.open == {event.attempt_id}]
         case _:
             return []
 

@@ -20,7 +20,7 @@ Laws, each a test:
 Source: design section 5; contract 4, C3 to C6, C16, C17, C27.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from outdial.commands import OUTCOMES, Outcome
@@ -40,6 +40,7 @@ from outdial.events import (
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
+from outdial.record import record
 from outdial.wire import encode_compact
 
 NO_TRIES = (0, 0, 0, 0, 0)
@@ -48,7 +49,7 @@ REMEMBERED_ENDS = 64
 _CODE: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """What never changes about a target."""
 
@@ -65,7 +66,7 @@ class Facts:
     """Compact JSON of its personal data, for its dial requests."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class History:
     """What a target went through."""
 
@@ -88,7 +89,7 @@ class History:
 NEW = History()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Idle:
     """Waiting for its next attempt."""
 
@@ -100,7 +101,7 @@ class Idle:
     """What is waited for: ``rules.NOW``, ``rules.AFTER_ATTEMPT`` or a number of ``not_dialed`` in a row."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Progressing:
     """An attempt is open."""
 
@@ -116,7 +117,7 @@ class Progressing:
     deleted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Done:
     """Reached, or out of tries."""
 
@@ -127,7 +128,7 @@ class Done:
     wait: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deleted:
     """Gone for good."""
 
@@ -203,10 +204,6 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
             tries = _counted(history.tries, event.destination_index, 1)
             begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed)
             return Progressing(facts, begun, event.attempt_id, event.destination_index, event.not_after, event.expires_at)
-        case DialClaimed(), Progressing():
-            return _changed(target, worker=event.worker)
-        case DialAnswered(), Progressing():
-            return _changed(target, answered=True, expires_at=event.expires_at)
         case DialEnded(), Progressing():
             ended = _ended(history, event)
             if target.deleted:
@@ -214,6 +211,10 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
             return Idle(facts, ended, time, ended.not_dialed or AFTER_ATTEMPT)
         case TargetFinished(), Idle() | Done():
             return Done(facts, history, True, target.since, target.wait)  # noqa: FBT003  one field of a record
+        case DialClaimed(), Progressing():
+            return _changed(target, worker=event.worker)
+        case DialAnswered(), Progressing():
+            return _changed(target, answered=True, expires_at=event.expires_at)
         case TargetExhausted(), Idle():
             return Done(facts, history, False, target.since, target.wait)  # noqa: FBT003  one field of a record
         case TargetRevived(), Done():
