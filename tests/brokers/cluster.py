@@ -5,6 +5,7 @@ Every call that waits blocks its thread: from a coroutine call it by `asyncio.to
 
 import contextlib
 import random
+import re
 import signal
 import socket
 import struct
@@ -27,7 +28,7 @@ READY_SECONDS: Final = 60.0
 LOGGED: Final = {
     "defaultLogLevel": "warn",
     "showDateTime": "true",
-    "dateTimeFormat": "HH:mm:ss.SSS",
+    "dateTimeFormat": "yyyy-MM-dd'T'HH:mm:ss.SSS",
     "log.kafka.server.KafkaRaftServer": "info",
     "log.kafka.coordinator.transaction": "info",
     "log.org.apache.kafka.coordinator.group": "info",
@@ -303,6 +304,14 @@ class Cluster:
     def group_coordinator(self, group: str, seconds: float = 20.0) -> int:
         """The node that coordinates a consumer group."""
         return self._coordinator(group, 0, seconds)
+
+    def producer_epochs(self, transactional_id: str) -> list[tuple[int, int]]:
+        """Each producer id and epoch that an id was given, as the brokers logged it, in the order they were given."""
+        shape = re.compile(
+            rf"(\S+) \[.*Initialized transactionalId {re.escape(transactional_id)} with producerId (\d+) and producer epoch (\d+) "
+        )
+        found = sorted(told.groups() for node in self.nodes for told in shape.finditer(node.log))
+        return [(int(producer), int(epoch)) for _, producer, epoch in found]
 
     def controller(self) -> int:
         """The node whose controller is the active one; 0 while there is none."""

@@ -64,6 +64,7 @@ class Rule:
         self._matches = matches
         self._skip = nth - 1
         self._times = times
+        self._cancelled = False
         self._seconds = seconds
         self._released = asyncio.Event()
 
@@ -74,7 +75,7 @@ class Rule:
 
     def cancel(self) -> None:
         """Catch nothing more; what is held stays held."""
-        self._times = 0
+        self._cancelled = True
 
     def wait(self, count: int = 1, seconds: float = SECONDS) -> Seen:
         """Wait until so many were caught; the last of them. TimeoutError: not within this time."""
@@ -87,7 +88,7 @@ class Rule:
 
     def takes(self, seen: Seen) -> bool:
         """Whether this request is caught; it is noted as such."""
-        if self._times == 0 or not self._matches(seen):
+        if self._cancelled or self._times == 0 or not self._matches(seen):
             return False
         if self._skip > 0:
             self._skip -= 1
