@@ -90,7 +90,7 @@ class Position:
 
     def merged(self, other: Self) -> Self:
         """Where everything is read that either has read."""
-        return type(self)(tuple(map(max, self.marks, other.marks)))
+        return type(self)(tuple(max(both) for both in zip(self.marks, other.marks, strict=True)))
 
     def after(self, place: int) -> Self:
         """This position, with the partition of a place read up to there."""

@@ -86,16 +86,16 @@ class List:
 class History:
     """A log grown step by step; each step is one thing that may happen then, or nothing."""
 
-    def __init__(self, steps: list[tuple[int, int]]) -> None:
+    def __init__(self, steps: list[tuple[int, int]], lists: int = 2) -> None:
         self.log = Log()
-        self.lists = [List(self.log.outdial()) for _ in range(2)]
+        self.lists = [List(self.log.outdial()) for _ in range(lists)]
         for kind, choice in steps:
             self.log.after(PAUSES[choice % len(PAUSES)])
             self._step(kind, choice // len(PAUSES))
 
     def _step(self, kind: int, choice: int) -> None:
-        found = self.lists[choice % 2]
-        choice //= 2
+        found = self.lists[choice % len(self.lists)]
+        choice //= len(self.lists)
         if kind < 4 or not found.people:
             self._join(found, choice)
         elif kind == 4:
