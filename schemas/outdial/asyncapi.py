@@ -249,8 +249,9 @@ def _commands(schemas: _Schemas) -> dict[str, Json]:
     headers = _headers(
         {
             HEADER_ANSWER: (
-                {"type": "string", "format": "uuid"},
-                "The id of the command. With it, what became of the command is written to the answers topic.",
+                {"type": "string", "pattern": "^[0-9a-fA-F-]{36}(/.{0,64})?$"},
+                "The id of the command, and after a `/` a mark of the sender's own. With it, what became of the command is written to "
+                "the answers topic.",
             ),
             HEADER_SEAL: ({"type": "string"}, "Only the ledger can make it: this is a command of its own to another stream."),
         }
