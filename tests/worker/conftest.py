@@ -25,7 +25,7 @@ async def ledger(kafka_bootstrap: str, topology: Topology) -> AsyncIterator[Ledg
 
 @pytest.fixture
 def working(kafka_bootstrap: str, topology: Topology) -> MakeWorker:
-    """How to run a worker: `async with working(carrier, max_calls=3) as worker`."""
+    """Runs a worker with a carrier while the block lasts, ready from its first line on."""
 
     @contextlib.asynccontextmanager
     async def run(carrier: Carrier, *, max_calls: int = 100, claim: bool = True, drain_s: float = 5.0) -> AsyncIterator[Worker]:

@@ -59,7 +59,8 @@ class Ledger:
     """Reason with which claims of an attempt are refused."""
     silent: bool = False
     """Claims are decided and not answered."""
-    before_answer: Callable[[], None] = lambda: None
+    delay: float = 0.0
+    """How long an answer takes, seconds."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Ledger"]:
@@ -101,7 +102,8 @@ class Ledger:
             reason = self._refusal(command)
             if self.silent:
                 continue
-            self.before_answer()
+            if self.delay:
+                await asyncio.sleep(self.delay)
             roots = [value for name, value in record.headers if name == HEADER_ANSWER]
             assert roots == [(command.id or "").encode()]
             answer = AnswerRecord(

@@ -21,6 +21,8 @@ from outdial.worker.connecting import client_arguments
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
 STOP_S: Final = 5.0
+TAKEN_S: Final = 15.0
+"""How long the broker may take to take a command; the client's own timeouts do not end every wait."""
 PASSING: Final = (KafkaError, TimeoutError, OSError)
 """What another try may end. Anything else is a fault of the program."""
 
@@ -87,7 +89,8 @@ class Outbox:
             self._unsaid -= 1
 
     async def _sent(self, producer: AIOKafkaProducer, command: OutdialCommand, headers: list[tuple[str, bytes]]) -> None:
-        await producer.send_and_wait(self._topic, encode(command), key=command.stream.encode(), headers=headers)
+        async with asyncio.timeout(TAKEN_S):
+            await producer.send_and_wait(self._topic, encode(command), key=command.stream.encode(), headers=headers)
 
     async def _after(self, error: BaseException, failed: AIOKafkaProducer | None) -> None:
         """Put a new producer in the place of one that will not work again: its numbering is out of order, or its sender is dead."""

@@ -86,6 +86,8 @@ class WorkerStatus:
     """Requests given back."""
     unknown: int
     """Calls of which nobody knows what became."""
+    repeated: int
+    """Requests that came a second time and were left alone."""
 
 
 class Worker:
@@ -123,6 +125,7 @@ class Worker:
             malformed=0 if intake is None else intake.malformed,
             not_dialed=counts.not_dialed,
             unknown=counts.unknown,
+            repeated=counts.repeated,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
