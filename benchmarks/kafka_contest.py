@@ -1,11 +1,11 @@
-"""One round of a contest: the same commands, one contestant, from its first committed position to its last."""
+"""One round of a contest: the same commands, one contestant, its committed positions and its CPU time."""
 
 import asyncio
 import os
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,9 @@ from outdial.topology import Topology
 
 PARTITIONS = 12
 POLL_S = 0.05
-STUCK_S = 90.0
+WARM = 1 / 3
+"""Of the commands: what comes first is left out of rate and CPU, for a JVM compiles meanwhile and a group deals its partitions out."""
+STUCK_S = 60.0
 """A contestant that commits nothing for so long has failed."""
 
 
@@ -40,11 +42,13 @@ class Round:
     """What one contestant did in one round."""
 
     rate: float
-    """Commands a second, from the first committed position seen to the last."""
+    """Commands a second, by committed positions, the first third left out."""
     cpu: float
     """CPU seconds of its processes for 1,000 commands, within that time."""
     broker: float
     """The same of the broker."""
+    cold: float
+    """Commands a second from the first committed position to the last."""
     whole: float
     """CPU seconds of its processes from their start to the last position."""
     written: Written
@@ -89,33 +93,65 @@ async def play(at: Broker, start: Start, load: Load, *, processes: int = 1, chec
     return Round(*found, counted)
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen when a position was."""
+
+    done: int
+    at: float
+    cpu: float
+    broker: float
+
+
 async def _measure(
     at: Broker, topics: Topology, started: "Sequence[Popen[bytes]]", total: int, folder: Path
-) -> tuple[float, float, float, float]:
-    def used() -> float:
-        return sum(cpu_seconds(process.pid) for process in started)
-
+) -> tuple[float, float, float, float, float]:
+    seen: list[_Seen] = []
     async with Progress(at.bootstrap, topics) as progress:
-        first: tuple[int, float, float, float] | None = None
-        done, moved = 0, time.monotonic()
-        while done < total:
+        moved = time.monotonic()
+        while not seen or seen[-1].done < total:
             await asyncio.sleep(POLL_S)
             ended = [process for process in started if process.poll() is not None]
             if ended:
                 raise RuntimeError(f"a contestant ended with {ended[0].returncode}: {_last_words(folder)}")
-            now = await progress.committed()
-            if now > done:
-                done, moved = now, time.monotonic()
-                if first is None:
-                    first = (done, time.perf_counter(), used(), at.cpu())
+            done = await progress.committed()
+            if done > (seen[-1].done if seen else 0):
+                moved = time.monotonic()
+                cpu = sum(cpu_seconds(process.pid) for process in started)
+                seen.append(_Seen(done, time.perf_counter(), cpu, at.cpu()))
             elif time.monotonic() - moved > STUCK_S:
                 raise RuntimeError(f"a contestant stands still at {done} of {total}: {_last_words(folder)}")
-        last = (time.perf_counter(), used(), at.cpu())
-    assert first is not None
-    count = total - first[0]
+    first, last = seen[0], seen[-1]
+    warm = next(one for one in seen if one.done >= total * WARM)
+    count = last.done - warm.done
     if count <= 0:
-        raise RuntimeError("too few commands: the first position seen was the last")
-    return count / (last[0] - first[1]), (last[1] - first[2]) / count * 1_000, (last[2] - first[3]) / count * 1_000, last[1]
+        raise RuntimeError("too few commands: they were done before they could be watched")
+    cpu, broker = last.cpu - warm.cpu, last.broker - warm.broker
+    cold = (last.done - first.done) / (last.at - first.at)
+    return count / (last.at - warm.at), cpu / count * 1_000, broker / count * 1_000, cold, last.cpu
+
+
+async def contest(at: Broker, contestants: "Mapping[str, tuple[Start, int]]", load: Load, repeat: int) -> dict[str, list[Round]]:
+    """Rounds of several contestants (how each is started, and in how many processes), in another order each time.
+
+    Raises:
+        RuntimeError: one of them failed, or did not do all the work once.
+    """
+    found: dict[str, list[Round]] = {name: [] for name in contestants}
+    names = list(contestants)
+    for number in range(repeat):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            start, processes = contestants[name]
+            played = await play(at, start, load, processes=processes)
+            if played.written.requests != load.adds or played.written.rejections:
+                raise RuntimeError(f"{name} did other work than it was given: {played.written}")
+            found[name].append(played)
+    return found
+
+
+def scaled(count: int) -> int:
+    """A size, made smaller by OUTDIAL_BENCH_SCALE (1 = as the goals say)."""
+    return max(1, int(count * float(os.environ.get("OUTDIAL_BENCH_SCALE", "1"))))
 
 
 def stop(started: "Sequence[Popen[bytes]]") -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -13,14 +14,15 @@ from aiokafka.structs import TopicPartition
 from benchmarks.measure import CUSTOMER
 from outdial.ids import attempt_id, derived
 from outdial.plan import Plan
-from outdial.topology import MAX_RECORD_BYTES, TOPICS, Topology, config, partition_of
+from outdial.topology import MAX_RECORD_BYTES, TOPICS, Topology, config, partition_of, replication
 from outdial.wire import to_json
 
 OUTDIALS_EACH = 4
 """Outdials on every partition."""
-APART = 2_500
+APART = 10_000
 """Results come so many targets after their target was added, on a partition: the attempt is open by then."""
 BATCH_BYTES = 512 * 1024
+READY_S = 30.0
 READ_BYTES = 4 * 1024 * 1024
 PLAN = Plan(max_try_count_0=3, max_concurrent=0)
 
@@ -39,6 +41,11 @@ class Load:
     def total(self) -> int:
         """Commands, the creation of the outdials apart."""
         return sum(map(len, self.commands))
+
+    @property
+    def adds(self) -> int:
+        """Targets that are added, each of which is requested once."""
+        return self.total // 2
 
 
 def outdials(partitions: int, each: int = OUTDIALS_EACH) -> list[list[str]]:
@@ -103,14 +110,25 @@ async def make_topics(bootstrap: str, topology: Topology) -> None:
     await admin.start()
     try:
         brokers = len((await admin.describe_cluster())["brokers"])
-        copies = min(3, brokers)
+        copies = replication(brokers)
         made = [NewTopic(topology.topic(topic.name), topology.partitions, copies, topic_configs=config(topic, brokers)) for topic in TOPICS]
         answer = await admin.create_topics(made)
         wrong = [found for found in answer.topic_errors if found[1]]
         if wrong:
             raise RuntimeError(f"topics were refused: {wrong}")
+        names = [new.name for new in made]
+        deadline = time.monotonic() + READY_S
+        while await _led(admin, names) < topology.partitions * len(names):
+            if time.monotonic() > deadline:
+                raise RuntimeError("topics have no leaders")
+            await asyncio.sleep(0.02)
     finally:
         await admin.close()
+
+
+async def _led(admin: AIOKafkaAdminClient, names: Sequence[str]) -> int:
+    """Partitions that have a leader."""
+    return sum(found["leader"] >= 0 for topic in await admin.describe_topics(names) for found in topic["partitions"])
 
 
 async def drop_topics(bootstrap: str, topology: Topology) -> None:
@@ -155,7 +173,7 @@ class Progress:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
         self._topology = topology
 
-    async def __aenter__(self) -> "Progress":
+    async def __aenter__(self) -> Self:
         await self._admin.start()
         return self
 

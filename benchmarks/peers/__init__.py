@@ -70,7 +70,7 @@ def faust_at_least_once(topology: Topology, bootstrap: str, folder: Path, name: 
 
 
 def raw(topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
-    """aiokafka alone: as many bytes in and out, exactly once, and no decision."""
+    """Nothing but aiokafka: as many bytes in and out, exactly once, and no decision."""
     return _process(
         [sys.executable, "-m", "benchmarks.peers.raw_loop", topology.prefix, str(topology.partitions), bootstrap], folder, name, {}
     )
