@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import aiosqlite
-
 from outdial.envelope import Event
 from outdial.views import calls, campaigns, counts, history, outdials, outplans, places, projector, rows, targets
 
@@ -31,10 +29,10 @@ def recorded() -> Iterator[list[Write]]:
     """What the log and the views write meanwhile, row by row."""
     found: list[Write] = []
 
-    async def write(db: aiosqlite.Connection, statement: str, width: int, values: Sequence[Sequence[Any]]) -> None:
+    def writes(statement: str, width: int, values: Sequence[Sequence[Any]]) -> Iterator[rows.Write]:
         found.append((single(statement, width), list(values)))
-        await rows_write(db, statement, width, values)
-        if db_is_done(statement):
+        yield from rows_writes(statement, width, values)
+        if is_last(statement):
             found.append(COMMIT)
 
     def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[object]]]:
@@ -45,10 +43,10 @@ def recorded() -> Iterator[list[Write]]:
             found.append((f"{head}VALUES {row}", [values[start : start + width] for start in range(0, len(values), width)]))
             yield statement, values
 
-    rows_write, history_inserts = rows.write, history.inserts
+    rows_writes, history_inserts = rows.writes, history.inserts
     modules = (calls, campaigns, counts, outdials, outplans, places, projector, targets)
     with patch.object(history, "inserts", inserts):
-        patches = [patch.object(module, "write", write) for module in modules]
+        patches = [patch.object(module, "writes", writes) for module in modules]
         for one in patches:
             one.start()
         try:
@@ -58,7 +56,7 @@ def recorded() -> Iterator[list[Write]]:
                 one.stop()
 
 
-def db_is_done(statement: str) -> bool:
+def is_last(statement: str) -> bool:
     """Whether a statement is the last of its transaction: the one that moves the checkpoint."""
     return "checkpoint" in statement
 

@@ -13,6 +13,7 @@ from outdial.events import DialingStarted, OutdialUpdated, OutplanUpdated, Targe
 from outdial.position import Position
 from outdial.views import outdials, places, projector, targets
 from outdial.views.counts import Stats
+from outdial.views.rows import Write, run
 from views.hand import CUSTOMER, Log, Views, views_in
 from views.histories import STEPS, History, counted
 
@@ -35,6 +36,41 @@ def test_the_digest_is_the_same_however_events_are_batched(steps: list[tuple[int
     log = History(steps).log
 
     assert asyncio.run(digest_of(log, batches)) == asyncio.run(digest_of(log, [1_000]))
+
+
+async def digest_ahead(log: Log, batches: Sequence[int]) -> str:
+    """The same, where each batch is loaded before the one before it is written."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with views_in(Path(folder)) as views:
+            folded = projector.Projector(ahead=True)
+            written: list[Write] = []
+            done = turn = 0
+            while done < len(log.events):
+                size = batches[turn % len(batches)]
+                batch = await folded.load(views.writer, log.events[done : done + size])
+                await run(views.writer, written)
+                written = batch.fold()
+                done += size
+                turn += 1
+            await run(views.writer, written)
+            return await views.digest()
+
+
+@given(STEPS, st.lists(st.integers(1, 30), min_size=1, max_size=5))
+@settings(max_examples=60)
+def test_the_digest_is_the_same_when_batches_are_loaded_ahead(steps: list[tuple[int, int]], batches: list[int]) -> None:
+    log = History(steps).log
+
+    assert asyncio.run(digest_ahead(log, batches)) == asyncio.run(digest_of(log, [1_000]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_long_history_is_loaded_ahead_and_comes_to_the_same(views: Views, seed: int) -> None:
+    chance = Random(seed)  # noqa: S311  an example, not a secret
+    history = History([(chance.randrange(20), chance.randrange(1_000_000)) for _ in range(2_000)])
+    await views.show(history.log)
+
+    assert await digest_ahead(history.log, [1, 7, 90]) == await views.digest()
 
 
 @pytest.mark.parametrize("seed", range(3))

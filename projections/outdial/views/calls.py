@@ -5,12 +5,10 @@ reading this table in order of its key, partition by partition.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
-
-import aiosqlite
 
 from outdial.envelope import Event
 from outdial.events import DialAnswered, DialClaimed, DialDeleted, DialEnded, DialRequested, TargetFinished
@@ -21,7 +19,7 @@ from outdial.views import targets
 from outdial.views.counts import Tally
 from outdial.views.outdials import Row as OutdialRow
 from outdial.views.places import key_of
-from outdial.views.rows import Before, cursor_of, merged, write
+from outdial.views.rows import Before, Write, cursor_of, merged, writes
 from outdial.wire import encode_compact, from_json, to_json
 
 DDL: Final = (
@@ -201,6 +199,14 @@ def loaded(found: list[list[Any]]) -> Rows:
     return rows
 
 
+def known(before: Rows, wanted: Iterable[str]) -> Rows:
+    """Rows of the batch before, as the next finds them."""
+    rows = {key: row for key in wanted if (row := before.get(key)) is not None}
+    for row in rows.values():
+        row.fixed, row.changed, row.counted = (), False, _standing(row)
+    return rows
+
+
 def request(rows: Rows, outdial: OutdialRow, target: targets.Row, position: int, event: Event, data: DialRequested) -> None:
     """Fold DialRequested; ``target`` is as it was before."""
     source = None if data.source is None else encode_compact(data.source).decode()
@@ -264,10 +270,10 @@ def count(rows: Rows, tally: Tally) -> None:
                 tally[row.outdial, "attempt", state, outcome] += 1
 
 
-async def save(db: aiosqlite.Connection, rows: Rows) -> None:
-    """Write what a batch added and changed."""
-    await write(db, _INSERT, 35, [(*row.fixed, *_changing(row)) for row in rows.values() if row.fixed])
-    await write(db, _UPDATE, 14, [(row.position, *_changing(row)) for row in rows.values() if row.changed and not row.fixed])
+def save(rows: Rows) -> Iterator[Write]:
+    """What writes what a batch added and changed."""
+    yield from writes(_INSERT, 35, [(*row.fixed, *_changing(row)) for row in rows.values() if row.fixed])
+    yield from writes(_UPDATE, 14, [(row.position, *_changing(row)) for row in rows.values() if row.changed and not row.fixed])
 
 
 def _changing(row: Row) -> tuple[Any, ...]:

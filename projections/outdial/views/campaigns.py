@@ -1,10 +1,9 @@
 """Campaigns: what do they run, and how did their last run end? Source: contract 2.5."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from typing import Any, Final
-
-import aiosqlite
 
 from outdial.envelope import Event
 from outdial.events import (
@@ -17,7 +16,7 @@ from outdial.events import (
     CampaignUpdated,
 )
 from outdial.scalars import ZERO_ID
-from outdial.views.rows import Before, cursor_of, write
+from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import from_json, to_json
 
 CREATING: Final = 1
@@ -135,6 +134,11 @@ def loaded(found: list[list[Any]]) -> dict[str, Row]:
     return {campaign_id: Row(position, campaign_id) for position, campaign_id in found}
 
 
+def known(before: dict[str, Row], wanted: Iterable[str]) -> dict[str, Row]:
+    """Rows of the batch before, as the next finds them."""
+    return {key: Row(row.position, row.id) for key in wanted if (row := before.get(key)) is not None}
+
+
 def apply(rows: dict[str, Row], position: int, event: Event) -> None:
     """Fold one event of a campaign."""
     data = event.data
@@ -191,9 +195,9 @@ def _created(position: int, event: Event, data: CampaignCreated) -> Row:
     )
 
 
-async def save(db: aiosqlite.Connection, rows: dict[str, Row]) -> None:
-    """Write what a batch changed."""
-    await write(db, _SAVE, 23, [astuple(row)[:-1] for row in rows.values() if row.changed])
+def save(rows: dict[str, Row]) -> Iterator[Write]:
+    """What writes what a batch changed."""
+    return writes(_SAVE, 23, [astuple(row)[:-1] for row in rows.values() if row.changed])
 
 
 # --- questions ------------------------------------------------------------------------------------------

@@ -8,18 +8,16 @@ at any time and nothing is counted anew; only the one slice the present cuts thr
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
-
-import aiosqlite
 
 from outdial.address import SLOTS
 from outdial.commands import OUTCOMES
 from outdial.plan import Plan, RetryMode
 from outdial.scalars import MILLISECOND_US, SECOND_US
-from outdial.views.rows import write
+from outdial.views.rows import Write, writes
 
 SLICE_US: Final = 2 * SECOND_US
 AT_ONCE: Final = -1
@@ -106,10 +104,10 @@ Waiting = Counter[tuple[int, str, int]]
 """(outdial, profile, slice) -> how many more."""
 
 
-async def save(db: aiosqlite.Connection, tally: Tally, waiting: Waiting) -> None:
-    """Add what a batch changed."""
-    await write(db, _ADD_TALLY, 5, _changed(tally))
-    await write(db, _ADD_WAITING, 4, _changed(waiting))
+def save(tally: Tally, waiting: Waiting) -> Iterator[Write]:
+    """What adds what a batch changed."""
+    yield from writes(_ADD_TALLY, 5, _changed(tally))
+    yield from writes(_ADD_WAITING, 4, _changed(waiting))
 
 
 def _changed(counts: Mapping[tuple[Any, ...], int]) -> list[tuple[Any, ...]]:

@@ -1,10 +1,9 @@
 """Outdials: which lists are there, is one dialing, by which plan, and why did its last run end? Source: contract 2.2."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from typing import Any, Final
-
-import aiosqlite
 
 from outdial.envelope import Event
 from outdial.events import DialingFinished, DialingStarted, DialingStopped, OutdialCreated, OutdialDeleted, OutdialUpdated, PlanApplied
@@ -12,7 +11,7 @@ from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import counts
 from outdial.views.counts import Stats
-from outdial.views.rows import Before, cursor_of, write
+from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode
 
 DDL: Final = (
@@ -127,6 +126,11 @@ def loaded(found: list[list[Any]]) -> dict[str, Row]:
     return {outdial_id: Row(position, outdial_id, customer_id) for position, outdial_id, customer_id in found}
 
 
+def known(before: dict[str, Row], wanted: Iterable[str]) -> dict[str, Row]:
+    """Rows of the batch before, as the next finds them."""
+    return {key: Row(row.position, row.id, row.customer_id) for key in wanted if (row := before.get(key)) is not None}
+
+
 def apply(rows: dict[str, Row], position: int, event: Event) -> None:
     """Fold one event of an outdial. ``tm_update`` moves with what the outdial is, not with its dialing."""
     data = event.data
@@ -182,9 +186,9 @@ def _created(position: int, event: Event, data: OutdialCreated) -> Row:
     )
 
 
-async def save(db: aiosqlite.Connection, rows: dict[str, Row]) -> None:
-    """Write what a batch changed."""
-    await write(db, _SAVE, 21, [astuple(row)[:-1] for row in rows.values() if row.changed])
+def save(rows: dict[str, Row]) -> Iterator[Write]:
+    """What writes what a batch changed."""
+    return writes(_SAVE, 21, [astuple(row)[:-1] for row in rows.values() if row.changed])
 
 
 # --- questions ------------------------------------------------------------------------------------------

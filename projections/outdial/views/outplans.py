@@ -1,15 +1,14 @@
 """Outplans: which plans are there, and what do they say? Source: contract 2.4."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
-
-import aiosqlite
 
 from outdial.envelope import Event
 from outdial.events import OutplanCreated, OutplanDeleted, OutplanDialInfoSet, OutplanUpdated
 from outdial.plan import Plan
-from outdial.views.rows import Before, cursor_of, write
+from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode
 
 DDL: Final = (
@@ -85,6 +84,11 @@ def loaded(found: list[list[Any]]) -> dict[str, Row]:
     return {outplan_id: Row(position, outplan_id) for position, outplan_id in found}
 
 
+def known(before: dict[str, Row], wanted: Iterable[str]) -> dict[str, Row]:
+    """Rows of the batch before, as the next finds them."""
+    return {key: Row(row.position, row.id) for key in wanted if (row := before.get(key)) is not None}
+
+
 def apply(rows: dict[str, Row], position: int, event: Event) -> None:
     """Fold one event of an outplan."""
     data = event.data
@@ -106,14 +110,14 @@ def apply(rows: dict[str, Row], position: int, event: Event) -> None:
     row.tm_update, row.changed = event.time, True
 
 
-async def save(db: aiosqlite.Connection, rows: dict[str, Row]) -> None:
-    """Write what a batch changed."""
+def save(rows: dict[str, Row]) -> Iterator[Write]:
+    """What writes what a batch changed."""
     values = [
         (r.position, r.id, r.customer_id, r.name, r.detail, r.plan, r.version, r.tm_create, r.tm_update, r.tm_delete)
         for r in rows.values()
         if r.changed
     ]
-    await write(db, _SAVE, 10, values)
+    return writes(_SAVE, 10, values)
 
 
 # --- questions ------------------------------------------------------------------------------------------

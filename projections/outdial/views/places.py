@@ -6,12 +6,11 @@ entries go to a small table, which is merged into the large one, sorted, once in
 hash is 32 bits, so whoever looks something up compares the id as well. Nothing here is ever deleted.
 """
 
+from collections.abc import Iterator
 from typing import Final
 from zlib import crc32
 
-import aiosqlite
-
-from outdial.views.rows import write
+from outdial.views.rows import Write, writes
 
 CHECKPOINT: Final = "places"
 SETTLE_AFTER: Final = 65_536
@@ -32,12 +31,10 @@ def key_of(*ids: str) -> int:
     return crc32("/".join(ids).encode()) - _HALF
 
 
-async def add(db: aiosqlite.Connection, found: list[tuple[int, int]]) -> None:
-    """Remember (key, position) pairs."""
-    await write(db, _INSERT, 2, sorted(found))
+def add(found: list[tuple[int, int]]) -> Iterator[Write]:
+    """What remembers (key, position) pairs."""
+    return writes(_INSERT, 2, sorted(found))
 
 
-async def settle(db: aiosqlite.Connection) -> None:
-    """Merge the small table into the large one."""
-    await db.execute_fetchall(_SETTLE)
-    await db.execute_fetchall(_EMPTY)
+SETTLE: Final[tuple[Write, ...]] = ((_SETTLE, ()), (_EMPTY, ()))
+"""What merges the small table into the large one."""

@@ -1,12 +1,12 @@
 """The projector: events in, rows out. Live and rebuild are the same path.
 
 A batch is one SELECT that brings all rows it touches, a fold in memory, and a few statements that write
-many rows each: every statement is a hand-over to the database's thread and back.
+many rows each, handed to the database's thread together.
 """
 
 import sqlite3
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -29,7 +29,7 @@ from outdial.events import (
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
 from outdial.views import calls, campaigns, counts, outdials, outplans, places, targets
-from outdial.views.rows import write
+from outdial.views.rows import Write, run, writes
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
@@ -66,7 +66,15 @@ class LogBroken(Exception):
 
 
 class Projector:
-    """Keeps the views. It remembers nothing between batches, so a transaction that failed leaves no trace in it."""
+    """Keeps the views. It remembers nothing between batches, so a transaction that failed leaves no trace in it.
+
+    With ``ahead`` it remembers the batch before: what that changed may still be on its way to the tables when the next
+    is loaded. When a transaction fails, it has to be thrown away too.
+    """
+
+    def __init__(self, *, ahead: bool = False) -> None:
+        self._ahead = ahead
+        self._before: Batch | None = None
 
     async def apply(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> None:
         """Bring the views up to the last of these events (place, event), those of a partition in its order.
@@ -77,27 +85,17 @@ class Projector:
         Raises:
             LogBroken: an event does not fit those before it.
         """
-        if not events:
-            return
-        done, batch = await _load(db, events)
-        folded = {partition: partition << MARK_BITS | done.get(checkpoint_of(partition), 0) for partition in _partitions(events)}
-        events = [pair for pair in events if pair[0] > folded[pair[0] >> MARK_BITS]]
-        if not events:
-            return
-        for place, event in events:
-            try:
-                batch.fold(place, event)
-            except KeyError:
-                message = f"{event.id} ({event.type}, {told(place)}) speaks of something that was never created; restore the log"
-                raise LogBroken(message) from None
-        await batch.save(db)
-        last = {place >> MARK_BITS: place for place, _ in events}
-        moved = {checkpoint_of(partition): mark_at(place) for partition, place in last.items()}
-        total = sum(mark for view, mark in (done | moved).items() if _is_ours(view))
-        if total - done.get(places.CHECKPOINT, 0) >= places.SETTLE_AFTER:
-            await places.settle(db)
-            moved[places.CHECKPOINT] = total
-        await write(db, _MOVE, 2, [*moved.items()])
+        if events:
+            batch = await self.load(db, events)
+            await run(db, batch.fold())
+
+    async def load(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> "Batch":
+        """The rows these events touch. Each batch is folded before the next is loaded, and written before the next but one is."""
+        batch = Batch(events, self._before)
+        [found] = await db.execute_fetchall(_LOAD, batch.wanted)
+        batch.take(found)
+        self._before = batch if self._ahead else None
+        return batch
 
 
 @lru_cache(maxsize=4096)
@@ -115,84 +113,124 @@ def _partitions(events: Sequence[tuple[int, Event]]) -> set[int]:
     return {place >> MARK_BITS for place, _ in events}
 
 
-class _Batch:
-    """The rows a batch touches."""
+class Batch:
+    """Some events, and the rows they touch."""
 
-    def __init__(self, wanted: Container[object], found: Sequence[str]) -> None:
-        self.wanted = wanted
-        """The targets that events other than TargetAdded speak of."""
-        self.outdials = outdials.loaded(from_json(found[0]))
-        self.targets = targets.loaded(from_json(found[1]))
-        self.calls = calls.loaded(from_json(found[2]))
-        self.outplans = outplans.loaded(from_json(found[3]))
-        self.campaigns = campaigns.loaded(from_json(found[4]))
-        self.new: targets.Added = []
-        self.places: list[tuple[int, int]] = []
+    def __init__(self, events: Sequence[tuple[int, Event]], before: "Batch | None") -> None:
+        self._events = events
+        self.new: dict[targets.Id, targets.Added] = {}
+        self._places: list[tuple[int, int]] = []
+        streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set()}
+        aims: set[targets.Id] = set()
+        attempts: set[str] = set()
+        for _, event in events:
+            data = event.data
+            streams[data.kind].add(event.stream)
+            kind = type(data)
+            if kind in _TARGET_EVENTS:
+                aims.add((event.stream, data.target_id))  # type: ignore[attr-defined]
+            if kind in _CALL_EVENTS or (kind is TargetFinished and data.late):  # type: ignore[attr-defined]
+                attempts.add(data.attempt_id)  # type: ignore[attr-defined]
+        self.done = None if before is None else before.done
+        self.outdials = {} if before is None else outdials.known(before.outdials, streams["outdial"])
+        self.outplans = {} if before is None else outplans.known(before.outplans, streams["outplan"])
+        self.campaigns = {} if before is None else campaigns.known(before.campaigns, streams["campaign"])
+        self.targets = {} if before is None else targets.known(before.targets, before.new, aims)
+        self.calls = {} if before is None else calls.known(before.calls, attempts)
+        self.wanted = {
+            "outdials": _listed(streams["outdial"] - self.outdials.keys()),
+            "outplans": _listed(streams["outplan"] - self.outplans.keys()),
+            "campaigns": _listed(streams["campaign"] - self.campaigns.keys()),
+            "targets": _listed(map(targets.wanted, aims - self.targets.keys())),
+            "calls": _listed(map(calls.wanted, attempts - self.calls.keys())),
+        }
+        """What the batch before does not know, as parameters of the SELECT that loads it."""
 
-    def fold(self, position: int, event: Event) -> None:
-        """Fold one event."""
+    def take(self, found: Sequence[str]) -> None:
+        """Take in what was loaded."""
+        self.done = from_json(found[0]) if self.done is None else self.done
+        self.outdials |= outdials.loaded(from_json(found[1]))
+        self.targets |= targets.loaded(from_json(found[2]))
+        self.calls |= calls.loaded(from_json(found[3]))
+        self.outplans |= outplans.loaded(from_json(found[4]))
+        self.campaigns |= campaigns.loaded(from_json(found[5]))
+
+    def fold(self) -> list[Write]:
+        """Fold the events; what is to be written then, as a whole and in this order.
+
+        Raises:
+            LogBroken: an event does not fit those before it.
+        """
+        done = self.done or {}
+        folded = {partition: partition << MARK_BITS | done.get(checkpoint_of(partition), 0) for partition in _partitions(self._events)}
+        events = [pair for pair in self._events if pair[0] > folded[pair[0] >> MARK_BITS]]
+        if not events:
+            return []
+        for place, event in events:
+            try:
+                self._fold(place, event)
+            except KeyError:
+                message = f"{event.id} ({event.type}, {told(place)}) speaks of something that was never created; restore the log"
+                raise LogBroken(message) from None
+        written = [*self._writes()]
+        last = {place >> MARK_BITS: place for place, _ in events}
+        moved = {checkpoint_of(partition): mark_at(place) for partition, place in last.items()}
+        total = sum(mark for view, mark in (done | moved).items() if _is_ours(view))
+        if total - done.get(places.CHECKPOINT, 0) >= places.SETTLE_AFTER:
+            written += places.SETTLE
+            moved[places.CHECKPOINT] = total
+        self.done = done | moved
+        return [*written, *writes(_MOVE, 2, [*moved.items()])]
+
+    def _fold(self, position: int, event: Event) -> None:
         data = event.data
-        if isinstance(data, TargetAdded):
-            new = targets.added(self.outdials[event.stream].position, position, event, data)
-            self.new.append(new)
-            key = targets.wanted(event.stream, data.target_id)
-            self.places.append((key[0], position))
-            if key in self.wanted:
-                self.targets[event.stream, data.target_id] = targets.row_of(new)
+        kind = type(data)
+        if kind is TargetAdded:
+            key = (event.stream, data.target_id)  # type: ignore[attr-defined]
+            self.new[key] = targets.added(self.outdials[event.stream].position, position, event, data)  # type: ignore[arg-type]
+            self._places.append((places.key_of(*key), position))
+        elif kind is DialRequested:
+            target = self._target(event.stream, data.target_id)  # type: ignore[attr-defined]
+            calls.request(self.calls, self.outdials[event.stream], target, position, event, data)  # type: ignore[arg-type]
+            self._places.append((places.key_of(data.attempt_id), position))  # type: ignore[attr-defined]
+            targets.apply(target, position, event)
+        elif kind in _TARGET_EVENTS:
+            if kind in _CALL_EVENTS or kind is TargetFinished:
+                calls.apply(self.calls, event)
+            targets.apply(self._target(event.stream, data.target_id), position, event)  # type: ignore[attr-defined]
+        elif kind in _CALL_EVENTS:
+            calls.apply(self.calls, event)
         elif data.kind == "outdial":
-            self._fold_outdial(position, event)
+            outdials.apply(self.outdials, position, event)
         elif data.kind == "outplan":
             outplans.apply(self.outplans, position, event)
         else:
             campaigns.apply(self.campaigns, position, event)
 
-    def _fold_outdial(self, position: int, event: Event) -> None:
-        data = event.data
-        if isinstance(data, DialRequested):
-            target = self.targets[event.stream, data.target_id]
-            calls.request(self.calls, self.outdials[event.stream], target, position, event, data)
-            self.places.append((places.key_of(data.attempt_id), position))
-            targets.apply(target, position, event)
-            return
-        if type(data) in _CALL_EVENTS or isinstance(data, TargetFinished):
-            calls.apply(self.calls, event)
-        if type(data) in _TARGET_EVENTS:
-            targets.apply(self.targets[event.stream, data.target_id], position, event)  # type: ignore[attr-defined]
-        else:
-            outdials.apply(self.outdials, position, event)
+    def _target(self, outdial_id: str, target_id: str) -> targets.Row:
+        key = (outdial_id, target_id)
+        row = self.targets.get(key)
+        if row is None:
+            row = self.targets[key] = targets.row_of(self.new[key])
+        return row
 
-    async def save(self, db: aiosqlite.Connection) -> None:
-        """Write what changed."""
+    def _writes(self) -> Iterator[Write]:
         tally: counts.Tally = Counter()
         waiting: counts.Waiting = Counter()
-        targets.count(self.targets, self.new, tally, waiting)
+        new = [*self.new.values()]
+        targets.count(self.targets, new, tally, waiting)
         calls.count(self.calls, tally)
-        await outdials.save(db, self.outdials)
-        await targets.save(db, self.targets, self.new)
-        await calls.save(db, self.calls)
-        await outplans.save(db, self.outplans)
-        await campaigns.save(db, self.campaigns)
-        await counts.save(db, tally, waiting)
-        await places.add(db, self.places)
+        yield from outdials.save(self.outdials)
+        yield from targets.save(self.targets, new)
+        yield from calls.save(self.calls)
+        yield from outplans.save(self.outplans)
+        yield from campaigns.save(self.campaigns)
+        yield from counts.save(tally, waiting)
+        yield from places.add(self._places)
 
 
-async def _load(db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> tuple[dict[str, int], _Batch]:
-    """The checkpoints, and the rows these events touch."""
-    wanted: dict[str, set[object]] = {"outdials": set(), "targets": set(), "calls": set(), "outplans": set(), "campaigns": set()}
-    streams = {"outdial": wanted["outdials"], "outplan": wanted["outplans"], "campaign": wanted["campaigns"]}
-    for _, event in events:
-        data = event.data
-        streams[data.kind].add(event.stream)
-        kind = type(data)
-        if kind is TargetAdded or data.kind != "outdial":
-            continue
-        if kind in _TARGET_EVENTS:
-            wanted["targets"].add(targets.wanted(event.stream, data.target_id))  # type: ignore[attr-defined]
-        if kind in _CALL_EVENTS or (isinstance(data, TargetFinished) and data.late):
-            wanted["calls"].add(calls.wanted(data.attempt_id))  # type: ignore[attr-defined]
-    parameters = {name: to_json(list(keys)).decode() for name, keys in wanted.items()}
-    found = tuple(*await db.execute_fetchall(_LOAD, parameters))
-    return from_json(found[0]), _Batch(wanted["targets"], found[1:])
+def _listed(keys: Iterable[object]) -> str:
+    return to_json([*keys]).decode()
 
 
 async def create_all(db: aiosqlite.Connection, partitions: int = 1) -> None:

@@ -2,7 +2,7 @@
 
 import heapq
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache
 from itertools import chain
@@ -18,6 +18,8 @@ NEWEST: Final = (2**63 - 1, None)
 MAX_PARAMETERS: Final = 32_766
 """What SQLite takes in one statement unless it was built to take more."""
 MAX_ROWS: Final = 1_024
+Write = tuple[str, Sequence[Any] | Mapping[str, Any]]
+"""A statement and its values."""
 
 
 def cursor_of(before: Before, limit: int, *, deleted: bool) -> dict[str, Any]:
@@ -47,8 +49,8 @@ def _up_to(statement: str, high: int) -> str:
     return statement.format(high=high)
 
 
-async def write(db: aiosqlite.Connection, statement: str, width: int, rows: Sequence[Sequence[Any]]) -> None:
-    """Run a statement over rows of ``width`` values; ``{rows}`` in it becomes their VALUES.
+def writes(statement: str, width: int, rows: Sequence[Sequence[Any]]) -> Iterator[Write]:
+    """A statement over rows of ``width`` values, as often as they need it; ``{rows}`` in it becomes their VALUES.
 
     Rows are padded with NULLs up to the next power of two, and the statement leaves out what has NULL
     in its first column: preparing a statement costs ten times what running it does, so there are few of them.
@@ -58,7 +60,24 @@ async def write(db: aiosqlite.Connection, statement: str, width: int, rows: Sequ
         part = rows[start : start + largest]
         size = 1 << (len(part) - 1).bit_length()
         values = [*chain.from_iterable(part), *[None] * (width * (size - len(part)))]
-        await db.execute_fetchall(_expanded(statement, width, size), values)
+        yield _expanded(statement, width, size), values
+
+
+async def run(db: aiosqlite.Connection, statements: Sequence[Write]) -> list[Any]:
+    """Run statements one after another, up to the first that fails; returns the rows of the last.
+
+    They go to the database's thread together: a hand-over there and back for each would cost more than most of them do,
+    and the thread would wait for an event loop that has other things to do.
+    """
+    found: list[Any] = await db._execute(_run, db._conn, statements)  # type: ignore[no-untyped-call]  # noqa: SLF001  there is no public way to hand over two
+    return found
+
+
+def _run(db: sqlite3.Connection, statements: Sequence[Write]) -> list[Any]:
+    found: list[Any] = []
+    for statement, values in statements:
+        found = db.execute(statement, values).fetchall()
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,11 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
-
-import aiosqlite
 
 from outdial.address import CALLABLE_TYPES, SLOTS
 from outdial.envelope import Event
@@ -25,7 +23,7 @@ from outdial.events import (
 )
 from outdial.views.counts import AT_ONCE, NEVER, SLICE_US, STATUS_OF, Tally, Waiting
 from outdial.views.places import key_of
-from outdial.views.rows import Before, cursor_of, write
+from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode_compact, from_json, to_json
 
 WAITING_LIFECYCLES: Final = frozenset(lifecycle for lifecycle, status in STATUS_OF.items() if status == "idle")
@@ -159,15 +157,16 @@ class Row:
 
 Key = tuple[int, str, str]
 """(place key, outdial id, target id): what LOAD finds a target by."""
-Rows = dict[tuple[str, str], Row]
-"""By (outdial id, target id)."""
-Added = list[tuple[Any, ...]]
-"""Rows of new targets."""
+Id = tuple[str, str]
+"""(outdial id, target id)."""
+Rows = dict[Id, Row]
+Added = tuple[Any, ...]
+"""The row of a new target."""
 
 
-def wanted(outdial_id: str, target_id: str) -> Key:
+def wanted(target: Id) -> Key:
     """What LOAD finds a target by."""
-    return key_of(outdial_id, target_id), outdial_id, target_id
+    return key_of(*target), *target
 
 
 def loaded(found: list[list[Any]]) -> Rows:
@@ -180,7 +179,7 @@ def loaded(found: list[list[Any]]) -> Rows:
     return rows
 
 
-def added(outdial: int, position: int, event: Event, data: TargetAdded) -> tuple[Any, ...]:
+def added(outdial: int, position: int, event: Event, data: TargetAdded) -> Added:
     """The row of a new target; the columns it leaves out have their defaults."""
     personal = encode_compact(data.personal).decode()
     return (
@@ -189,7 +188,19 @@ def added(outdial: int, position: int, event: Event, data: TargetAdded) -> tuple
     )  # fmt: skip
 
 
-def row_of(new: tuple[Any, ...]) -> Row:
+def known(before: Rows, added: Mapping[Id, Added], wanted: Iterable[Id]) -> Rows:
+    """Rows that the batch before changed or added, as the next finds them."""
+    rows = {}
+    for key in wanted:
+        if (row := before.get(key)) is not None:
+            row.changed, row.counted = False, _standing(row)
+            rows[key] = row
+        elif (new := added.get(key)) is not None:
+            rows[key] = row_of(new)
+    return rows
+
+
+def row_of(new: Added) -> Row:
     """The same as a row that later events of the batch change."""
     position, outdial, target_id, _, slots, dialable, most, _, _, time, _ = new
     row = Row(position, outdial, target_id, slots, dialable, most, "idle", [0] * SLOTS, None, 0, None, 0, None, time, None)
@@ -250,7 +261,7 @@ def _profile(slots: int, dialable: int, tries: tuple[int, ...], most: int | None
     return ",".join(map(str, (slots, dialable, *tries, -1 if most is None else most, streak)))
 
 
-def count(rows: Rows, new: Added, tally: Tally, waiting: Waiting) -> None:
+def count(rows: Rows, new: Sequence[Added], tally: Tally, waiting: Waiting) -> None:
     """Add to the counts what the batch changed about them."""
     for (outdial, slots, dialable, most), n in Counter(map(_SHAPE, new)).items():
         tally[outdial, "target", "idle", NEVER] += n
@@ -273,15 +284,15 @@ def _move(outdial: int, standing: tuple[str, str, str, int], n: int, tally: Tall
         waiting[outdial, profile, started] += n
 
 
-async def save(db: aiosqlite.Connection, rows: Rows, new: Added) -> None:
-    """Write what a batch added and changed."""
-    await write(db, _INSERT, 11, new)
+def save(rows: Rows, new: Sequence[Added]) -> Iterator[Write]:
+    """What writes what a batch added and changed."""
+    yield from writes(_INSERT, 11, new)
     values = [
         (r.position, r.lifecycle, *r.tries, r.since, r.streak, r.last_outcome, r.ordinal, r.last_call, r.tm_update, r.tm_delete)
         for r in rows.values()
         if r.changed
     ]
-    await write(db, _UPDATE, 14, values)
+    yield from writes(_UPDATE, 14, values)
 
 
 # --- questions ------------------------------------------------------------------------------------------

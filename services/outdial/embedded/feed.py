@@ -2,14 +2,16 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import aiosqlite
 
 from outdial.embedded.errors import RESTORE, UNREADABLE, StoreError, unreadable
 from outdial.envelope import Event
 from outdial.views import projector
+from outdial.views.rows import Write, run
 from outdial.wire import decode_event, event_from, from_json
 
 EVENTS_AT_ONCE = 4_000
@@ -26,7 +28,7 @@ _LAST = "SELECT coalesce(max(position), 0) FROM log"
 async def feed(source: aiosqlite.Connection, views: aiosqlite.Connection, progress: Progress) -> int:
     """Bring views up to the end of a log, a transaction every few thousand events; returns the position reached.
 
-    The next events are read while the database is at work on those before them.
+    While the database is at work on a batch, the next is folded, for which it was asked before, and the one after that is read.
 
     Raises:
         sqlite3.Error: a database cannot be read or written.
@@ -34,21 +36,34 @@ async def feed(source: aiosqlite.Connection, views: aiosqlite.Connection, progre
     """
     [position] = (await projector.position(views, 1)).marks
     last = await _number(source, _LAST)
-    folded = projector.Projector()
+    folded = projector.Projector(ahead=True)
+    written: list[Write] = []
     coming = asyncio.create_task(_read(source, position, last))
+    writing = asyncio.create_task(_written(views, written, position))
+    loading: asyncio.Future[Any] = writing
     try:
         while events := await coming:
-            position = events[-1][0]
-            coming = asyncio.create_task(_read(source, position, last))
-            await views.execute("BEGIN IMMEDIATE")
+            loading = asyncio.create_task(folded.load(views, events))
+            coming = asyncio.create_task(_read(source, events[-1][0], last))
+            progress(await writing, last)
+            writing = asyncio.create_task(_written(views, written, position))
             try:
-                await folded.apply(views, events)
+                written = (await loading).fold()
             except projector.LogBroken as error:
                 raise StoreError("database_corrupt", str(error), RESTORE) from None
-            await views.execute("COMMIT")
-            progress(position, last)
+            position = events[-1][0]
+        progress(await writing, last)
+        progress(await _written(views, written, position), last)
     finally:
         coming.cancel()
+        await asyncio.gather(coming, loading, writing, return_exceptions=True)
+    return position
+
+
+async def _written(views: aiosqlite.Connection, writes: Sequence[Write], position: int) -> int:
+    """Commit what brings views to a position; returns that."""
+    if writes:
+        await run(views, [("BEGIN IMMEDIATE", ()), *writes, ("COMMIT", ())])
     return position
 
 

@@ -3,6 +3,7 @@
 WAL, and ``synchronous=FULL``: a commit that returned is on the disk. All writes go through one connection.
 """
 
+import asyncio
 import fcntl
 import os
 import secrets
@@ -21,6 +22,7 @@ from outdial.envelope import Event
 from outdial.position import Position
 from outdial.views import history
 from outdial.views.projector import LogBroken, Projector, create_all, drop_all, position
+from outdial.views.rows import run
 
 DATABASE = "outdial.db"
 KEY_FILE = "fingerprint.key"
@@ -153,10 +155,7 @@ class Log:
         db = self._db
         await db.execute("BEGIN IMMEDIATE")
         try:
-            for statement, values in history.inserts(placed):
-                await db.execute(statement, values)
-            await self._projector.apply(db, placed)
-            await db.execute("COMMIT")
+            await self._write(placed)
         except BaseException as error:
             self._projector = Projector()
             with suppress(sqlite3.Error):
@@ -166,6 +165,17 @@ class Log:
                 raise StoreError("views_damaged", "the views lack something that the log has", fix) from error
             raise
         self.position = first + len(events) - 1
+
+    async def _write(self, placed: Sequence[tuple[int, Event]]) -> None:
+        """The events and the views of them, in a transaction that has begun: the events are written while the views are folded."""
+        batch = await self._projector.load(self._db, placed)
+        writing = asyncio.create_task(run(self._db, [*history.inserts(placed)]))
+        await asyncio.sleep(0)
+        try:
+            views = batch.fold()
+        finally:
+            await writing
+        await run(self._db, [*views, ("COMMIT", ())])
 
     async def probe(self) -> None:
         """Write something small, to learn whether the disk takes writes again."""
