@@ -65,4 +65,5 @@ def about(found: Sequence[Round], peer: Sequence[Round], commands: int) -> dict[
             ("broker CPU s for 1,000", "broker"),
             ("CPU s from the start", "whole"),
         )
+        if field != "broker" or found[0].broker
     }

@@ -8,8 +8,10 @@ One transactional producer per partition, as in ours; batches by the batch build
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -20,7 +22,7 @@ from outdial.envelope import CONTENT_TYPE
 from outdial.ids import attempt_id, derived
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
-from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, MAX_RECORD_BYTES, Topology, partition_of
+from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, MAX_RECORD_BYTES, Topology
 from outdial.wire import command_from, encode, encode_event
 
 RECORDS_AT_ONCE = 4_000
@@ -70,7 +72,8 @@ class Loop:
         self._place = TopicPartition(topology.commands, number)
         self._consumer = consumer
         self._samples = samples
-        self._requests_to = partition_of(f"{KEY.decode()}{number}", topology.partitions)
+        self._events = TopicPartition(topology.events, number)
+        self._requests = [TopicPartition(topology.dial_requests, one) for one in range(topology.partitions)]
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             transactional_id=topology.transactional_id(number),
@@ -91,29 +94,26 @@ class Loop:
         finally:
             await self._producer.stop()
 
-    async def _turn(self, records: list[object]) -> None:
+    async def _turn(self, records: Sequence[Any]) -> None:
         producer, topology = self._producer, self._topology
-        events, requests = [producer.create_batch()], [producer.create_batch()]
-        for record in records:
-            value: bytes = record.value  # type: ignore[attr-defined]
-            position: int = record.offset + 1  # type: ignore[attr-defined]
-            headers = [(HEADER_CONTENT_TYPE, CONTENT_TYPE.encode()), (HEADER_INPUT, b"%d" % position)]
-            for asked, text in self._samples[value[9:12]]:
-                batches, told = (requests, []) if asked else (events, headers)
-                if batches[-1].append(key=KEY, value=text, timestamp=None, headers=told) is None:
-                    batches.append(producer.create_batch())
-                    batches[-1].append(key=KEY, value=text, timestamp=None, headers=told)
+        batches: dict[TopicPartition, list[Any]] = {}
+        for number, record in enumerate(records):
+            headers = [(HEADER_CONTENT_TYPE, CONTENT_TYPE.encode()), (HEADER_INPUT, b"%d" % (record.offset + 1))]
+            for asked, text in self._samples[record.value[9:12]]:
+                # Requests are keyed by target, and so go to any partition; what they are about is not looked at here.
+                place = self._requests[number % topology.partitions] if asked else self._events
+                found = batches.setdefault(place, [])
+                if not found or found[-1].append(key=KEY, value=text, timestamp=None, headers=[] if asked else headers) is None:
+                    found.append(producer.create_batch())
+                    found[-1].append(key=KEY, value=text, timestamp=None, headers=[] if asked else headers)
         await producer.begin_transaction()
         sent = []
-        for topic, partition, batches in (
-            (topology.events, self._place.partition, events),
-            (topology.dial_requests, self._requests_to, requests),
-        ):
-            for batch in batches:
-                if batch.record_count():
-                    batch.close()
-                    sent.append(await producer.send_batch(batch, topic, partition=partition))
-        await producer.send_offsets_to_transaction({self._place: OffsetAndMetadata(position, "")}, topology.ledger_group)
+        for place, found in batches.items():
+            for batch in found:
+                batch.close()
+                sent.append(await producer.send_batch(batch, place.topic, partition=place.partition))
+        position = OffsetAndMetadata(records[-1].offset + 1, "")
+        await producer.send_offsets_to_transaction({self._place: position}, topology.ledger_group)
         await asyncio.gather(*sent)
         await producer.commit_transaction()
 
