@@ -14,11 +14,11 @@ from worker.processes import command, noted, process
 from worker.standin import Ledger, request, until
 
 KILLS = 3
-CALLS = 300
+CALLS = 200
 
 
-def worker(bootstrap: str, topology: Topology, calls: Path) -> list[str]:
-    return command("program.py", bootstrap, topology.prefix, str(topology.partitions), str(calls), "no-claim", "20")
+def worker(bootstrap: str, topology: Topology, calls: Path, *, milliseconds: int = 20, most: int = 100) -> list[str]:
+    return command("program.py", bootstrap, topology.prefix, str(topology.partitions), str(calls), str(milliseconds), str(most))
 
 
 def placed(calls: Path) -> Counter[str]:
@@ -28,6 +28,10 @@ def placed(calls: Path) -> Counter[str]:
 async def one_more(calls: Path) -> None:
     before = sum(placed(calls).values())
     await until(lambda: sum(placed(calls).values()) > before, "calls are placed again", 40)
+
+
+async def all_placed(attempts: set[str], calls: Path) -> None:
+    await until(lambda: attempts <= set(placed(calls)), "another takes over", 40)
 
 
 async def test_no_call_is_placed_twice_through_kills(ledger: Ledger, kafka_bootstrap: str, topology: Topology, tmp_path: Path) -> None:
@@ -64,16 +68,18 @@ async def test_a_frozen_worker_that_wakes_places_nothing_another_has_placed(
     ledger: Ledger, kafka_bootstrap: str, topology: Topology, tmp_path: Path
 ) -> None:
     calls, log = tmp_path / "calls", tmp_path / "log"
-    with process(worker(kafka_bootstrap, topology, calls), log) as frozen:
-        await ledger.ask(*(request() for _ in range(CALLS)))
-        await until(lambda: len(placed(calls)) > CALLS / 4, "calls are placed", 40)
-        frozen.send_signal(signal.SIGSTOP)
+    with process(worker(kafka_bootstrap, topology, calls, milliseconds=2_000, most=1), log) as frozen:
+        await ledger.ask(request())
+        await until(lambda: len(placed(calls)) >= 1, "its one line is busy", 40)
         requests = [request() for _ in range(CALLS)]
         await ledger.ask(*requests)
+        await until(lambda: len(placed(calls)) >= 2, "it holds what it cannot place yet", 40)
+        frozen.send_signal(signal.SIGSTOP)
         with process(worker(kafka_bootstrap, topology, calls), log):
-            await until(lambda: {one.attempt_id for one in requests} <= set(placed(calls)), "the other takes over", 40)
+            await all_placed({one.attempt_id for one in requests}, calls)
             frozen.send_signal(signal.SIGCONT)
-            fresh = [request() for _ in range(CALLS)]
-            await ledger.ask(*fresh)
-            await until(lambda: {one.attempt_id for one in fresh} <= set(placed(calls)), "both go on", 40)
+            while not any(line["pid"] == frozen.pid for line in noted(calls)[2:]):
+                fresh = [request() for _ in range(8)]
+                await ledger.ask(*fresh)
+                await asyncio.sleep(0.2)
     assert {attempt for attempt, times in placed(calls).items() if times > 1} == set()

@@ -127,8 +127,14 @@ class Desk:
             self.counts.repeated += 1
             return
         self._seen[request.attempt_id] = request.expires_at
-        if now <= request.expires_at:
-            self._follow(asyncio.create_task(self._deal(request, in_time=now <= request.not_after)))
+        if now > request.expires_at:
+            return
+        in_time = now <= request.not_after
+        if in_time:
+            self._busy += 1
+        else:
+            self._late += 1
+        self._follow(asyncio.create_task(self._deal(request, in_time=in_time)))
 
     def start_saying(self, command: OutdialCommand) -> asyncio.Task[None]:
         """Say something while its call goes on."""
@@ -167,10 +173,6 @@ class Desk:
             log.error("a dial request could not be dealt with: %s", _where(error))
 
     async def _deal(self, request: DialRequest, *, in_time: bool) -> None:
-        if in_time:
-            self._busy += 1
-        else:
-            self._late += 1
         try:
             word = await self._word_of(request)
         finally:
