@@ -111,7 +111,9 @@ class AnswerRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     root_id: Id
-    """The command whose sender waits: the ``answer`` header."""
+    """The command whose sender waits: the ``answer`` header, up to its first ``/``."""
+    asked: str | None = None
+    """What stood in the ``answer`` header after a ``/``: the sender's own mark, at most 64 characters."""
     command_id: Id
     """The command this is about: the root, or one that followed from it. What cannot be read goes by the root's id."""
     type: str | None = None

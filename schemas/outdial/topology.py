@@ -16,7 +16,8 @@ MAX_COMMAND_RECORD_BYTES: Final = 1024 * 1024
 """Largest record of the commands topic: a command of 900 KiB, its key and its headers."""
 
 HEADER_ANSWER: Final = "answer"
-"""On a command: the id of the command at the root of the chain, in ASCII. Who sets it is answered on the answers topic."""
+"""On a command: the id of the command at the root of the chain, in ASCII, and after a ``/`` a mark of the sender's own if it
+likes one. Who sets it is answered on the answers topic."""
 HEADER_INPUT: Final = "input"
 """On an event: the next offset to read of the commands partition of the same number, in ASCII decimal digits."""
 HEADER_SEAL: Final = "seal"

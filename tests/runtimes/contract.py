@@ -57,6 +57,9 @@ class Running(Protocol):
 class Stage(Protocol):
     """One log, on which runtimes are started one after another."""
 
+    notes: bool
+    """Whether a commit that holds no event moves the position too."""
+
     partitions: int
     """Of the log. With one, all events are in one order, and all of a commit are read at once."""
 
@@ -117,9 +120,9 @@ def last_types(stage: Stage, running: Running, stream: str, number: int) -> list
     return [event["type"] for event in events[-number:]]
 
 
-def nothing_new(running: Running, position: Position, written: Sequence[dict[str, Any]]) -> bool:
-    """Whether the log is what it was. A log of several partitions may count commits that hold no event."""
-    same = running.position == position if position.partitions == 1 else running.position.covers(position)
+def nothing_new(stage: Stage, running: Running, position: Position, written: Sequence[dict[str, Any]]) -> bool:
+    """Whether the log is what it was."""
+    same = running.position.covers(position) if stage.notes else running.position == position
     return same and log_of(running) == written
 
 
@@ -181,7 +184,7 @@ async def what_was_answered_is_there_after_a_new_start(stage: Stage) -> None:
     await running.close()
 
     running = await stage.start()
-    assert nothing_new(running, position, written)
+    assert nothing_new(stage, running, position, written)
     assert targets.get(running.reader, PEOPLE, named("target 1")) is not None
     again = await running.submit([person(1), person(2)])
     assert [answer.result for answer in again] == ["events", "events"]
@@ -210,8 +213,8 @@ async def an_empty_list_of_commands_has_an_empty_answer(stage: Stage) -> None:
     running = await stage.start()
     begun = running.position
     assert await running.submit([]) == []
-    assert nothing_new(running, begun, [])
-    assert begun == Position.beginning(stage.partitions) or stage.partitions > 1
+    assert nothing_new(stage, running, begun, [])
+    assert begun == Position.beginning(stage.partitions)
 
 
 @rule
@@ -290,7 +293,7 @@ async def the_same_id_is_answered_the_same_also_after_a_new_start(stage: Stage) 
     other = person(2).model_copy(update={"id": person(1).id})
     answers = await running.submit([people(), person(1), other])
     assert [(answer.result, answer.reason) for answer in answers] == [("events", None), ("events", None), ("rejected", "id_reused")]
-    assert nothing_new(running, position, written)
+    assert nothing_new(stage, running, position, written)
 
 
 @rule
@@ -306,7 +309,7 @@ async def a_refusal_that_left_its_mark_is_the_same_refusal_again_also_after_a_ne
     await running.close()
     running = await stage.start()
     assert [(answer.result, answer.reason) for answer in await running.submit(sent)] == first
-    assert nothing_new(running, position, written)
+    assert nothing_new(stage, running, position, written)
 
 
 @rule
@@ -316,7 +319,7 @@ async def only_the_ledger_gives_itself_internal_commands(stage: Stage) -> None:
     position, written = running.position, log_of(running)
     answer = await one(running, new(StartDialing(outdial_id=PEOPLE, plan=CAREFUL, campaign_id=named("campaign"), run=1), "start"))
     assert (answer.result, answer.reason) == ("rejected", "internal_command")
-    assert nothing_new(running, position, written)
+    assert nothing_new(stage, running, position, written)
     assert len(written) == 1
 
 
@@ -372,7 +375,7 @@ async def waiting_ends_with_the_next_commit_or_in_time(stage: Stage) -> None:
 
 @rule
 async def whoever_waits_for_a_later_commit_is_not_let_go_by_an_earlier_one(stage: Stage) -> None:
-    if stage.partitions > 1:
+    if stage.notes:
         return
     running = await stage.start()
     waiting = [asyncio.create_task(running.wait_beyond(Position((mark,)), PATIENCE_S)) for mark in (0, 0, 1)]
@@ -393,7 +396,7 @@ async def positions_and_sequences_have_no_gap_and_time_never_goes_back(stage: St
     running = await stage.start(clock)
     await running.submit([new(UpdateOutdial(outdial_id=PEOPLE, name="later, by an earlier clock"), "late")])
     rows = rows_of(running)
-    if stage.partitions == 1:
+    if not stage.notes:
         assert [place for place, _ in rows] == list(range(1, running.position.total + 1))
     sequences: dict[str, int] = {}
     times: dict[int, list[str]] = {}
@@ -454,6 +457,8 @@ async def what_fell_due_while_nothing_ran_happens_at_the_start(stage: Stage) -> 
 
 @rule
 async def a_lease_ends_only_after_what_arrived_before_has_been_read(stage: Stage) -> None:
+    if stage.notes:  # Sent is not yet arrived there; the same is tried on a topic that was written while nothing ran.
+        return
     clock = Clock()
     running = await stage.start(clock)
     await running.submit([people(), person(1), new(StartDialing(outdial_id=PEOPLE, plan=CAREFUL), "start")])
@@ -492,7 +497,7 @@ async def a_new_start_between_any_two_steps_changes_nothing(stage: Stage) -> Non
 
 def _placeless(stage: Stage, answers: Sequence[Answer]) -> list[Answer]:
     """Answers without their positions, where commits may count differently each time."""
-    return [answer if stage.partitions == 1 else answer.model_copy(update={"position": ""}) for answer in answers]
+    return [answer.model_copy(update={"position": ""}) if stage.notes else answer for answer in answers]
 
 
 # --- the rules: many at once, and the end -------------------------------------------------------------
@@ -504,7 +509,7 @@ async def many_who_ask_at_once_share_a_commit(stage: Stage) -> None:
     await running.submit([people()])
     answers = await asyncio.gather(*(running.submit([person(number)]) for number in range(200)))
     commits = {answer.position for [answer] in answers}
-    assert len(commits) <= (4 if stage.partitions == 1 else 40)
+    assert len(commits) <= (40 if stage.notes else 4)
     assert len(log_of(running)) == 201
 
 

@@ -4,7 +4,7 @@ Nothing in it is random. Two runtimes that play it write the same events, byte f
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from itertools import count
 from typing import Any, NamedTuple, Protocol
@@ -327,11 +327,19 @@ def nothing(partitions: int) -> list[Command]:
     return list(found.values())
 
 
+async def read_all(runtime: Runtime) -> None:
+    """Where a runtime learns only now and then what has arrived, wait until it knows of all that has by now."""
+    wait: Callable[[], Awaitable[None]] | None = getattr(runtime, "read_all", None)
+    if wait is not None:
+        await wait()
+
+
 async def settle(runtime: Runtime) -> None:
     """Return when everything that is due by the clock has happened."""
     partitions = runtime.position.partitions
     before, last = None, history.last_position(runtime.reader, partitions)
     while before != last:
+        await read_all(runtime)
         await runtime.submit(nothing(partitions))
         await runtime.submit(nothing(partitions))
         before, last = last, history.last_position(runtime.reader, partitions)

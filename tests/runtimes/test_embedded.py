@@ -43,6 +43,8 @@ class Folders:
 class Folder:
     """A stage: one data folder."""
 
+    notes = False
+
     partitions = 1
 
     def __init__(self, folders: Folders, path: Path) -> None:

@@ -277,6 +277,7 @@ class Ledger:
         """Decide what has become due, at most ``limit`` commands. A full list means that there may be more."""
         self._arm_touched(now)
         done: list[Effects] = []
+        held: list[Outdial] = []
         while self._wake and self._wake[0][0] <= now and len(done) < limit:
             at, turn, outdial_id = heappop(self._wake)
             if self._wake_at.get(outdial_id) != (at, turn):
@@ -290,7 +291,12 @@ class Ledger:
                 if idle:
                     break
                 done.append(effects)
-            self._arm(outdial, now, now + 1 if idle else now)
+            if idle:
+                held.append(outdial)
+            else:
+                self._arm(outdial, now, now)
+        for outdial in held:
+            self._arm(outdial, now, now)
         return done
 
     def next_due(self) -> int | None:

@@ -28,7 +28,7 @@ from outdial.kafka.partition import unreadable
 from outdial.position import Position, place_of
 from outdial.requests import Unavailable
 from outdial.views import history
-from outdial.views.projector import LogBroken, Projector, create_all
+from outdial.views.projector import LogBroken, Projector, create_all, digest
 from outdial.wire import Malformed, decode_event
 
 DATABASE: Final = "views.db"
@@ -113,7 +113,7 @@ class Mirror:
             # Who calls in a loop must not keep the event loop from those who stop the service.
             await asyncio.sleep(0)
         else:
-            await self._wait(lambda: self.position.beyond(position), timeout)
+            await self._wait(lambda: self._released or self.position.beyond(position), timeout)
         return self.position
 
     async def wait_read(self, partition: int, offset: int, timeout: float) -> bool:  # noqa: ASYNC109  as above
@@ -160,7 +160,7 @@ class Mirror:
         return Position(tuple(found[place] for place in self._places))
 
     async def release_readers(self) -> None:
-        """Let everybody go who waits, now and from here on: the service is about to stop."""
+        """Let everybody go who waits for news, now and from here on: the service is about to stop."""
         self._released = True
         async with self._moved:
             self._moved.notify_all()
@@ -168,8 +168,12 @@ class Mirror:
     async def _wait(self, come: Callable[[], bool], seconds: float) -> bool:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._moved:
-                await self._moved.wait_for(lambda: come() or self._released or self.failure is not None)
+                await self._moved.wait_for(lambda: come() or self._stopping or self.failure is not None)
         return come()
+
+    async def digest(self) -> str:
+        """64 hexadecimal digits over all rows of all views, equal in every process that has read as far."""
+        return await digest(self._open())
 
     async def wait_failed(self) -> None:
         """Return when the copy has ended; raise what ended it, if it was not :meth:`close`."""
@@ -227,7 +231,7 @@ class Mirror:
         await db.execute("BEGIN IMMEDIATE")
         for statement in (_META, _TAIL, *history.DDL):
             await db.execute(statement)
-        await create_all(db)
+        await create_all(db, len(self._places))
         await db.execute("COMMIT")
         self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, cached_statements=CACHED_STATEMENTS)
         self._reader.execute("PRAGMA query_only=ON")

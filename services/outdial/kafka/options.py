@@ -25,6 +25,8 @@ class Options:
     """How many seconds of the clock pass in one of ours."""
     clock_tolerance_us: int | None = 5 * SECOND_US
     """How far the clock may be from the broker's; None: it is another clock on purpose."""
+    ends_every_s: float = 0.5
+    """How often it is asked where the commands end. A lease that has run out ends at the next answer at the earliest."""
     instance: str | None = None
     """The identity of this process in its group: it may be away for a moment without losing its partitions."""
     folder: Path | None = None

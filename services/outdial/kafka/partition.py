@@ -29,7 +29,7 @@ from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
 from outdial.kafka.producer import FateUnknown, Outgoing, Producer, offsets
-from outdial.kafka.records import Headers, Received, Record, Seal, follow_up, forwarded, header, position_noted, received, rejection
+from outdial.kafka.records import Headers, Received, Record, Root, Seal, follow_up, forwarded, header, position_noted, received, rejection
 from outdial.kafka.snapshots import NOTHING, Mark, digest_of
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
@@ -51,7 +51,7 @@ COMMIT_S: Final = 8.0
 OPEN_S: Final = 30.0
 """How long the broker may take for a step of opening."""
 IDLE_S: Final = 0.5
-HELD_S: Final = 0.05
+HELD_S: Final = 0.02
 """When something is due that may not happen yet."""
 RETRY_S: Final = 0.25
 LONGEST_RETRY_S: Final = 5.0
@@ -138,6 +138,8 @@ class Partition:
         """Why nothing is decided here at the moment."""
         self.next_offset = 0
         """Of the commands: the next to read."""
+        self.read_up_to = 0
+        """Every command that was appended by then has been decided, microseconds of the ledger's clock."""
         self.allowed = asyncio.Event()
         """Set while the partition is ours for certain: not while the group is dealing partitions out anew."""
         self.allowed.set()
@@ -161,7 +163,6 @@ class Partition:
         self._fetched_to = 0
         self._asked_ends: deque[tuple[int, int]] = deque()
         """(when, the end of the commands then), of which the end has not been reached."""
-        self._read_up_to = 0
         self._held = False
         self._busy = False
         self._idle = asyncio.Event()
@@ -281,8 +282,8 @@ class Partition:
             return ()
         due, now = self._ledger.next_due(), self.now()
         wait = IDLE_S if due is None else min(max((due - now) / SECOND_US / self._options.speed, 0), IDLE_S)
-        if due is not None and due <= now and self._held:
-            wait = HELD_S
+        if self._held:
+            wait = max(wait, HELD_S)
         try:
             found = await self._consumer.getmany(self._commands, timeout_ms=int(wait * 1000))
         except NoOffsetForPartitionError:
@@ -291,6 +292,7 @@ class Partition:
         except OffsetOutOfRangeError as error:
             raise self._gap(self.next_offset) from error
         self._fetched_to = await self._consumer.position(self._commands)
+        await asyncio.sleep(0)
         records: Sequence[Record] = found.get(self._commands, ())
         return records
 
@@ -312,11 +314,11 @@ class Partition:
                 await asyncio.sleep(0)
         if not self._left:
             while self._asked_ends and self._asked_ends[0][1] <= self._fetched_to:
-                self._read_up_to = self._asked_ends.popleft()[0]
+                self.read_up_to = self._asked_ends.popleft()[0]
         if not turn.full and not self._stopping:
-            before = len(turn.events)
+            due, before = self._ledger.next_due(), len(turn.events)
             self._due(now, turn)
-            self._held = len(turn.events) == before
+            self._held = due is not None and due <= now and len(turn.events) == before
         return turn
 
     def _take(self, came: Received, now: int, turn: Turn) -> None:
@@ -339,7 +341,7 @@ class Partition:
         if refused is not None and not came.internal:
             self._reject(came, refused.reason, refused.message, now, turn)
 
-    def _settle(self, command: Command, root: str | None, now: int, turn: Turn, *, internal: bool) -> Effects:
+    def _settle(self, command: Command, root: Root | None, now: int, turn: Turn, *, internal: bool) -> Effects:
         """Decide a command and what it brings about in other streams of this partition."""
         first = self._ledger.decide(command, now, internal=internal)
         self._add(first, root, turn)
@@ -358,7 +360,7 @@ class Partition:
 
     def _due(self, now: int, turn: Turn) -> None:
         """Decide what has become due, then what that brings about in other streams."""
-        due = self._ledger.tick(now, min(self._read_up_to, now), DUE_AT_ONCE)
+        due = self._ledger.tick(now, min(self.read_up_to, now), DUE_AT_ONCE)
         for effects in due:
             self._add(effects, None, turn)
         for effects in due:
@@ -369,7 +371,7 @@ class Partition:
                 else:
                     turn.out.add(self._topology.commands, place, *follow_up(told.command, None, self._seal))
 
-    def _add(self, effects: Effects, root: str | None, turn: Turn) -> None:
+    def _add(self, effects: Effects, root: Root | None, turn: Turn) -> None:
         """Put what a command came to into the transaction."""
         if effects.events:
             key = effects.command.stream.encode()
@@ -406,6 +408,8 @@ class Partition:
         try:
             async with asyncio.timeout(COMMIT_S):
                 await producer.begin_transaction()
+                if turn.answers:
+                    producer.will_write(self._topology.answers, self.number)
                 sent = await turn.out.send()
                 futures += [future for batches in sent.values() for future in batches]
                 written = [await future for future in sent[self._events]]
@@ -486,7 +490,7 @@ class Partition:
         await self.allowed.wait()
         self._left.clear()
         self._asked_ends.clear()
-        self._read_up_to = 0
+        self.read_up_to = 0
         self._held = False
         producer = Producer(self._options.connection, self._topology.transactional_id(self.number))
         self._producer = producer
@@ -614,11 +618,12 @@ async def _within(seconds: float, step: Awaitable[T]) -> T:
         return await step
 
 
-def _answer(effects: Effects, root: str, partition: int) -> AnswerRecord:
+def _answer(effects: Effects, root: Root, partition: int) -> AnswerRecord:
     """What is told about a command; where its events stand is known only when they are written."""
     told = effects.answer
     return AnswerRecord(
-        root_id=root,
+        root_id=root.command_id,
+        asked=root.asked,
         command_id=effects.command_id,
         type=told.type,
         stream=told.stream,
@@ -634,9 +639,16 @@ def _answer(effects: Effects, root: str, partition: int) -> AnswerRecord:
     )
 
 
-def _refusal(root: str, partition: int, why: Malformed) -> AnswerRecord:
+def _refusal(root: Root, partition: int, why: Malformed) -> AnswerRecord:
     return AnswerRecord(
-        root_id=root, command_id=root, result="rejected", reason=why.reason, message=why.message, partition=partition, last_offset=0
+        root_id=root.command_id,
+        asked=root.asked,
+        command_id=root.command_id,
+        result="rejected",
+        reason=why.reason,
+        message=why.message,
+        partition=partition,
+        last_offset=0,
     )
 
 

@@ -80,6 +80,10 @@ class Producer(AIOKafkaProducer):
             request_timeout_ms=self._request_timeout_ms,
         )
 
+    def will_write(self, topic: str, partition: int) -> None:
+        """Announce a partition that this transaction writes later: told to the broker with the first, it costs no delay of its own."""
+        self._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))
+
     async def abandon(self) -> None:
         """Close the connections; nothing that is still to be sent is sent."""
         self._closed = True

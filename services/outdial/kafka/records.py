@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from outdial.commands import Command, CreateCampaign, CreateOutdial, CreateOutplan
 from outdial.ids import derived
@@ -15,6 +15,7 @@ from outdial.wire import Malformed, decode_command, encode, to_json
 
 ORIGINAL_BYTES: Final = 64 * 1024
 """How much of a refused command its rejection shows."""
+LONGEST_ASKED: Final = 64
 Headers = list[tuple[str, bytes]]
 
 
@@ -31,6 +32,19 @@ class Record(Protocol):
     headers: Sequence[tuple[str, bytes]]
 
 
+class Root(NamedTuple):
+    """Whom an answer is for: what the ``answer`` header says."""
+
+    command_id: str
+    asked: str | None
+    """What the sender knows its question again by, where it asks more than once about one command."""
+
+    @property
+    def header(self) -> bytes:
+        """As a header."""
+        return (self.command_id if self.asked is None else f"{self.command_id}/{self.asked}").encode()
+
+
 @dataclass(slots=True)
 class Received:
     """A command as it came, or why it is none."""
@@ -40,7 +54,7 @@ class Received:
     why: Malformed | None
     internal: bool
     """It comes from a ledger."""
-    root: str | None
+    root: Root | None
     """The command at the root of its chain, when somebody waits for the answer."""
     identified: bool
     """Whether it came with an id; else it was given one by where it stood."""
@@ -89,15 +103,16 @@ def received(record: Record, seal: Seal, customer_id: str) -> Received:
     return Received(record, command.model_copy(update=given) if given else command, None, internal, root, identified)
 
 
-def _root(value: bytes | None) -> str | None:
-    """The root id of an answer header; a header that is none is as good as absent."""
+def _root(value: bytes | None) -> Root | None:
+    """What an answer header says; one that is none is as good as absent."""
     if value is None:
         return None
     try:
-        text = value.decode("ascii").lower()
-        return text if len(bytes.fromhex(text.replace("-", ""))) == 16 else None  # noqa: PLR2004  bytes of a UUID
+        text, _, asked = value.decode("ascii").lower().partition("/")
+        known = len(text) == 36 and len(bytes.fromhex(text.replace("-", ""))) == 16  # noqa: PLR2004  a UUID and its bytes
     except ValueError:
         return None
+    return Root(text, asked[:LONGEST_ASKED] or None) if known else None
 
 
 def forwarded(came: Received, command: Command) -> tuple[bytes, bytes, Headers]:
@@ -107,12 +122,12 @@ def forwarded(came: Received, command: Command) -> tuple[bytes, bytes, Headers]:
     return command.stream.encode(), value, list(came.record.headers)
 
 
-def follow_up(command: Command, root: str | None, seal: Seal) -> tuple[bytes, bytes, Headers]:
+def follow_up(command: Command, root: Root | None, seal: Seal) -> tuple[bytes, bytes, Headers]:
     """Key, value and headers of a command of a ledger to another stream."""
     value = encode(command)
     headers: Headers = [(HEADER_SEAL, seal.of(value))]
     if root is not None:
-        headers.append((HEADER_ANSWER, root.encode()))
+        headers.append((HEADER_ANSWER, root.header))
     return command.stream.encode(), value, headers
 
 

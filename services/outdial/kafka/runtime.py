@@ -27,7 +27,6 @@ SESSION_MS: Final = 10_000
 HEARTBEAT_MS: Final = 1_000
 POLL_MS: Final = 24 * 60 * 60 * 1_000
 """The group's own watch over slow readers is not wanted: opening a long log takes its time, and heartbeats go on."""
-ENDS_EVERY_S: Final = 0.5
 REST_S: Final = 5.0
 RETRY_S: Final = 1.0
 FETCH_MAX_WAIT_MS: Final = 250
@@ -212,7 +211,7 @@ class Ledgers(ConsumerRebalanceListener):
                         partitions[number].note_end(asked[number], end)
                 except PASSING as error:
                     log.warning("where the commands end is not known: %s: %s", type(error).__name__, error)
-            await asyncio.sleep(ENDS_EVERY_S)
+            await asyncio.sleep(self._options.ends_every_s)
 
     async def _watch_group(self) -> None:
         """Hear of refusals of the group also while no partition of ours asks for records."""

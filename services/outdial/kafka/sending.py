@@ -10,7 +10,9 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final, Self
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
@@ -41,6 +43,8 @@ class Waiting:
     """A command that was sent, and the answers of its chain so far."""
 
     root_id: str
+    asked: str
+    """What this question is known by: the same command may be asked about twice at once."""
     told: dict[str, AnswerRecord] = field(default_factory=dict)
     complete: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -87,7 +91,13 @@ class Sending:
         self._producer = AIOKafkaProducer(
             **client_arguments(options.connection), enable_idempotence=True, max_request_size=MAX_REQUEST_BYTES, linger_ms=0
         )
-        self._waiting: dict[str, list[Waiting]] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._answered = asyncio.Event()
+        """Set while nobody waits for an answer."""
+        self._answered.set()
+        self._name = f"{uuid4().hex}-"
+        """Of this process: its questions are known by it among everybody's."""
+        self._questions = count()
         self._not_ready: str | None = "connecting"
         self._next: dict[TopicPartition, int] = {}
         self._stopping = False
@@ -150,12 +160,12 @@ class Sending:
             return []
         if self._stopping or self.failure is not None:
             raise Unavailable("stopping", "the service is stopping; try again in a moment")
-        sent = [Waiting(command.id or "") for command in commands]
-        for waiting in sent:
-            self._waiting.setdefault(waiting.root_id, []).append(waiting)
+        sent = [Waiting(command.id or "", f"{self._name}{next(self._questions)}") for command in commands]
+        self._waiting.update((waiting.asked, waiting) for waiting in sent)
+        self._answered.clear()
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self._send(commands)
+                await self._send(commands, sent)
                 for waiting in sent:
                     await waiting.complete.wait()
                 for partition, offset in _needed(sent).items():
@@ -166,7 +176,9 @@ class Sending:
             raise Unavailable("kafka_unavailable", f"Kafka does not take commands at the moment ({type(error).__name__})") from error
         finally:
             for waiting in sent:
-                self._forget(waiting)
+                del self._waiting[waiting.asked]
+            if not self._waiting:
+                self._answered.set()
         if any(self.position.marks[partition] <= offset for partition, offset in _needed(sent).items()):
             raise _late(commands)
         return [waiting.answer(self.position) for waiting in sent]
@@ -196,10 +208,11 @@ class Sending:
             raise self.failure
 
     async def close(self) -> None:
-        """Close the connections. Once more does nothing."""
+        """Wait for the answers to what was sent, and close the connections. Once more does nothing."""
         if self._stopping:
             return
         self._stopping = True
+        await self._answered.wait()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -209,10 +222,10 @@ class Sending:
 
     # --- sending and hearing --------------------------------------------------------------------------
 
-    async def _send(self, commands: Sequence[Command]) -> None:
+    async def _send(self, commands: Sequence[Command], questions: Sequence[Waiting]) -> None:
         """Put commands on their partitions; those of one stream stay in order."""
         futures = []
-        for command in commands:
+        for command, question in zip(commands, questions, strict=True):
             stream = command.stream
             futures.append(
                 await self._producer.send(
@@ -220,17 +233,10 @@ class Sending:
                     encode(command),
                     key=stream.encode(),
                     partition=partition_of(stream, self._topology.partitions),
-                    headers=[(HEADER_ANSWER, (command.id or "").encode())],
+                    headers=[(HEADER_ANSWER, f"{question.root_id}/{question.asked}".encode())],
                 )
             )
         await asyncio.gather(*futures)
-
-    def _forget(self, waiting: Waiting) -> None:
-        others = self._waiting.get(waiting.root_id, [])
-        if waiting in others:
-            others.remove(waiting)
-        if not others:
-            self._waiting.pop(waiting.root_id, None)
 
     async def _listen(self, listening: asyncio.Event) -> None:
         """Read answers, from where this process began."""
@@ -263,17 +269,18 @@ class Sending:
             while True:
                 for place, records in (await consumer.getmany(timeout_ms=IDLE_MS)).items():
                     for record in records:
-                        self._note(record.key, record.value)
+                        self._note(record.value)
                     self._next[place] = records[-1].offset + 1
         finally:
             await consumer.stop()
 
-    def _note(self, key: bytes | None, value: bytes | None) -> None:
-        waiting = self._waiting.get((key or b"").decode("ascii", "replace"))
-        if waiting:
-            record = AnswerRecord.model_validate_json(value or b"")
-            for one in waiting:
-                one.note(record)
+    def _note(self, value: bytes) -> None:
+        """An answer, of this process or of another."""
+        if self._name.encode() in value:
+            record = AnswerRecord.model_validate_json(value)
+            waiting = self._waiting.get(record.asked or "")
+            if waiting is not None:
+                waiting.note(record)
 
 
 def _needed(sent: Sequence[Waiting]) -> dict[int, int]:

@@ -1,7 +1,8 @@
 """The topics on a cluster: made, shown, and held against what this program expects."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from outdial.topology import TOPICS, Topic, Topology, config, replication
 
 SETTINGS_CHECKED: Final = ("cleanup.policy", "retention.ms", "message.timestamp.type", "max.message.bytes")
 UNLIMITED: Final = "-1"
+KNOWN_S: Final = 15.0
+"""How long new topics may take to be known."""
+KNOWN_EVERY_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,11 @@ async def create(connection: Connection, topology: Topology) -> list[str]:
                 if code and error is not TopicAlreadyExistsError:
                     refusal = explained(error(), connection.bootstrap)
                     raise refusal or ClusterError("topics_wrong", f"the topic {name} cannot be made: {error.__name__}", "make it by hand")
+            # Made is not yet known to every broker.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(KNOWN_S):
+                    while not all(found.partitions for found in await _found(client, topology)):  # noqa: ASYNC110  nothing tells when
+                        await asyncio.sleep(KNOWN_EVERY_S)
         return [topic.name for topic in new]
 
 
