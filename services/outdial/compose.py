@@ -107,7 +107,7 @@ def tune() -> None:
     import gc
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.set_threshold(50_000, 50, 100)
+    gc.set_threshold(400_000, 20, 100)
 
 
 def _refused(error: "StoreError") -> Exception:
