@@ -12,6 +12,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "address_invalid": "A destination is no address of its type, or no telephone number that can exist.",
     "address_type_unknown": "The type of a destination is none of the known ones.",
     "already_exists": "The id chosen for a new resource is taken.",
+    "answer_late": "No answer came in time. The command stays valid and may still be carried out; the same Idempotency-Key asks again.",
     "attempt_closed": "The attempt is over. Do not place the call.",
     "attempt_open": "A call is open; wait until it ends.",
     "attempt_unknown": "There is no such attempt, or not of this target.",
@@ -31,6 +32,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "column_missing": "The header names no column to dial from.",
     "column_twice": "The header names a column twice.",
     "column_unknown": "The header names a column that is not known.",
+    "commands_lost": "The commands topic ends before what was read of it already: it was made anew, or lost records.",
+    "commands_missing": "Commands were deleted from the topic before they were read; the message says how many.",
     "customer_denied": "A command names a customer other than the one of the token.",
     "data_ambiguous": "`metadata` is kept in `data`: give one of the two.",
     "data_in_use": "Another process works in the data folder.",
@@ -45,6 +48,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "dial_too_late": "The time until which the call might begin has passed. Do not place it; answer `not_dialed`.",
     "dialing_stopped": "Dialing was stopped. Do not place the call; answer `not_dialed`.",
     "disk_error": "The disk refused to read or write.",
+    "disk_failed": "The disk refused to read or write the views.",
     "disk_full": "No space is left. Nothing was done; writes are taken again once there is space.",
     "duplicate": "Another target of the outdial has this first destination.",
     "encoding_unknown": "The body is compressed. Send it as it is.",
@@ -60,8 +64,15 @@ MEANINGS: Final[Mapping[str, str]] = {
     "internal": "A fault of the program. Its log has the request id.",
     "internal_command": "The ledger sends this command to itself; nobody else may.",
     "json_invalid": "The body or line is not the JSON that is wanted here.",
+    "kafka_forbidden": "The Kafka cluster refuses this user the right to do it.",
+    "kafka_login_refused": "The Kafka cluster does not take the user name, the password or the mechanism.",
+    "kafka_unavailable": "Kafka does not answer. Commands that were sent stay valid; `?stale=1` reads the views as they are.",
+    "kafka_unreachable": "No Kafka broker answers at the address.",
     "key_changed": "The fingerprint key is not the one the log was written with.",
     "left_out_before": "An earlier run of the same import left this row out. Send it in an import of its own.",
+    "log_corrupt": "A record of the events topic is no event: somebody else has written there.",
+    "log_incomplete": "Events are missing from the topic, which must keep them for ever.",
+    "log_newer": "A newer version of the program wrote an event.",
     "media_type_unknown": "The Content-Type is not one that is read here; the message lists them.",
     "method_unknown": "The route does not offer this method.",
     "nul_byte": "There is a NUL character in the row.",
@@ -92,9 +103,11 @@ MEANINGS: Final[Mapping[str, str]] = {
     "too_large": "The body or command is larger than any may be.",
     "too_many_items": "The body has more items than one may have.",
     "too_many_targets": "The body has more targets than one may have. Use import.",
+    "topics_wrong": "A topic is not there, or is not as it must be; the message says what.",
     "type_unknown": "There is no command of this type.",
     "undecodable": "There are bytes in the row that are no text in the encoding of the file.",
     "unknown_field": "There is no field of this name here.",
+    "views_behind": "The views of this process have not caught up with the log in time; `?stale=1` reads them as they are.",
     "views_damaged": "The views lack something that the log has. Build them anew: `outdial views rebuild`.",
 }
 PAGE: Final = """# Reasons
@@ -169,7 +182,7 @@ def _found(path: str, node: ast.AST) -> Iterator[Found]:
             yield from (Found(text, path, "reason", None) for text in _words(value))
 
 
-_REFUSALS: Final = ("Rejected", "Malformed", "Unreadable", "Unavailable", "StoreError", "Flaw", "by_rule")
+_REFUSALS: Final = ("Rejected", "Malformed", "Unreadable", "Unavailable", "StoreError", "ClusterError", "Flaw", "by_rule")
 _KINDS: Final = ("outdial", "outplan", "campaign")
 _PARTS: Final = ("destination", "data")
 
@@ -206,7 +219,7 @@ def page() -> str:
             requests.setdefault(word, set()).add(getattr(errors, kind))
         elif callee == "Unreadable":
             requests.setdefault(word, set()).add(errors.ARGUMENT)
-        elif callee in ("StoreError", "Unavailable"):
+        elif callee in ("StoreError", "ClusterError", "Unavailable"):
             store.add(word)
         elif path.endswith(("api/rows.py", "api/import_run.py")):
             rows.add(word)

@@ -289,9 +289,7 @@ def _set_resources(campaign: Campaign, command: SetCampaignResources) -> Decisio
 
 def _asked_or_set(campaign: Campaign, resources: Resources) -> Decision:
     decision = _ask(campaign.id, campaign.changes + 1, resources, creating=False)
-    if not decision.follow_ups:
-        decision.follow_ups = _released(campaign, campaign.resources.outdial_id)
-    return decision
+    return decision if decision.follow_ups else Decision(decision.events, _released(campaign, campaign.resources.outdial_id))
 
 
 def _run(campaign: Campaign, command: RunCampaign) -> Decision:

@@ -55,6 +55,7 @@ from outdial.dialing.campaign import Campaign
 from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.outplan import Outplan
+from outdial.dialing.target import Deleted, Done, Facts, History, Idle, Progressing
 from outdial.envelope import Event
 from outdial.events import (
     CampaignCommandNoted,
@@ -74,6 +75,8 @@ from outdial.requests import Answer, DialRequest
 from outdial.scalars import DAY_MS, MILLISECOND_US, ZERO_ID
 from outdial.wire import content_hash, from_json
 
+RECORDS = (Facts, History, Idle, Progressing, Done, Deleted)
+"""What a ledger holds many of, for whoever keeps one."""
 REMEMBERED_DAYS = 31
 DAY_US = DAY_MS * MILLISECOND_US
 Result = Literal["events", "unchanged", "rejected"]

@@ -6,6 +6,7 @@ rests on is as it was (program, cluster, topic, key, and the record it ends at),
 
 import copyreg
 import hmac
+import inspect
 import io
 import logging
 import os
@@ -18,11 +19,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
-from outdial import commands as words
-from outdial.dialing import ledger as rules
+from outdial.commands import Command
 from outdial.dialing.fingerprints import key_id_of
-from outdial.dialing.ledger import Ledger
-from outdial.dialing.target import Deleted, Done, Facts, History, Idle, Progressing
+from outdial.dialing.ledger import RECORDS, Ledger
 from outdial.wire import from_json, to_json
 
 MAC_BYTES: Final = 32
@@ -125,14 +124,14 @@ def _by_fields(record: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
     return lambda one: (record, values(one))
 
 
-_Pickler.dispatch_table.update({record: _by_fields(record) for record in (Facts, History, Idle, Progressing, Done, Deleted)})
+_Pickler.dispatch_table.update({record: _by_fields(record) for record in RECORDS})
 
 
 @lru_cache(maxsize=1)
 def _program() -> str:
     """A digest over the sources a ledger is made of: another program may mean something else by the same bytes."""
     found = blake2b(digest_size=16)
-    for module in (rules, words):
-        for path in sorted(Path(str(module.__file__)).parent.glob("*.py")):
+    for known in (Ledger, Command):
+        for path in sorted(Path(inspect.getfile(known)).parent.glob("*.py")):
             found.update(path.read_bytes())
     return found.hexdigest()
