@@ -357,7 +357,8 @@ def _next(outdial: List, person: Person) -> int | None:
 
 def faults_of_memory(rows: list[Row], memory: Memory) -> list[str]:
     """What is wrong between a log and what those who used the service remember."""
-    return [*_faults_of_answers(rows, memory), *_faults_of_calls(rows, memory)]
+    claims = {row.event["data"]["attempt_id"]: row.event["data"]["worker"] for row in rows if row.type == "DialClaimed"}
+    return [*_faults_of_answers(rows, memory), *faults_of_calls(memory.placed, claims)]
 
 
 def _faults_of_answers(rows: list[Row], memory: Memory) -> Iterator[str]:
@@ -377,14 +378,14 @@ def _faults_of_answers(rows: list[Row], memory: Memory) -> Iterator[str]:
         yield f"the dial requests read are not those in the log, beginning with {odd}"
 
 
-def _faults_of_calls(rows: list[Row], memory: Memory) -> Iterator[str]:
-    claims = {row.event["data"]["attempt_id"]: row.event["data"]["worker"] for row in rows if row.type == "DialClaimed"}
-    for attempt_id, times in Counter(call.attempt_id for call in memory.placed).items():
+def faults_of_calls(placed: list[Placed], claims: dict[str, str] | None) -> Iterator[str]:
+    """What is wrong with calls; ``claims``: who was granted each attempt, None when nobody asks."""
+    for attempt_id, times in Counter(call.attempt_id for call in placed).items():
         if times > 1:
             yield f"attempt {attempt_id} was placed {times} times"
     by_target: dict[str, list[Placed]] = {}
-    for call in memory.placed:
-        if claims.get(call.attempt_id) != call.worker:
+    for call in placed:
+        if claims is not None and claims.get(call.attempt_id) != call.worker:
             yield f"attempt {call.attempt_id} was placed by {call.worker} and claimed by {claims.get(call.attempt_id)}"
         by_target.setdefault(call.target_id, []).append(call)
     for target_id, calls in by_target.items():

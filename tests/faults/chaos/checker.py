@@ -1,0 +1,210 @@
+"""Are the topics of a ledger right? An independent reading: it imports nothing of the program and knows the rules by itself.
+
+What a partition of the log says is held against the same rules as the log of one file (:mod:`faults.checker`). On top
+come the rules between topics: requests and the events they were made from, commands and what became of them, how far
+each event says the commands were read, and the calls that were placed.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from faults.chaos.reading import Rec, Topics
+from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_log, micros
+
+LATE_US = 10 * SECOND
+"""How much longer than its lease an attempt may be open, while somebody could have ended it."""
+SAME = ("attempt_id", "target_id", "destination_index", "try_count", "plan_version", "not_after", "expires_at", "dial_timeout")
+"""What a dial request repeats of its event."""
+
+Outage = tuple[int, int]
+"""Begin and end of a time in which nobody may have been there to decide, microseconds."""
+
+
+@dataclass
+class Remembered:
+    """What those who used the ledger remember."""
+
+    delivered: Counter[str] = field(default_factory=Counter)
+    """Command id -> how often the broker said that it has it."""
+    placed: list[Placed] = field(default_factory=list)
+    seen: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    """(topic, partition, offset) -> hash of the value, of every record an earlier reader was shown."""
+    outages: list[Outage] = field(default_factory=list)
+    answered: bool = True
+    """Whether every command asked for an answer."""
+    claimed: bool = False
+    """Whether calls were claimed before they were placed."""
+
+
+def murmur2(key: bytes) -> int:
+    """The hash of Kafka's default partitioner."""
+    mask, magic = 0xFFFFFFFF, 0x5BD1E995
+    found = 0x9747B28C ^ len(key)
+    whole = len(key) // 4 * 4
+    for at in range(0, whole, 4):
+        word = int.from_bytes(key[at : at + 4], "little") * magic & mask
+        word = (word ^ (word >> 24)) * magic & mask
+        found = (found * magic & mask) ^ word
+    if rest := key[whole:]:
+        found = (found ^ int.from_bytes(rest, "little")) * magic & mask
+    found = (found ^ (found >> 13)) * magic & mask
+    return (found ^ (found >> 15)) & 0x7FFFFFFF
+
+
+def rows_of(records: list[Rec]) -> list[Row]:
+    """A partition of the log as rows, numbered from 1; notes of a position are left out."""
+    rows: list[Row] = []
+    for record in records:
+        if record.key is not None:
+            event = json.loads(record.value)
+            _, stream, sequence = event["id"].split("/")
+            rows.append(Row(len(rows) + 1, stream, int(sequence), event["type"], micros(event["time"]), event))
+    return rows
+
+
+def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True) -> list[str]:
+    """Everything that is wrong; nothing when all is right. ``all_must_end``: no target may be left over."""
+    found: list[str] = []
+    logs = [rows_of(records) for records in topics.records["events"]]
+    for number, rows in enumerate(logs):
+        found += [f"partition {number}, {fault}" for fault in faults_of_log(rows, all_must_end=all_must_end)]
+        found += [f"partition {number}, {fault}" for fault in _overdue(rows, memory.outages)]
+    rows = [row for log in logs for row in log]
+    found += _faults_of_places(topics)
+    found += _faults_of_attempts(rows)
+    found += _faults_of_inputs(topics)
+    found += _faults_of_requests(topics, rows)
+    found += _faults_of_commands(topics, rows, memory)
+    found += _faults_of_readers(topics, memory)
+    claims = {row.event["data"]["attempt_id"]: row.event["data"]["worker"] for row in rows if row.type == "DialClaimed"}
+    requested = {row.event["data"]["attempt_id"] for row in rows if row.type == "DialRequested"}
+    found += faults_of_calls(memory.placed, claims if memory.claimed else None)
+    found += [f"attempt {call.attempt_id} was placed and never requested" for call in memory.placed if call.attempt_id not in requested]
+    return found
+
+
+def _faults_of_places(topics: Topics) -> Iterator[str]:
+    """Records stand where their key says, their topics are not blocked, and the broker had them no sooner than they were due."""
+    for name in ("events", "dial-requests"):
+        for record in topics.of(name):
+            if record.key is not None and murmur2(record.key) % topics.partitions != record.partition:
+                yield f"{_place(record)} stands on a wrong partition"
+    for (name, number), (stable, high) in topics.ends.items():
+        if stable < high:
+            yield f"a transaction is open in {name}/{number} at {stable} of {high}"
+    for record in topics.of("events"):
+        if record.key is None:
+            continue
+        event = json.loads(record.value)
+        if event["subject"].encode() != record.key:
+            yield f"{_place(record)} has the key of another stream"
+        if event["type"] == "DialRequested" and record.timestamp < micros(event["data"]["due_at"]) // MILLISECOND:
+            yield f"{_place(record)}: the broker had a request before it was due"
+
+
+def _faults_of_attempts(rows: list[Row]) -> Iterator[str]:
+    """Attempts of a target are numbered from 1, wherever they stand."""
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        if row.type == "DialRequested":
+            numbers.setdefault((row.stream, row.event["data"]["target_id"]), []).append(row.event["data"]["ordinal"])
+    for (outdial_id, target_id), found in numbers.items():
+        if found != list(range(1, len(found) + 1)):
+            yield f"the attempts of target {target_id} of {outdial_id} are numbered {found}"
+
+
+def _faults_of_inputs(topics: Topics) -> Iterator[str]:
+    """How far the commands were read never goes back, and came to their end."""
+    for number, records in enumerate(topics.records["events"]):
+        marks = [(record, int(record.headers["input"])) for record in records if "input" in record.headers]
+        yield from (f"{_place(record)} does not say how far the commands were read" for record in records if "input" not in record.headers)
+        for (_, before), (record, after) in pairwise(marks):
+            if after < before:
+                yield f"{_place(record)}: the commands were read up to {before}, then up to {after}"
+        commands = topics.records["commands"][number]
+        last = commands[-1].offset + 1 if commands else 0
+        if (marks[-1][1] if marks else 0) < last:
+            yield f"commands/{number} were read up to {marks[-1][1] if marks else 0}, and the last is {last - 1}"
+
+
+def _faults_of_requests(topics: Topics, rows: list[Row]) -> Iterator[str]:
+    """Every DialRequested has its request, once, which says the same; and the other way round."""
+    events = {row.event["id"]: row.event for row in rows if row.type == "DialRequested"}
+    requests: Counter[str] = Counter()
+    for record in topics.of("dial-requests"):
+        request: dict[str, Any] = json.loads(record.value)
+        requests[request["event_id"]] += 1
+        event = events.get(request["event_id"])
+        if event is None:
+            yield f"{_place(record)} was made from no event: {request['event_id']}"
+            continue
+        if record.key != request["target_id"].encode() or request["outdial_id"] != event["subject"]:
+            yield f"{_place(record)} has the key of another target, or is of another outdial"
+        if odd := [name for name in SAME if request[name] != event["data"][name]]:
+            yield f"{_place(record)} differs from its event in {', '.join(odd)}"
+    for event_id in events:
+        if requests[event_id] != 1:
+            yield f"{event_id} has {requests[event_id]} dial requests"
+
+
+def _faults_of_commands(topics: Topics, rows: list[Row], memory: Remembered) -> Iterator[str]:
+    """Every command the broker took has had its effect, or its refusal, as often as it was sent."""
+    caused: dict[str, str] = {}
+    for row in rows:
+        caused.setdefault(row.event["causationid"], row.type)
+    refused = [json.loads(record.value) for record in topics.of("rejections")]
+    for place, times in Counter((refusal["partition"], refusal["offset"]) for refusal in refused).items():
+        if times > 1:
+            yield f"the command at {place} was refused {times} times"
+    ids = {refusal["command_id"] for refusal in refused}
+    told: dict[str, list[str]] = {}
+    for record in topics.of("answers"):
+        answer = json.loads(record.value)
+        if answer["command_id"] == answer["root_id"]:
+            told.setdefault(answer["command_id"], []).append(answer["result"])
+    for command_id, times in memory.delivered.items():
+        results = told.get(command_id, [])
+        if memory.answered and len(results) != times:
+            yield f"command {command_id} was sent {times} times and answered {len(results)} times"
+        if ("events" in results) > (command_id in caused):
+            yield f"command {command_id} was carried out by its answer, and not by the log"
+        if ("rejected" in results) > (command_id in ids):
+            yield f"command {command_id} was refused by its answer, and stands not among the rejections"
+    added = Counter(row.event["causationid"] for row in rows if row.type == "TargetAdded" and row.event["causationid"] in memory.delivered)
+    yield from (f"command {command_id} added {times} targets" for command_id, times in added.items() if times > 1)
+
+
+def _faults_of_readers(topics: Topics, memory: Remembered) -> Iterator[str]:
+    """Who read earlier was shown what is there now."""
+    now = {
+        (name, record.partition, record.offset): hash(record.value)
+        for name in {name for name, _, _ in memory.seen}
+        for record in topics.of(name)
+    }
+    for place, value in memory.seen.items():
+        if now.get(place) != value:
+            yield f"an earlier reader was shown another record at {place}"
+    if memory.seen:
+        yield from (f"an earlier reader was not shown {place}" for place in now.keys() - memory.seen.keys())
+
+
+def _overdue(rows: list[Row], outages: list[Outage]) -> Iterator[str]:
+    """No attempt is open for longer than its lease and a little, unless nobody was there to end it."""
+    leases: dict[str, int] = {}
+    for row in rows:
+        data = row.event["data"]
+        if row.type in ("DialRequested", "DialAnswered"):
+            leases[data["attempt_id"]] = micros(data["expires_at"])
+        elif row.type == "DialEnded":
+            end = leases.pop(data["attempt_id"], row.time)
+            away = sum(max(0, min(until, row.time) - max(since, end)) for since, until in outages)
+            if row.time - end - away > LATE_US:
+                yield f"attempt {data['attempt_id']} was open {(row.time - end) / SECOND:.1f} s beyond its lease"
+
+
+def _place(record: Rec) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"

@@ -1,0 +1,120 @@
+"""Ledgers, their users, and what is left when all is over: one run, from the first command to the verdict."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from brokers.cluster import create_topics, delete_topics, metadata
+from faults.chaos.checker import faults_of
+from faults.chaos.crowd import Crowd
+from faults.chaos.processes import Fault, Place, Processes, Start, ours
+from faults.chaos.reading import NAMES, Topics, read
+from outdial.topology import TOPICS, Topology, config
+
+PROGRESS_S: Final = 60.0
+"""Within this time every partition goes on after a fault."""
+END_S: Final = 180.0
+FIRST_S: Final = 60.0
+
+
+@dataclass
+class World:
+    """One run."""
+
+    place: Place
+    processes: Processes
+    crowd: Crowd
+    chance: Random
+    seed: int
+    begin: float = field(default_factory=time.time)
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What else is to be told of the run."""
+    topics: Topics | None = None
+
+    def recovered(self, fault: Fault, seconds: float = PROGRESS_S) -> None:
+        """Wait until every partition goes on after a fault, and note how long that took."""
+        self.crowd.wait(lambda: self.crowd.went_on(fault.at), seconds, f"progress after {fault.what} of {fault.pid}")
+        fault.recovered = time.time() - fault.at
+        self.outage(fault)
+
+    def outage(self, fault: Fault) -> None:
+        """Nobody may have been there to decide from a fault until now."""
+        self.crowd.memory.outages.append((round(fault.at * 1e6), time.time_ns() // 1_000))
+
+    def verdict(self) -> list[str]:
+        """Let everybody come to an end, and say what is wrong."""
+        wrong = self.processes.ended()
+        if wrong:
+            return wrong
+        self.notes["quiesced_s"] = round(self.crowd.end(END_S), 1)
+        self.topics = topics = read(self.place.bootstrap, self.place.prefix, self.place.partitions, NAMES)
+        self.crowd.wait(lambda: self._all_shown(topics), 30, "the earlier reader has come to the end")
+        return faults_of(topics, self.crowd.memory)
+
+    def _all_shown(self, topics: Topics) -> bool:
+        shown = sum(len(records) for name in ("events", "dial-requests") for records in topics.records[name])
+        return len(self.crowd.memory.seen) >= shown
+
+    def record(self, goal: str, wrong: list[str], *, peer: str = "ours") -> dict[str, Any]:
+        """What is written down of this run."""
+        recoveries = [fault.recovered for fault in self.processes.faults if fault.recovered is not None]
+        topics = self.topics
+        return {
+            "goal": goal,
+            "peer": peer,
+            "seed": self.seed,
+            "at": round(self.begin),
+            "duration_s": round(time.time() - self.begin, 1),
+            "faults": len(self.processes.faults),
+            "kinds": _counted(fault.what for fault in self.processes.faults),
+            "pids": sorted({fault.pid for fault in self.processes.faults}),
+            "targets": self.crowd.added,
+            "records": 0 if topics is None else sum(len(records) for found in topics.records.values() for records in found),
+            "requests": self.crowd.kinds["DialRequested"],
+            "calls": len(self.crowd.memory.placed),
+            "recovery_max_s": round(max(recoveries), 1) if recoveries else None,
+            "verdict": "right" if not wrong else "wrong",
+            "wrong": len(wrong),
+            "first_wrong": wrong[:3],
+            **self.notes,
+        }
+
+
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for word in words:
+        found[word] = found.get(word, 0) + 1
+    return found
+
+
+@contextmanager
+def world(
+    bootstrap: str, folder: Path, seed: int, *, partitions: int = 12, start: Start = ours, through: str | None = None, **habits: Any
+) -> Iterator[World]:
+    """A run on topics of its own. ``through``: where the ledgers connect, when not where the crowd does."""
+    topology = Topology(f"chaos-{uuid.uuid4().hex[:10]}", partitions)
+    address = bootstrap.partition(",")[0]
+    brokers, _ = metadata(address, [])
+    create_topics(address, {topology.topic(topic.name): config(topic, brokers) for topic in TOPICS}, partitions)
+    place = Place(bootstrap, topology.prefix, partitions, folder / topology.prefix)
+    place.folder.mkdir(parents=True)
+    crowd = Crowd(bootstrap, topology.prefix, partitions, seed, **habits)
+    ledgers = Place(through or bootstrap, place.prefix, partitions, place.folder)
+    try:
+        with Processes(ledgers, start) as processes:
+            crowd.start()
+            yield World(place, processes, crowd, Random(seed), seed)  # noqa: S311  a seed that can be given again
+    finally:
+        crowd.close()
+        delete_topics(address, [topology.topic(topic.name) for topic in TOPICS])
+
+
+def line(record: dict[str, Any]) -> str:
+    """A record as it is written down."""
+    return json.dumps(record, ensure_ascii=False)
