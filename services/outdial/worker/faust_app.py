@@ -47,7 +47,8 @@ IDLE_MS: Final = 86_400_000
 STOP_S: Final = 10.0
 LOOK_AGAIN_US: Final = 250_000
 """How often a request that waits for a free line is looked at: one past its ``not_after`` is given back."""
-QUIET: Final = ("faust", "mode", "aiokafka")
+QUIET: Final = {"faust": logging.WARNING, "mode": logging.WARNING, "aiokafka": logging.CRITICAL}
+"""While a broker is away aiokafka writes twenty errors a second; what it cannot do is raised as well."""
 
 log = logging.getLogger(__name__)
 
@@ -162,9 +163,9 @@ def _app(connection: Connection, topology: Topology) -> faust.App:
 
 
 def quiet() -> None:
-    """Leave faust's own log to its warnings."""
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Leave the logs of the libraries to what nobody else says."""
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @dataclass(frozen=True, slots=True)
