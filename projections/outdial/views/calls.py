@@ -5,8 +5,10 @@ reading this table in order of its key, partition by partition.
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -247,27 +249,24 @@ def apply(rows: Rows, event: Event) -> None:
 
 def _standing(row: Row) -> tuple[tuple[str, str], ...]:
     """How an attempt stands in the counts."""
-    found = [("requested", ""), ("open", "") if row.outcome is None else ("ended", row.outcome)]
-    if row.worker is not None:
-        found.append(("claimed", ""))
-    if row.answered_at is not None or row.outcome == "answered" or row.late:
-        found.append(("answered", ""))
-    if row.lost:
-        found.append(("lost", ""))
-    if row.given_back:
-        found.append(("given_back", ""))
-    return tuple(found)
+    answered = row.answered_at is not None or row.outcome == "answered" or bool(row.late)
+    return _states(row.outcome, row.worker is not None, answered, bool(row.lost), bool(row.given_back))
+
+
+@lru_cache(maxsize=1024)
+def _states(outcome: str | None, *marks: bool) -> tuple[tuple[str, str], ...]:
+    """(state, outcome) pairs; ``marks``: claimed, answered, lost, given back."""
+    marked = [(state, "") for state, mark in zip(("claimed", "answered", "lost", "given_back"), marks, strict=True) if mark]
+    return (("requested", ""), ("open", "") if outcome is None else ("ended", outcome), *marked)
 
 
 def count(rows: Rows, tally: Tally) -> None:
     """Add to the counts what the batch changed about them."""
-    for row in rows.values():
-        after = _standing(row)
-        if after != row.counted:
-            for state, outcome in row.counted:
-                tally[row.outdial, "attempt", state, outcome] -= 1
-            for state, outcome in after:
-                tally[row.outdial, "attempt", state, outcome] += 1
+    for (outdial, before, after), n in Counter([(row.outdial, row.counted, _standing(row)) for row in rows.values()]).items():
+        for state, outcome in before:
+            tally[outdial, "attempt", state, outcome] -= n
+        for state, outcome in after:
+            tally[outdial, "attempt", state, outcome] += n
 
 
 def save(rows: Rows) -> Iterator[Write]:

@@ -87,7 +87,7 @@ def add_many(outdial: Outdial, command: AddTargets, fingerprint: Fingerprint, ke
             event, item = _add(outdial, target, index, target_id, command.on_duplicate, fingerprint, key_id, new)
             if event is not None:
                 ids.add(target_id)
-                first = next(print_ for print_ in event.fingerprints if print_ is not None)
+                first = next(filter(None, event.fingerprints))
                 new.setdefault(int(first, 16), target_id)
                 if not command.dry_run:
                     events.append(event)
@@ -122,7 +122,7 @@ def _add(
             return None, Item(index=index, result="exists", target_id=target_id)
         return None, _refused(index, target_id, "already_exists", "there is another target with this id")
     if on_duplicate != "accept":
-        first = int(next(print_ for print_ in prints if print_ is not None), 16)
+        first = int(next(filter(None, prints)), 16)
         existing = outdial.by_fingerprint.get(first) or new.get(first)
         if existing is not None:
             message = "a target of this outdial has the same first destination"

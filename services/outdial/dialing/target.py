@@ -176,7 +176,7 @@ def code_of(outcome: Outcome, *, lost: bool = False) -> int:
 
 def added(event: TargetAdded, number: int, time: int) -> Idle:
     """A target as it joins the list."""
-    first = next(print_ for print_ in event.fingerprints if print_ is not None)
+    first = next(filter(None, event.fingerprints))
     facts = Facts(
         id=event.target_id,
         number=number,
