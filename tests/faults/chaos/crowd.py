@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -57,6 +57,8 @@ class Crowd(threading.Thread):
         whole: whether they use all there is: stops, deletes, repeats, wrong partitions. Peers know only to add and to dial.
         dials: whether they place the calls; else somebody else does.
         loses: the part of the calls nobody says the end of.
+        reaches: the part of the calls that are answered.
+        intervals: the ``try_interval`` of the outdials, in turn; none is the plan's.
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class Crowd(threading.Thread):
         whole: bool = True,
         dials: bool = True,
         loses: float = 0.05,
+        reaches: float = 0.4,
+        intervals: Sequence[int] = (),
     ) -> None:
         super().__init__(name="crowd", daemon=True)
         self.memory = Remembered(answered=whole)
@@ -88,7 +92,7 @@ class Crowd(threading.Thread):
         self.sent = 0
         self._chance = Random(seed)  # noqa: S311  a seed that can be given again
         self._seed, self._prefix, self._partitions, self._whole, self._dials, self._loses = seed, prefix, partitions, whole, dials, loses
-        self._plan, self._each = dict(plan), lists
+        self._plan, self._each, self._reaches, self._intervals = dict(plan), lists, reaches, intervals
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -149,6 +153,18 @@ class Crowd(threading.Thread):
         self.trouble = False
         self.ask(self._run_all)
         return self.wait(lambda: not self.left and not self._later and not self._asked, seconds, "every target has come to its end")
+
+    def rest(self, seconds: float) -> float:
+        """Stop every list, and return when no attempt is open; how long it took, seconds."""
+        self.rate = 0
+        self.trouble = False
+        stopped = self.kinds["DialingStopped"] + len(self.lists)
+        self.ask(lambda: [self.send({"type": "StopDialing", "outdial_id": outdial_id}) for outdial_id in self.lists])
+        return self.wait(
+            lambda: self.kinds["DialingStopped"] >= stopped and not (self._open or self._later or self._unanswered or self._undelivered),
+            seconds,
+            "every list is stopped",
+        )
 
     def ask(self, what: Callable[[], object]) -> None:
         """Have something done by the crowd's own thread, soon."""
@@ -221,7 +237,10 @@ class Crowd(threading.Thread):
             if each[number] < self._each:
                 each[number] += 1
                 self.lists.append(outdial_id)
-                self.send({"type": "CreateOutdial", "outdial_id": outdial_id, "plan": self._plan})
+                plan = self._plan
+                if self._intervals:
+                    plan = plan | {"try_interval": self._intervals[len(self.lists) % len(self._intervals)]}
+                self.send({"type": "CreateOutdial", "outdial_id": outdial_id, "plan": plan})
 
     def _run_all(self) -> None:
         if self._whole:
@@ -327,7 +346,7 @@ class Crowd(threading.Thread):
         lasts = habits.uniform(SHORTEST_S, LONGEST_S)
         placed = Placed(attempt_id, request["target_id"], "crowd", begin, begin)
         self.memory.placed.append(placed)
-        answered = habits.random() < 0.4
+        answered = habits.random() < self._reaches
         if answered and self._whole and habits.random() < 0.5:
             self.send({"type": "DialAnswered", **word})
         outcome = "answered" if answered else habits.choice(("busy", "no_answer", "failed", "machine", "canceled"))

@@ -1,6 +1,5 @@
 """G1 to G3: ledgers are killed at any moment, while their number goes from one to three and back."""
 
-import time
 from typing import Final
 
 from faults.chaos.world import FIRST_S, World
@@ -22,17 +21,11 @@ def kill_at_random(world: World, kills: int, sizes: tuple[int, ...] = (1, 2, 3, 
         if not number:
             crowd.wait(lambda: crowd.went_on(0.001), FIRST_S, "the ledgers begin")
         name = chance.choice(sorted(processes.running))
-        _sleep(world, chance.uniform(0, LONGEST_LIFE_S))
+        world.live(chance.uniform(0, LONGEST_LIFE_S))
         fault = processes.kill(name)
         processes.add(name)
         if number + 1 < kills and chance.random() < AGAIN:
-            _sleep(world, chance.uniform(0, 4))
+            world.live(chance.uniform(0, 4))
             world.outage(fault)
         else:
             world.recovered(fault)
-
-
-def _sleep(world: World, seconds: float) -> None:
-    """Let time pass; the fault comes at a random instant."""
-    until = time.monotonic() + seconds
-    world.crowd.wait(lambda: time.monotonic() >= until, seconds + 30, "time passes")

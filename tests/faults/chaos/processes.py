@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -149,6 +150,16 @@ class Processes:
                 if found and int(found[1]) == partition:
                     last = max(last, (line[:23], name))
         return last[1] or None
+
+    def opened(self) -> dict[int, float]:
+        """When each partition was opened last, seconds since 1970, by what the processes that run say."""
+        found: dict[int, float] = {}
+        for name in self.running:
+            for line in self.said(name).splitlines():
+                if told := OPENED.search(line):
+                    at = datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f").astimezone().timestamp()
+                    found[int(told[1])] = max(found.get(int(told[1]), 0.0), at)
+        return found
 
     def _note(self, fault: Fault) -> Fault:
         self.faults.append(fault)

@@ -43,19 +43,24 @@ class World:
         fault.recovered = time.time() - fault.at
         self.outage(fault)
 
+    def live(self, seconds: float) -> None:
+        """Let time pass, unless the crowd finds a fault meanwhile."""
+        until = time.monotonic() + seconds
+        self.crowd.wait(lambda: time.monotonic() >= until, seconds + 30, "time passes")
+
     def outage(self, fault: Fault) -> None:
         """Nobody may have been there to decide from a fault until now."""
         self.crowd.memory.outages.append((round(fault.at * 1e6), time.time_ns() // 1_000))
 
-    def verdict(self) -> list[str]:
-        """Let everybody come to an end, and say what is wrong."""
+    def verdict(self, *, all_must_end: bool = True) -> list[str]:
+        """Let everybody come to an end, or at least to rest, and say what is wrong."""
         wrong = self.processes.ended()
         if wrong:
             return wrong
-        self.notes["quiesced_s"] = round(self.crowd.end(END_S), 1)
+        self.notes["quiesced_s"] = round(self.crowd.end(END_S) if all_must_end else self.crowd.rest(END_S), 1)
         self.topics = topics = read(self.place.bootstrap, self.place.prefix, self.place.partitions, NAMES)
         self.crowd.wait(lambda: self._all_shown(topics), 30, "the earlier reader has come to the end")
-        return faults_of(topics, self.crowd.memory)
+        return faults_of(topics, self.crowd.memory, all_must_end=all_must_end)
 
     def _all_shown(self, topics: Topics) -> bool:
         shown = sum(len(records) for name in ("events", "dial-requests") for records in topics.records[name])
