@@ -6,27 +6,37 @@ Everything is imported where it is used, so that ``outdial --help`` imports none
 import asyncio
 import sys
 from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import socket
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    from fastapi import FastAPI
-    from uvicorn import Config, Server
+    from starlette.types import ASGIApp
+    from uvicorn import Server
 
     from outdial.doors.api.deps import Settings
-    from outdial.doors.cli.actions import Beside, Progress, ServeOptions, Verified
-    from outdial.embedded.errors import StoreError
+    from outdial.doors.cli.actions import Beside, Cluster, Progress, ServeOptions, Serving, TopicState, Verified, WorkerOptions
     from outdial.embedded.runtime import Embedded
+    from outdial.kafka.options import Options
+    from outdial.kafka.service import Doors
+    from outdial.metrics import Meters
     from outdial.position import Position
+    from outdial.worker.carrier import Carrier
+    from outdial.worker.service import Worker
 
+T = TypeVar("T")
 SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep the others from running. The writer's thread asks for its turn once a statement."""
 PORTS_TRIED = 50
 GRACE_S = 5
+KEY_FILE = "fingerprint.key"
+CLOCK_TOLERANCE_US = 5_000_000
+"""How far a ledger's clock may be from the broker's."""
 LOG_AHEAD_US = 60_000_000
 """How far the log may be ahead of this machine's clock before that has to be somebody's decision."""
 
@@ -48,18 +58,55 @@ class Composed:
 
         configure(options.log_level)
         tune()
-        loopback = _is_loopback(options.host)
-        if not options.tokens and not loopback:
+        if options.role != "ledger" and not options.tokens and not _is_loopback(options.host):
             raise Refused(
                 "token_missing",
                 f"without a token everybody who reaches {options.host} could place calls",
                 "set OUTDIAL_TOKEN or --token, or bind to 127.0.0.1",
             )
         _check_tls(options)
-        with _bound(options) as sock:
-            interrupted = asyncio.run(_serve(options, sock, beside))
+        role = _ledger_role if options.role == "ledger" else _serve
+        with _bound(options.host, options.port, next_port=options.next_port) as sock:
+            interrupted = asyncio.run(role(options, sock, beside))
         if interrupted:
             raise KeyboardInterrupt
+
+    def work(self, options: "WorkerOptions", beside: "Beside") -> None:
+        """Run a dial worker until a signal, or until ``beside`` ends."""
+        from outdial.doors.cli.actions import Refused
+        from outdial.doors.cli.logs import configure
+
+        configure(options.log_level)
+        if find_spec("faust") is None:
+            raise Refused("worker_missing", "the dial worker is not installed", 'install it with: pip install "outdial[worker]"')
+        with _bound(options.host, options.port, next_port=options.next_port) as sock:
+            interrupted = asyncio.run(_work(options, sock, beside))
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def topics_create(self, cluster: "Cluster") -> list[str]:
+        """Make the topics that are not there."""
+        from outdial.kafka import topics
+
+        return asyncio.run(_asked(topics.create(cluster.connection, cluster.topology)))
+
+    def topics_show(self, cluster: "Cluster") -> "list[TopicState]":
+        """The topics as they are."""
+        from outdial.doors.cli.actions import TopicState
+        from outdial.kafka import topics
+
+        found, faults = asyncio.run(_asked(topics.examine(cluster.connection, cluster.topology)))
+        return [
+            TopicState(
+                name=topic.name,
+                partitions=topic.partitions,
+                replicas=topic.replicas,
+                faults=tuple(fault.what for fault in faults if fault.name == topic.name),
+                fix=next((fault.fix for fault in faults if fault.name == topic.name), ""),
+                refuses=any(fault.refuses for fault in faults if fault.name == topic.name),
+            )
+            for topic in found
+        ]
 
     def views_rebuild(self, data: Path, progress: "Progress") -> "Position":
         """Build all views again from position 0."""
@@ -110,10 +157,21 @@ def tune() -> None:
     gc.set_threshold(400_000, 20, 100)
 
 
-def _refused(error: "StoreError") -> Exception:
+def _refused(error: Any) -> Exception:
+    """An error that has a reason, a message and a fix, for people."""
     from outdial.doors.cli.actions import Refused
 
     return Refused(error.reason, error.message, error.fix)
+
+
+async def _asked(question: "Coroutine[Any, Any, T]") -> "T":
+    """What a cluster answers; what it refuses is for people."""
+    from outdial.kafka.errors import ClusterError
+
+    try:
+        return await question
+    except ClusterError as error:
+        raise _refused(error) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -146,34 +204,32 @@ def _check_tls(options: "ServeOptions") -> None:
         ) from None
 
 
-def _bound(options: "ServeOptions") -> "socket.socket":
+def _bound(host: str, wanted: int, *, next_port: bool) -> "socket.socket":
     """A listening socket on the port asked for, or on the next free one when that is allowed."""
     import errno
     import socket
 
     from outdial.doors.cli.actions import Refused
 
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    tries = PORTS_TRIED if options.next_port and options.port else 1
-    for port in range(options.port, options.port + tries):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    tries = PORTS_TRIED if next_port and wanted else 1
+    for port in range(wanted, wanted + tries):
         # With the protocol named, asyncio sees TCP and turns Nagle's algorithm off: answers go out at once, not 40 ms later.
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            sock.bind((options.host, port))
+            sock.bind((host, port))
             sock.listen(1024)
         except OSError as error:
             sock.close()
             if error.errno == errno.EADDRINUSE:
                 continue
             raise Refused(
-                "address_unusable", f"cannot listen on {options.host} port {port}: {error.strerror}", "choose another --host or --port"
+                "address_unusable", f"cannot listen on {host} port {port}: {error.strerror}", "choose another --host or --port"
             ) from None
         sock.setblocking(False)  # noqa: FBT003  the signature is the standard library's
         return sock
-    raise Refused(
-        "port_in_use", f"port {options.port} on {options.host} is in use", "stop the program that has it, or choose another with --port"
-    )
+    raise Refused("port_in_use", f"port {wanted} on {host} is in use", "stop the program that has it, or choose another with --port")
 
 
 def _clock(speed: float, last: int) -> "Callable[[], int]":
@@ -190,7 +246,60 @@ def _clock(speed: float, last: int) -> "Callable[[], int]":
     return lambda: base + int((time.monotonic_ns() - began) / 1_000 * speed)
 
 
-async def _open(options: "ServeOptions") -> "Embedded":
+def _kafka_options(options: "ServeOptions", cluster: "Cluster") -> "Options":
+    """What the Kafka runtime is told.
+
+    Raises:
+        Refused: ``fingerprint_key_missing``: several processes decide, and each would have a key of its own.
+    """
+    import secrets
+    import time
+
+    from outdial.doors.api.deps import DEFAULT_CUSTOMER
+    from outdial.doors.cli.actions import Refused
+    from outdial.kafka.options import Options
+
+    key = options.fingerprint_key
+    if key is None and options.role == "serve":
+        path = options.data / KEY_FILE
+        if not path.exists():
+            options.data.mkdir(parents=True, exist_ok=True)
+            path.touch(0o600)
+            path.write_text(secrets.token_hex(32))
+        key = path.read_text()
+    if key is None and options.role == "ledger":
+        raise Refused(
+            "fingerprint_key_missing",
+            "ledgers compare addresses by a keyed hash, and there is no key",
+            "set OUTDIAL_FINGERPRINT_KEY to the same secret for every ledger, such as that of: openssl rand -hex 32",
+        )
+    return Options(
+        cluster.connection,
+        _clock(options.speed, time.time_ns() // 1_000) if options.speed != 1 else _clock(1, 0),
+        (key or "").encode(),
+        options.customer_id or DEFAULT_CUSTOMER,
+        cluster.topology,
+        speed=options.speed,
+        clock_tolerance_us=None if options.speed != 1 else CLOCK_TOLERANCE_US,
+        instance=cluster.instance,
+        folder=options.data / "ledgers",
+    )
+
+
+async def _open(options: "ServeOptions", meters: "Meters") -> "Embedded | Doors":
+    """The runtime the doors of this process stand on."""
+    if options.cluster is None:
+        return await _open_embedded(options)
+    from outdial.kafka import topics
+    from outdial.kafka.service import Doors
+
+    deciding = options.role == "serve"
+    if deciding:
+        await _asked(topics.create(options.cluster.connection, options.cluster.topology))
+    return await _asked(Doors.open(_kafka_options(options, options.cluster), options.data, deciding=deciding, meters=meters))
+
+
+async def _open_embedded(options: "ServeOptions") -> "Embedded":
     import sqlite3
     import time
     from contextlib import closing
@@ -220,42 +329,213 @@ async def _open(options: "ServeOptions") -> "Embedded":
         raise _refused(error) from None
 
 
+class _Part(Protocol):
+    """What a process runs beside its HTTP server."""
+
+    async def wait_failed(self) -> None:
+        """Return when it has ended; raise what ended it."""
+
+    async def close(self) -> None:
+        """End it."""
+
+
 async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside") -> bool:
-    """Serve until something ends it; True when that was SIGINT."""
+    """Serve HTTP over a runtime until something ends it; True when that was SIGINT."""
+    from outdial.doors.api.app import make_app
+    from outdial.metrics import Meters
+
+    meters = Meters()
+    runtime = await _open(options, meters)
+    app = make_app(runtime, runtime.reader, _settings(options, runtime, meters))
+    app.state.topology = None if options.cluster is None else options.cluster.topology
+
+    async def let_go() -> None:
+        app.state.door.closing = True
+        await runtime.release_readers()
+
+    serving = _serving(options.role, sock, tls=options.tls_cert is not None, data=options.data, wanted=options.port)
+    serving = replace(serving, position=runtime.position, open=not options.tokens)
+    carrier = (lambda: _carrier(options, runtime)) if options.carrier == "simulated" else None
+    server = _server(app, options.log_level, options.tls_cert, options.tls_key)
+    return await _host(server, sock, serving, beside, runtime, let_go=let_go, also=carrier, address=options.data)
+
+
+async def _ledger_role(options: "ServeOptions", sock: "socket.socket", beside: "Beside") -> bool:
+    """Decide commands until something ends it; True when that was SIGINT."""
+    from outdial.doors.api.health import make_health_app
+    from outdial.doors.cli.actions import Refused
+    from outdial.kafka.runtime import Ledgers
+    from outdial.metrics import Meters
+
+    if options.cluster is None:
+        raise Refused("kafka_missing", "no Kafka cluster is named", "name one with --kafka HOST:PORT")
+    meters = Meters()
+    ledgers = await _asked(Ledgers.open(_kafka_options(options, options.cluster), meters))
+    server = _server(make_health_app(lambda: ledgers.not_ready, meters), options.log_level)
+    serving = _serving("ledger", sock, tls=False, data=options.data, wanted=options.port)
+    return await _host(server, sock, serving, beside, ledgers)
+
+
+async def _work(options: "WorkerOptions", sock: "socket.socket", beside: "Beside") -> bool:
+    """Place calls until something ends it; True when that was SIGINT."""
+    from outdial.doors.api.health import make_health_app
+    from outdial.metrics import Meters
+    from outdial.worker.service import Worker
+    from outdial.worker.service import WorkerOptions as Told
+
+    carrier, close_carrier = _carrier_of(options)
+    cluster = options.cluster
+    told = Told(cluster.connection, carrier, cluster.topology, max_calls=options.max_calls, claim=options.claim)
+    working = _Working(Worker(told), close_carrier)
+    meters = Meters()
+    working.meter(meters)
+    server = _server(make_health_app(lambda: working.not_ready, meters), options.log_level)
+    serving = _serving("worker", sock, tls=False, data=Path(), wanted=options.port)
+    return await _host(server, sock, serving, beside, working)
+
+
+class _Working:
+    """A dial worker as a part of a process."""
+
+    def __init__(self, worker: "Worker", close_carrier: "Callable[[], Awaitable[None]]") -> None:
+        self._worker = worker
+        self._stop = asyncio.Event()
+        self._close_carrier = close_carrier
+        self._task = asyncio.create_task(worker.run(self._stop), name="worker")
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why it takes no requests; None: it does."""
+        status = self._worker.status()
+        return None if status.ready else status.why
+
+    def meter(self, meters: "Meters") -> None:
+        """Let the meters of the process tell what it knows."""
+
+        def calls() -> dict[tuple[str, ...], float]:
+            status = self._worker.status()
+            words = ("placed", "refused", "dropped", "malformed", "not_dialed", "unknown", "repeated")
+            return {(word,): float(getattr(status, word)) for word in words}
+
+        meters.read("outdial_calls_total", calls)
+        meters.read("outdial_calls_open", lambda: {(): float(self._worker.status().open_calls)})
+        meters.read("outdial_ready", lambda: {(): float(self._worker.status().ready)})
+
+    async def wait_failed(self) -> None:
+        """Return when it has ended; raise what ended it."""
+        await asyncio.wait([self._task])
+        self._task.result()
+
+    async def close(self) -> None:
+        """Take no more, let open calls end, say how they did."""
+        self._stop.set()
+        await asyncio.wait([self._task])
+        await self._close_carrier()
+
+
+def _carrier_of(options: "WorkerOptions") -> "tuple[Carrier, Callable[[], Awaitable[None]]]":
+    """The carrier of a worker, and how it is closed.
+
+    Raises:
+        Refused: ``carrier_unknown``, ``webhook_unusable``.
+    """
+    from importlib import import_module
+
+    from outdial.doors.cli.actions import Refused
+
+    async def nothing() -> None:
+        """There is nothing to close."""
+
+    if options.carrier == "simulated":
+        from outdial.worker.carriers.scripted import ScriptedCarrier
+
+        scripted = ScriptedCarrier(options.seed, pace=options.speed, calls=options.calls_file)
+
+        async def close() -> None:
+            scripted.close()
+
+        return scripted, close
+    if options.carrier == "webhook":
+        from outdial.worker.carriers.webhook import WebhookCarrier
+
+        try:
+            secret = (options.webhook_secret or "").encode()
+            webhook = WebhookCarrier(options.webhook_url or "", secret, allow_private=options.webhook_private)
+        except ValueError as error:
+            raise Refused("webhook_unusable", str(error), "set OUTDIAL_WEBHOOK_URL and OUTDIAL_WEBHOOK_SECRET") from None
+        return webhook, webhook.close
+    module, colon, name = options.carrier.partition(":")
+    try:
+        if not colon:
+            raise ImportError(module)
+        own: Carrier = getattr(import_module(module), name)()
+    except (ImportError, AttributeError, ValueError):
+        raise Refused(
+            "carrier_unknown",
+            f"there is no carrier {options.carrier}",
+            "name simulated, webhook, or package.module:name of a class that can be imported here (see PYTHONPATH)",
+        ) from None
+    return own, nothing
+
+
+def _serving(role: str, sock: "socket.socket", *, tls: bool, data: Path, wanted: int) -> "Serving":
+    from outdial.doors.cli.actions import Serving
+
+    host, port = sock.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    url = f"{'https' if tls else 'http'}://{name}:{port}"
+    return Serving(role=role, url=url, data=data, position=None, open=False, port_wanted=wanted)
+
+
+def _server(app: "ASGIApp", log_level: str, cert: Path | None = None, key: Path | None = None) -> "Server":
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=log_level == "debug",
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+    )
+    return uvicorn.Server(config)
+
+
+async def _host(
+    server: "Server",
+    sock: "socket.socket",
+    serving: "Serving",
+    beside: "Beside",
+    runtime: _Part,
+    *,
+    let_go: "Callable[[], Awaitable[None]] | None" = None,
+    also: "Callable[[], Coroutine[Any, Any, None]] | None" = None,
+    address: Path | None = None,
+) -> bool:
+    """Run a server and what stands behind it until something ends either; True when that was SIGINT.
+
+    ``let_go`` tells whoever waits for news that the server stops; ``also`` is done as long as it serves; ``address`` is the
+    folder where it is written down where it serves.
+    """
     import gc
     import signal
 
-    import uvicorn
-
-    from outdial.doors.api.app import make_app
-    from outdial.doors.cli.actions import Serving
-    from outdial.embedded.errors import StoreError
-
-    runtime = await _open(options)
     gc.collect()
     gc.freeze()
     signals: list[int] = []
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
 
     def note(number: int) -> None:
         signals.append(number)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, note, number)
-    app = make_app(runtime, runtime.reader, _settings(options, runtime))
-    server = uvicorn.Server(_uvicorn_config(options, app))
+        asyncio.get_running_loop().add_signal_handler(number, note, number)
     server.capture_signals = suppress  # type: ignore[method-assign, assignment]  # the loop's own handlers above stop everything in order
-    host, port = sock.getsockname()[:2]
-    name = f"[{host}]" if ":" in host else host
-    serving = Serving(
-        url=f"{'https' if options.tls_cert else 'http'}://{name}:{port}",
-        data=options.data,
-        position=runtime.position,
-        open=not options.tokens,
-        port_wanted=options.port,
-    )
     listening = _listening(server)
     tasks: dict[str, asyncio.Task[Any]] = {
         "server": asyncio.create_task(server.serve(sockets=[sock])),
@@ -265,19 +545,31 @@ async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside
     tasks["server"].add_done_callback(lambda _: listening.set())
     try:
         await listening.wait()
-        _write_address(options.data, serving.url)
-        if options.carrier == "simulated":
-            tasks["carrier"] = asyncio.create_task(_carrier(options, runtime))
+        if address is not None:
+            _write_address(address, serving.url)
+        if also is not None:
+            tasks["also"] = asyncio.create_task(also())
         tasks["beside"] = asyncio.ensure_future(beside(serving))
         await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await _end(options, runtime, server, app, tasks)
+        # In order: who asks, who answers, then what stands behind.
+        for name in ("beside", "also", "stop"):
+            if name in tasks:
+                tasks[name].cancel()
+        await asyncio.wait([tasks[name] for name in ("beside", "also") if name in tasks] or [tasks["stop"]])
+        server.should_exit = True
+        if let_go is not None:
+            await let_go()
+        await asyncio.wait([tasks["server"]])
+        await runtime.close()
+        await asyncio.wait([tasks["runtime"]])
+        if address is not None:
+            with suppress(OSError):
+                (address / "address.json").unlink()
     for task in tasks.values():
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, StoreError):
-            raise _refused(error) from None
         if error is not None:
-            raise error
+            raise _refused(error) if all(hasattr(error, name) for name in ("reason", "message", "fix")) else error
     return signal.SIGINT in signals
 
 
@@ -293,23 +585,7 @@ def _listening(server: "Server") -> asyncio.Event:
     return listening
 
 
-async def _end(options: "ServeOptions", runtime: "Embedded", server: "Server", app: "FastAPI", tasks: dict[str, asyncio.Task[Any]]) -> None:
-    """Stop in order: who asks, who answers, then the ledger."""
-    app.state.door.closing = True
-    for name in ("beside", "carrier", "stop"):
-        if name in tasks:
-            tasks[name].cancel()
-    await asyncio.wait([tasks[name] for name in ("beside", "carrier") if name in tasks] or [tasks["stop"]])
-    server.should_exit = True
-    await runtime.release_readers()
-    await asyncio.wait([tasks["server"]])
-    await runtime.close()
-    await asyncio.wait([tasks["runtime"]])
-    with suppress(OSError):
-        (options.data / "address.json").unlink()
-
-
-def _settings(options: "ServeOptions", runtime: "Embedded") -> "Settings":
+def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Meters") -> "Settings":
     from hashlib import sha256
 
     from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
@@ -320,24 +596,8 @@ def _settings(options: "ServeOptions", runtime: "Embedded") -> "Settings":
         customer_id=customer,
         tokens_in_urls=options.query_tokens,
         not_ready=lambda: runtime.not_ready,
+        meters=meters,
         host_is_loopback=_is_loopback(options.host),
-    )
-
-
-def _uvicorn_config(options: "ServeOptions", app: "FastAPI") -> "Config":
-    import uvicorn
-
-    return uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=options.log_level == "debug",
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-        ssl_certfile=options.tls_cert,
-        ssl_keyfile=options.tls_key,
     )
 
 
@@ -350,7 +610,7 @@ def _write_address(data: Path, url: str) -> None:
     aside.rename(data / "address.json")
 
 
-async def _carrier(options: "ServeOptions", runtime: "Embedded") -> None:
+async def _carrier(options: "ServeOptions", runtime: "Embedded | Doors") -> None:
     """Place every dial request with the simulated carrier."""
     from uuid import uuid4
 

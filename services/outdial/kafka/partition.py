@@ -10,11 +10,11 @@ then the positions and the log are read, for only now they can no longer change.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, cast
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, ProducerFenced
@@ -24,13 +24,14 @@ from outdial.commands import Command
 from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.envelope import CONTENT_TYPE
-from outdial.events import TargetAdded
+from outdial.events import DialEnded, DialRequested, TargetAdded
 from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
 from outdial.kafka.producer import FateUnknown, Outgoing, Producer, offsets
 from outdial.kafka.records import Headers, Received, Record, Root, Seal, follow_up, forwarded, header, position_noted, received, rejection
 from outdial.kafka.snapshots import NOTHING, Mark, digest_of
+from outdial.metrics import Meters
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
 from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, partition_of
@@ -86,26 +87,6 @@ class Ends(Protocol):
 
 
 @dataclass(slots=True)
-class Counts:
-    """What a partition has done since the process began."""
-
-    commands: int = 0
-    events: int = 0
-    requests: int = 0
-    rejections: int = 0
-    transactions: int = 0
-    reopened: int = 0
-
-    def add(self, turn: "Turn") -> None:
-        """Count a transaction that was committed."""
-        self.commands += turn.counts.commands
-        self.events += len(turn.events)
-        self.requests += turn.counts.requests
-        self.rejections += turn.counts.rejections
-        self.transactions += 1
-
-
-@dataclass(slots=True)
 class Turn:
     """One transaction in the making."""
 
@@ -115,7 +96,10 @@ class Turn:
     bytes: int = 0
     next_offset: int | None = None
     """Of the commands, when some were read."""
-    counts: Counts = field(default_factory=Counts)
+    tally: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """By metric and labels: what is counted once it is committed."""
+    lateness: list[float] = field(default_factory=list)
+    """Of the dial requests, since they fell due, seconds."""
 
     @property
     def full(self) -> bool:
@@ -131,15 +115,18 @@ class Turn:
 class Partition:
     """One partition, from its assignment to its loss."""
 
-    def __init__(self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal, kept: Kept | None) -> None:
+    def __init__(
+        self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal, kept: Kept | None, meters: Meters
+    ) -> None:
         self.number = number
-        self.counts = Counts()
         self.not_ready: str | None = "opening"
         """Why nothing is decided here at the moment."""
         self.next_offset = 0
         """Of the commands: the next to read."""
         self.read_up_to = 0
         """Every command that was appended by then has been decided, microseconds of the ledger's clock."""
+        self.clock_offset_us = 0
+        """The broker's clock less ours, when it was last seen."""
         self.allowed = asyncio.Event()
         """Set while the partition is ours for certain: not while the group is dealing partitions out anew."""
         self.allowed.set()
@@ -148,10 +135,12 @@ class Partition:
         self._consumer = consumer
         self._ends = ends
         self._seal = seal
+        self._meters = meters
         self._kept = kept
         self._at = NOTHING
         """The record of the log the ledger stands at."""
-        self._kept_at = 0
+        self._not_kept = 0
+        """Events since."""
         self._size = 0
         self._commands = TopicPartition(options.topology.commands, number)
         self._events = TopicPartition(options.topology.events, number)
@@ -244,7 +233,6 @@ class Partition:
                     self._idle.set()
                     await self._drop()
                 if not self._stopping:
-                    self.counts.reopened += 1
                     await asyncio.sleep(delay)
         except asyncio.CancelledError:
             if not self._stopping:
@@ -259,6 +247,7 @@ class Partition:
         refusal = explained(error, self._options.connection.bootstrap)
         if refusal is not None:
             raise refusal from error
+        self._meters.count("outdial_transactions_total", "aborted")
         if self.not_ready is None:
             self.not_ready = "kafka_unavailable"
         log.warning("partition %d starts again: %s: %s", self.number, type(error).__name__, error)
@@ -303,27 +292,35 @@ class Partition:
         self._left.extend(record for record in records if record.offset >= self.next_offset)
         turn = Turn(Outgoing(self._opened()))
         loop = asyncio.get_running_loop()
-        until, now = loop.time() + DECIDING_S, self.now()
-        decided = 0
-        while self._left and not turn.full and loop.time() < until:
-            record = self._left.popleft()
-            self._take(received(record, self._seal, self._options.customer_id), now, turn)
-            turn.next_offset = record.offset + 1
-            decided += 1
-            if decided % DECIDED_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        if not self._left:
-            while self._asked_ends and self._asked_ends[0][1] <= self._fetched_to:
-                self.read_up_to = self._asked_ends.popleft()[0]
-        if not turn.full and not self._stopping:
-            due, before = self._ledger.next_due(), len(turn.events)
-            self._due(now, turn)
-            self._held = due is not None and due <= now and len(turn.events) == before
-        return turn
+        until = loop.time() + DECIDING_S
+        while True:
+            # What is due has its turn between commands: a backlog of them must not keep people waiting for their calls.
+            now = self.now()
+            for record in self._next_records(turn):
+                self._take(received(record, self._seal, self._options.customer_id), now, turn)
+                turn.next_offset = record.offset + 1
+            if not self._left:
+                self._note_read()
+            if not self._stopping:
+                self._due(now, turn)
+            if not self._left or turn.full or loop.time() > until:
+                return turn
+            await asyncio.sleep(0)
+
+    def _next_records(self, turn: Turn) -> Iterator[Record]:
+        """The next few commands, as far as the transaction has room."""
+        for _ in range(DECIDED_AT_ONCE):
+            if not self._left or turn.full:
+                return
+            yield self._left.popleft()
+
+    def _note_read(self) -> None:
+        """All that was fetched has been decided: take note of the ends that this has reached."""
+        while self._asked_ends and self._asked_ends[0][1] <= self._fetched_to:
+            self.read_up_to = self._asked_ends.popleft()[0]
 
     def _take(self, came: Received, now: int, turn: Turn) -> None:
         """Decide one record."""
-        turn.counts.commands += 1
         command = came.command
         if command is None:
             why = came.why or Malformed("json_invalid", "not a command")
@@ -337,6 +334,7 @@ class Partition:
             turn.out.add(self._topology.commands, place, key, value, headers)
             return
         effects = self._settle(command, came.root, now, turn, internal=came.internal)
+        turn.tally["outdial_decisions_total", command.type, effects.result] += 1  # type: ignore[attr-defined]
         refused = effects.decision.refused
         if refused is not None and not came.internal:
             self._reject(came, refused.reason, refused.message, now, turn)
@@ -360,7 +358,12 @@ class Partition:
 
     def _due(self, now: int, turn: Turn) -> None:
         """Decide what has become due, then what that brings about in other streams."""
+        at = self._ledger.next_due()
+        if at is None or at > now:
+            self._held = False
+            return
         due = self._ledger.tick(now, min(self.read_up_to, now), DUE_AT_ONCE)
+        self._held = not due
         for effects in due:
             self._add(effects, None, turn)
         for effects in due:
@@ -379,15 +382,21 @@ class Partition:
                 value = encode_event(event)
                 turn.events.append((key, value))
                 turn.bytes += len(value)
+                turn.tally["outdial_events_appended_total", event.type] += 1
+                if isinstance(event.data, DialEnded):
+                    turn.tally["outdial_dial_results_total", event.data.outcome, str(event.data.lost).lower()] += 1
+        for _, event in effects.asked:
+            asked = cast("DialRequested", event.data)
+            turn.tally["outdial_dial_requests_total", asked.rule] += 1
+            turn.lateness.append((event.time - asked.due_at) / SECOND_US)
         for request in effects.requests:
             place = partition_of(request.target_id, self._requests_partitions)
             turn.out.add(self._topology.dial_requests, place, request.target_id.encode(), encode(request), [])
-            turn.counts.requests += 1
         if root is not None:
             turn.answers.append(_answer(effects, root, self.number))
 
     def _reject(self, came: Received, reason: str, message: str, now: int, turn: Turn) -> None:
-        turn.counts.rejections += 1
+        turn.tally["outdial_rejections_total", reason] += 1
         key, value = rejection(came, reason, message, now)
         turn.out.add(self._topology.rejections, self.number, key, value, [])
 
@@ -405,6 +414,8 @@ class Partition:
         final = self._write_events(turn, next_offset)
         in_last_batch = turn.out.in_last_batch(self._events)
         futures: list[asyncio.Future[object]] = []
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             async with asyncio.timeout(COMMIT_S):
                 await producer.begin_transaction()
@@ -432,9 +443,19 @@ class Partition:
                     future.exception()
         self.next_offset = next_offset
         self._at = Mark(last, digest_of(final), next_offset)
-        self.counts.add(turn)
-        if self._kept is not None and self.counts.events - self._kept_at >= max(SNAPSHOT_EVENTS, self._size):
+        self._count(turn, loop.time() - began)
+        self._not_kept += len(turn.events)
+        if self._kept is not None and self._not_kept >= max(SNAPSHOT_EVENTS, self._size):
             self._keep()
+
+    def _count(self, turn: Turn, seconds: float) -> None:
+        """Count what was committed."""
+        for (name, *labels), times in turn.tally.items():
+            self._meters.count(name, *labels, by=times)
+        for late in turn.lateness:
+            self._meters.observe("outdial_schedule_lag_seconds", late)
+        self._meters.count("outdial_transactions_total", "committed")
+        self._meters.observe("outdial_transaction_duration_seconds", seconds)
 
     async def _send_answers(self, producer: Producer, answers: Sequence[AnswerRecord], last: int) -> "list[asyncio.Future[object]]":
         """Tell what became of commands, now that it is known where their events stand."""
@@ -463,7 +484,7 @@ class Partition:
         """Keep the ledger as it stands, for the next start."""
         if self._kept is not None and self._at.offset >= 0:
             self._kept.save(self.number, self._ledger, self._at)
-        self._kept_at = self.counts.events
+        self._not_kept = 0
         self._size = sum(len(outdial.targets) for outdial in self._ledger.outdials.values())
 
     async def _check_clock(self, producer: Producer, broker_ms: int) -> None:
@@ -476,6 +497,7 @@ class Partition:
         if tolerance is None or broker_ms < 0:
             return
         apart = self._options.clock() - broker_ms * MILLISECOND_US
+        self.clock_offset_us = -apart
         if abs(apart) > tolerance:
             await producer.abort_transaction()
             way = "ahead of" if apart > 0 else "behind"
@@ -487,6 +509,7 @@ class Partition:
 
     async def _open(self) -> None:
         """Shut the former owner out, read where it stood, replay its log, and begin to read commands."""
+        began = asyncio.get_running_loop().time()
         await self.allowed.wait()
         self._left.clear()
         self._asked_ends.clear()
@@ -521,6 +544,7 @@ class Partition:
         self._consumer.seek(self._commands, self.next_offset)
         self._fetched_to = self.next_offset
         self.not_ready = None
+        self._meters.observe("outdial_partition_opening_seconds", asyncio.get_running_loop().time() - began)
         log.info("partition %d is open at command %d, event %d", self.number, self.next_offset, events_end)
 
     async def _replay(self, end: int) -> int | None:
@@ -584,7 +608,7 @@ class Partition:
                 told = header(last.headers, HEADER_INPUT)
                 self._at = Mark(last.offset, digest_of(last.value), self._at.noted if told is None else int(told))
             await asyncio.sleep(0)
-        self._kept_at = self.counts.events - replayed
+        self._not_kept = replayed
 
     def _gap(self, begin: int) -> ClusterError:
         return ClusterError(

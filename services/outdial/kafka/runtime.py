@@ -22,6 +22,8 @@ from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
 from outdial.kafka.records import Seal
 from outdial.kafka.snapshots import Snapshots
+from outdial.metrics import Meters
+from outdial.scalars import SECOND_US
 
 SESSION_MS: Final = 10_000
 HEARTBEAT_MS: Final = 1_000
@@ -63,11 +65,13 @@ class Ends:
 class Ledgers(ConsumerRebalanceListener):
     """The running ledger process."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, meters: Meters) -> None:
         self.failure: BaseException | None = None
         """Why the process ended by itself; None while it runs."""
         self.partitions: dict[int, Partition] = {}
         self._options = options
+        self._meters = meters
+        self._meter()
         self._topic = options.topology.commands
         self._seal = Seal(options.key)
         self._ends = Ends(options)
@@ -80,13 +84,13 @@ class Ledgers(ConsumerRebalanceListener):
         self._closing: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, options: Options) -> Self:
-        """Join the group, and begin.
+    async def open(cls, options: Options, meters: Meters | None = None) -> Self:
+        """Join the group, and begin. ``meters``: where it counts what it does.
 
         Raises:
             ClusterError: the cluster or its topics cannot be used; its ``fix`` says what to do.
         """
-        ledgers = cls(options)
+        ledgers = cls(options, meters or Meters())
         try:
             await ledgers._start()
         except KafkaConnectionError as error:
@@ -172,7 +176,7 @@ class Ledgers(ConsumerRebalanceListener):
             if number in self.partitions:
                 self.partitions[number].go_on()
             else:
-                partition = Partition(number, self._options, self._consumer, self._ends, self._seal, self._kept)
+                partition = Partition(number, self._options, self._consumer, self._ends, self._seal, self._kept, self._meters)
                 self.partitions[number] = partition
                 partition.start(self._ended)
         self._joined = True
@@ -196,6 +200,20 @@ class Ledgers(ConsumerRebalanceListener):
             max_poll_interval_ms=POLL_MS,
             rebalance_timeout_ms=SESSION_MS,
             fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+        )
+
+    def _meter(self) -> None:
+        """Let the meters of the process tell what the partitions know."""
+        meters = self._meters
+        meters.read("outdial_ready", lambda: {(): float(self.not_ready is None)})
+        meters.read("outdial_partitions_owned", lambda: {(): float(len(self.partitions))})
+        meters.read(
+            "outdial_consumer_lag",
+            lambda: {(self._topic, str(number)): float(partition.lag) for number, partition in self.partitions.items()},
+        )
+        meters.read(
+            "outdial_clock_offset_seconds",
+            lambda: {(): max((partition.clock_offset_us for partition in self.partitions.values()), key=abs, default=0) / SECOND_US},
         )
 
     # --- watching -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options
 from outdial.kafka.runtime import Ledgers
 from outdial.kafka.sending import Sending
+from outdial.metrics import Meters
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
 
@@ -31,7 +32,7 @@ class Doors:
         self._sending = sending
 
     @classmethod
-    async def open(cls, options: Options, folder: Path, *, deciding: bool) -> Self:
+    async def open(cls, options: Options, folder: Path, *, deciding: bool, meters: Meters | None = None) -> Self:
         """Open the views in a folder and connect; with ``deciding``, join the ledgers too.
 
         Raises:
@@ -47,7 +48,7 @@ class Doors:
             await mirror.close()
             raise
         try:
-            ledgers = await Ledgers.open(options) if deciding else None
+            ledgers = await Ledgers.open(options, meters) if deciding else None
         except BaseException:
             await sending.close()
             await mirror.close()

@@ -114,11 +114,15 @@ async def create(connection: Connection, topology: Topology) -> list[str]:
         return [topic.name for topic in new]
 
 
+async def examine(connection: Connection, topology: Topology) -> tuple[list[Found], list[Fault]]:
+    """The topics as they are, and what is not as it must be; raises as :func:`admin`."""
+    found = await show(connection, topology)
+    return found, [fault for topic, one in zip(TOPICS, found, strict=True) for fault in _faults(topic, one, topology)]
+
+
 async def check(connection: Connection, topology: Topology) -> list[Fault]:
     """What is not as it must be, worst first; raises as :func:`admin`."""
-    faults = [
-        fault for topic, found in zip(TOPICS, await show(connection, topology), strict=True) for fault in _faults(topic, found, topology)
-    ]
+    _, faults = await examine(connection, topology)
     return sorted(faults, key=lambda fault: not fault.refuses)
 
 

@@ -53,7 +53,9 @@ def make_app(ledger: Ledger, reader: sqlite3.Connection, settings: Settings | No
 
     ``routers`` are further ones without prefix (the page). ``app.state.door.closing = True`` ends streams and long polls.
     """
-    app = Api(Door(ledger, reader, settings or Settings()))
+    door = Door(ledger, reader, settings or Settings())
+    app = Api(door)
+    health.meter(door)
     for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands):
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, *routers):

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from outdial.commands import Command
 from outdial.doors.api.errors import BAD_ID, PARAMETER, TIMEOUT, Refused, by_form, by_rule
 from outdial.ids import derived
+from outdial.metrics import Meters
 from outdial.position import Position
 from outdial.requests import Answer
 from outdial.wire import explained, to_json
@@ -67,6 +68,8 @@ class Settings:
     """Whether a token may also come as query parameter or cookie, as the contract's examples have it."""
     not_ready: Callable[[], str | None] = lambda: None
     """Why the server cannot take work now; None: it can."""
+    meters: Meters = field(default_factory=Meters)
+    """The counts of the process."""
     host_is_loopback: bool = True
     """Whether only this machine reaches the port. Open and on loopback, other host names are refused."""
 

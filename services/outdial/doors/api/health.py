@@ -1,52 +1,73 @@
-"""What whoever runs the server asks: is it alive, does it take work, what has it done."""
+"""What whoever runs a process asks: is it alive, does it take work, what has it done."""
+
+from collections.abc import Callable
 
 from fastapi import APIRouter
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from outdial.doors.api.deps import door_of
-from outdial.position import Position
+from outdial.doors.api.deps import Door, door_of
+from outdial.metrics import CONTENT_TYPE, Labels, Meters
 from outdial.wire import to_json
 
 router = APIRouter(tags=["health"])
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @router.get("/healthz")
 async def is_alive(_request: Request) -> Response:
     """The process serves."""
-    return Response(b'{"status":"ok"}', media_type="application/json")
+    return _alive()
 
 
 @router.get("/readyz")
 async def is_ready(request: Request) -> Response:
     """Whether commands are taken; 503 says why not."""
     door = door_of(request)
-    why = "stopping" if door.closing else door.settings.not_ready()
-    body = {"status": "ready", "position": str(door.ledger.position)} if why is None else {"status": "not_ready", "reason": why}
-    return Response(to_json(body), media_type="application/json", status_code=200 if why is None else 503)
+    return _ready("stopping" if door.closing else door.settings.not_ready(), position=str(door.ledger.position))
 
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Counters in the text format of Prometheus."""
-    door = door_of(request)
-    lines = [
-        "# HELP outdial_log_position How far the log is read into the views.",
-        "# TYPE outdial_log_position gauge",
-        *_positions(door.ledger.position),
-        "# HELP outdial_http_responses_total Answers given, by status.",
-        "# TYPE outdial_http_responses_total counter",
-        *(f'outdial_http_responses_total{{status="{status}"}} {count}' for status, count in sorted(door.responses.items())),
-        "# HELP outdial_commands_total Commands sent through this door, by type and result.",
-        "# TYPE outdial_commands_total counter",
-        *(f'outdial_commands_total{{type="{kind}",result="{result}"}} {count}' for (kind, result), count in sorted(door.commands.items())),
-    ]
-    return Response("\n".join(lines) + "\n", media_type=METRICS_TYPE)
+    return Response(door_of(request).settings.meters.text(), media_type=CONTENT_TYPE)
 
 
-def _positions(position: Position) -> list[str]:
+def make_health_app(not_ready: Callable[[], str | None], meters: Meters) -> Starlette:
+    """The three routes alone, for a process that serves nothing else."""
+
+    async def alive(_request: Request) -> Response:
+        return _alive()
+
+    async def ready(_request: Request) -> Response:
+        return _ready(not_ready())
+
+    async def counted(_request: Request) -> Response:
+        return Response(meters.text(), media_type=CONTENT_TYPE)
+
+    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", counted)])
+
+
+def meter(door: Door) -> None:
+    """Let the meters of the process tell what a door knows."""
+    meters = door.settings.meters
+    meters.read("outdial_log_position", lambda: _positions(door))
+    meters.read("outdial_http_responses_total", lambda: {(str(status),): float(count) for status, count in door.responses.items()})
+    meters.read("outdial_commands_total", lambda: {labels: float(count) for labels, count in door.commands.items()})
+    meters.read("outdial_ready", lambda: {(): float(door.settings.not_ready() is None)})
+
+
+def _alive() -> Response:
+    return Response(b'{"status":"ok"}', media_type="application/json")
+
+
+def _ready(why: str | None, **more: str) -> Response:
+    body = {"status": "ready", **more} if why is None else {"status": "not_ready", "reason": why}
+    return Response(to_json(body), media_type="application/json", status_code=200 if why is None else 503)
+
+
+def _positions(door: Door) -> dict[Labels, float]:
     """The mark of each partition, named where there is more than one."""
-    if position.partitions == 1:
-        return [f"outdial_log_position {position}"]
-    return [f'outdial_log_position{{partition="{partition}"}} {mark}' for partition, mark in enumerate(position.marks)]
+    marks = door.ledger.position.marks
+    return {(): float(marks[0])} if len(marks) == 1 else {(str(partition),): float(mark) for partition, mark in enumerate(marks)}

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from outdial.connection import Connection
 from outdial.position import Position
+from outdial.topology import Topology
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
 
 CarrierName = Literal["none", "simulated"]
+Role = Literal["serve", "ledger", "api"]
+"""What a process does: all of it, only decide, or only serve."""
+LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class Refused(Exception):
@@ -43,9 +48,22 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A Kafka cluster and the topics of one installation on it."""
+
+    connection: Connection
+    topology: Topology
+    instance: str | None = None
+    """The identity of this process among the ledgers; None: a new one at every start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
     """How to run a server. Every value is checked and final: flags, environment and defaults are folded already."""
 
+    role: Role = "serve"
+    cluster: Cluster | None = None
+    """None: the log is in the data folder."""
     data: Path
     """The data folder; made when absent."""
     host: str = DEFAULT_HOST
@@ -69,18 +87,56 @@ class ServeOptions:
     """Seed of the simulated carrier."""
     speed: float = 1.0
     """How many seconds of the ledger's clock pass in one second."""
-    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_level: LogLevel = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """How to run a dial worker. Every value is checked and final."""
+
+    cluster: Cluster
+    carrier: str
+    """``simulated``, ``webhook``, or ``package.module:name`` of a class or function without parameters that makes one."""
+    max_calls: int
+    claim: bool
+    seed: int
+    speed: float
+    calls_file: Path | None = None
+    """Where every call of the simulated carrier is noted, a line each."""
+    webhook_url: str | None = None
+    webhook_secret: str | None = None
+    webhook_private: bool = False
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    next_port: bool = False
+    log_level: LogLevel = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicState:
+    """A topic as it is, and what is not as it must be."""
+
+    name: str
+    partitions: int
+    """0: it is not there."""
+    replicas: int
+    faults: tuple[str, ...]
+    fix: str
+    refuses: bool
+    """Whether no process may start on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
     """A server that takes requests."""
 
+    role: str = "serve"
+
     url: str
     """Base without the version: ``http://127.0.0.1:8080``."""
     data: Path
-    position: Position
-    """Log position at start."""
+    position: Position | None
+    """Log position at start; None for a process without views."""
     open: bool
     """True: no token is asked for."""
     port_wanted: int
@@ -122,6 +178,22 @@ class Actions(Protocol):
             Refused: the server could not start, or had to stop.
             KeyboardInterrupt: SIGINT ended it, after a clean stop. SIGTERM is a normal return.
         """
+        ...
+
+    def work(self, options: WorkerOptions, beside: Beside) -> None:
+        """Run a dial worker until a signal; raises as :meth:`serve`."""
+        ...
+
+    def topics_create(self, cluster: Cluster) -> list[str]:
+        """Make the topics that are not there; returns their names.
+
+        Raises:
+            Refused: ``kafka_unreachable``, ``kafka_login_refused``, ``kafka_forbidden``, ``topics_wrong``.
+        """
+        ...
+
+    def topics_show(self, cluster: Cluster) -> list[TopicState]:
+        """The topics as they are; raises as :meth:`topics_create`."""
         ...
 
     def views_rebuild(self, data: Path, progress: Progress) -> Position:

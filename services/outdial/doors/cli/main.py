@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from outdial.doors.cli import dialing, feeds, nouns, server
+from outdial.doors.cli import cluster, dialing, feeds, nouns, server
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
@@ -49,6 +49,7 @@ def application() -> typer.Typer:
         """Nothing to do before a verb."""
 
     server.register(app)
+    cluster.register(app)
     feeds.register(app)
     dialing.register(app)
     nouns.register(app)

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
-from outdial.doors.cli.actions import ServeOptions, Serving
+from outdial.doors.cli.actions import CarrierName, Role, ServeOptions, Serving
 from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import group, verb
 
@@ -33,6 +33,10 @@ Carrier = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", help="Of the simulated carrier.")]
 Speed = Annotated[float | None, typer.Option("--speed", min=0.01, max=100_000, help="Seconds of the ledger's clock in one second.")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Option("--log-level")]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--kafka", metavar="HOST:PORT", help="Keep the log on this Kafka cluster. Default: $OUTDIAL_KAFKA__BOOTSTRAP_SERVERS."),
+]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write them.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Begin another list, also when the last one is not done.")]
 Leave = Annotated[bool, typer.Option("--exit", help="Leave when every target is done, in place of serving on.")]
@@ -67,10 +71,12 @@ def serve(
     carrier: Carrier = None,
     seed: Seed = None,
     speed: Speed = None,
+    kafka: Bootstrap = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Run the service until Ctrl-C or SIGTERM."""
+    """Run the service until Ctrl-C or SIGTERM: all of it, in this one process."""
     flags = {
+        "kafka__bootstrap_servers": kafka,
         "host": host,
         "port": port,
         "tls_cert": tls_cert,
@@ -91,7 +97,7 @@ def serve(
     session.actions.serve(options, beside)
 
 
-def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] | None = None) -> ServeOptions:
+def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] | None = None, role: Role = "serve") -> ServeOptions:
     """Flags and environment as one, checked."""
     from outdial.doors.cli.actions import DEFAULT_PORT
     from outdial.doors.cli.settings import credential, load
@@ -104,7 +110,12 @@ def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] |
         if file is not None and not os.access(file, os.R_OK):
             message = f"{file} cannot be read"
             raise typer.BadParameter(message)
+    if settings.carrier not in ("none", "simulated"):
+        message = f"a server has the carriers none and simulated, not {settings.carrier}; outdial worker has others"
+        raise typer.BadParameter(message)
     return ServeOptions(
+        role=role,
+        cluster=settings.cluster,
         data=folder,
         host=settings.host,
         port=DEFAULT_PORT if settings.port is None else settings.port,
@@ -115,7 +126,7 @@ def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] |
         query_tokens=settings.query_tokens,
         customer_id=settings.customer_id,
         fingerprint_key=None if settings.fingerprint_key is None else settings.fingerprint_key.get_secret_value(),
-        carrier=settings.carrier,
+        carrier=cast("CarrierName", settings.carrier),
         seed=settings.seed,
         speed=settings.speed,
         log_level=settings.log_level,

@@ -9,22 +9,50 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from outdial.doors.cli.actions import DEFAULT_HOST, Credential, Refused
+from outdial.connection import Connection, SaslMechanism, SecurityProtocol
+from outdial.doors.cli.actions import DEFAULT_HOST, Cluster, Credential, Refused
+from outdial.topology import DEFAULT_PARTITIONS, DEFAULT_PREFIX, Topology
 
 PREFIX: Final = "OUTDIAL_"
-SECRETS: Final = ("token", "tokens", "fingerprint_key")
+NESTED: Final = "__"
+SECRETS: Final = ("token", "tokens", "fingerprint_key", "webhook_secret", "kafka__sasl_password")
+PLAIN_NAMES: Final = {
+    "KAFKA_BOOTSTRAP_SERVERS": "bootstrap_servers",
+    "KAFKA_BROKERS": "bootstrap_servers",
+    "KAFKA_SECURITY_PROTOCOL": "security_protocol",
+    "KAFKA_SASL_MECHANISM": "sasl_mechanism",
+    "KAFKA_SASL_USERNAME": "sasl_username",
+    "KAFKA_SASL_PASSWORD": "sasl_password",
+    "KAFKA_SSL_CAFILE": "ssl_cafile",
+    "KAFKA_SSL_CERTFILE": "ssl_certfile",
+    "KAFKA_SSL_KEYFILE": "ssl_keyfile",
+}
+"""What other programs call the same; used for what has no name of ours."""
 FOR_TESTS: Final = ("OUTDIAL_TEST_", "OUTDIAL_REQUIRE_")
 """Names the test suite reads; the program does not."""
 USAGE: Final = 2
 
 
+class Kafka(BaseModel):
+    """How a Kafka cluster is reached: ``OUTDIAL_KAFKA__<NAME>``."""
+
+    bootstrap_servers: str | None = Field(None, min_length=3)
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+
+
 class Settings(BaseSettings):
     """What the environment may say. A flag goes before it."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="ignore")
 
     data: Path | None = None
     host: str = DEFAULT_HOST
@@ -38,12 +66,26 @@ class Settings(BaseSettings):
     query_tokens: bool = True
     customer_id: str | None = Field(None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
     fingerprint_key: SecretStr | None = None
-    carrier: Literal["none", "simulated"] = "none"
+    carrier: str = "none"
+    """``none``, ``simulated``; for a worker also ``webhook``, or ``package.module:name`` of one's own."""
     seed: int = 1
     speed: float = Field(1.0, gt=0, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     url: str | None = None
     """Read by the verbs."""
+    kafka: Kafka = Field(default_factory=lambda: Kafka(bootstrap_servers=None))
+    topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9._\-]{1,200}$")
+    partitions: int = Field(DEFAULT_PARTITIONS, ge=1, le=4_096)
+    instance: str | None = Field(None, pattern=r"^[A-Za-z0-9._\-]{1,200}$")
+    """The identity of this process among the ledgers: it may be away for a moment without losing its partitions."""
+    max_calls: int = Field(100, ge=1, le=100_000)
+    """Calls a worker has open at once."""
+    claim: bool = True
+    """Whether a worker asks the ledger before each call."""
+    webhook_url: str | None = None
+    webhook_secret: SecretStr | None = None
+    webhook_private: bool = False
+    """Whether the webhook may be in a private network."""
 
     @property
     def credentials(self) -> tuple[Credential, ...]:
@@ -52,6 +94,24 @@ class Settings(BaseSettings):
         if self.token is not None:
             words.append(self.token.get_secret_value())
         return tuple(credential(word) for word in words if word)
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """The Kafka cluster, when one is named."""
+        kafka = self.kafka
+        if kafka.bootstrap_servers is None:
+            return None
+        connection = Connection(
+            bootstrap=kafka.bootstrap_servers,
+            security_protocol=kafka.security_protocol,
+            sasl_mechanism=kafka.sasl_mechanism,
+            sasl_username=kafka.sasl_username,
+            sasl_password=None if kafka.sasl_password is None else kafka.sasl_password.get_secret_value(),
+            ssl_cafile=kafka.ssl_cafile,
+            ssl_certfile=kafka.ssl_certfile,
+            ssl_keyfile=kafka.ssl_keyfile,
+        )
+        return Cluster(connection=connection, topology=Topology(self.topic_prefix, self.partitions), instance=self.instance)
 
 
 def credential(word: str) -> Credential:
@@ -70,7 +130,8 @@ def credential(word: str) -> Credential:
 
 def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
     """Names that begin with ``OUTDIAL_`` and mean nothing, each with the name that may have been meant."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    known = [PREFIX + name.upper() for name in Settings.model_fields if name != "kafka"]
+    known += [f"{PREFIX}KAFKA{NESTED}{name.upper()}" for name in Kafka.model_fields]
     known += [f"{PREFIX}{name.upper()}_FILE" for name in SECRETS]
     odd = [name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(FOR_TESTS)]
     return {name: next(iter(get_close_matches(name, known, 1)), None) for name in odd}
@@ -86,14 +147,23 @@ def load(environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
         fix = f"did you mean {meant}?" if meant else "take it out of the environment"
         raise Refused("setting_unknown", f"{name} is no setting", fix, USAGE)
     secrets = {name: _secret(environment, name) for name in SECRETS if f"{PREFIX}{name.upper()}_FILE" in environment}
+    given = {**secrets, **{name: value for name, value in flags.items() if value is not None}}
+    kafka = _kafka(environment) | {name.partition(NESTED)[2]: given.pop(name) for name in [*given] if NESTED in name}
     try:
-        return Settings(**{**secrets, **{name: value for name, value in flags.items() if value is not None}})
+        return Settings(**(given | ({"kafka": kafka} if kafka else {})))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in found["loc"])
+        name = NESTED.join(str(part) for part in found["loc"])
         raise Refused(
             "setting_invalid", f"{PREFIX}{name.upper()} (or its flag): {found['msg']}", "give a value of that form", USAGE
         ) from None
+
+
+def _kafka(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the environment says of Kafka, in our names or, where they say nothing, in everybody's."""
+    plain = {name: environment[known] for known, name in PLAIN_NAMES.items() if environment.get(known)}
+    ours = {name: environment.get(f"{PREFIX}KAFKA{NESTED}{name.upper()}") for name in Kafka.model_fields}
+    return plain | {name: value for name, value in ours.items() if value is not None}
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str:
