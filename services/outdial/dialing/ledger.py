@@ -73,7 +73,7 @@ from outdial.events import (
 from outdial.ids import as_int, derived
 from outdial.requests import Answer, DialRequest
 from outdial.scalars import DAY_MS, MILLISECOND_US, ZERO_ID
-from outdial.wire import content_hash, from_json
+from outdial.wire import content_hash
 
 RECORDS = (Facts, History, Idle, Progressing, Done, Deleted)
 """What a ledger holds many of, for whoever keeps one."""
@@ -528,7 +528,7 @@ def _owed_id(outdial: Outdial, command: Command) -> str:
 def _request(outdial: Outdial, event: Event) -> DialRequest:
     """The dial request of a DialRequested event, with the personal data of its target."""
     data = cast("DialRequested", event.data)
-    personal = Personal.model_validate(from_json(outdial.targets[data.target_id].facts.personal))
+    personal = Personal.model_validate_json(outdial.targets[data.target_id].facts.personal)
     destination = personal.destinations[data.destination_index]
     return DialRequest(
         attempt_id=data.attempt_id,
