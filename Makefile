@@ -30,9 +30,9 @@ docs: .venv/for-development ## Write again every file that is made from the code
 
 lock: ## Resolve the locks anew (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \
-	    --group build pyproject.toml --output-file requirements.lock
+	    --group build --extra worker pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	    --group dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	    --group dev --extra worker --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
 wheel: .venv/for-development ## Build the wheel into dist/.
 	rm -rf dist

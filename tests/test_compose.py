@@ -17,7 +17,7 @@ async def test_answers_are_not_held_back_by_nagles_algorithm(tmp_path: Path) -> 
             accepted.set_result(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
             transport.close()
 
-    with _bound(ServeOptions(data=tmp_path, port=0)) as sock:
+    with _bound("127.0.0.1", 0, next_port=False) as sock:
         server = await asyncio.get_running_loop().create_server(Seen, sock=sock)
         async with server:
             _, writer = await asyncio.open_connection(*sock.getsockname())

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     query_tokens: bool = True
     customer_id: str | None = Field(None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
     fingerprint_key: SecretStr | None = None
-    carrier: str = "none"
+    carrier: str = Field("none", pattern=r"^(none|simulated|webhook|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
     """``none``, ``simulated``; for a worker also ``webhook``, or ``package.module:name`` of one's own."""
     seed: int = 1
     speed: float = Field(1.0, gt=0, le=100_000)
