@@ -155,7 +155,8 @@ class Sim:
     def _commit(self, done: list[Effects]) -> None:
         for effects in done:
             self.log.extend(effects.events)
-            for request in effects.requests:
+            for _, text in effects.requests:
+                request = DialRequest.model_validate_json(text)
                 self.requests.append(request)
                 for delay, command in self.carrier(request):
                     self.later(delay, command)

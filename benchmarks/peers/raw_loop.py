@@ -23,7 +23,7 @@ from outdial.ids import attempt_id, derived
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, MAX_RECORD_BYTES, Topology
-from outdial.wire import command_from, encode, encode_event
+from outdial.wire import command_from, encode_event
 
 RECORDS_AT_ONCE = 4_000
 BATCH_BYTES = 512 * 1024
@@ -61,7 +61,7 @@ def sample() -> dict[str, Written]:
 
 def _written(found: list[Effects]) -> Written:
     events = [(False, encode_event(event)) for effects in found for event in effects.events]
-    return events + [(True, encode(request)) for effects in found for request in effects.requests]
+    return events + [(True, request) for effects in found for _, request in effects.requests]
 
 
 class Loop:

@@ -1,10 +1,11 @@
 """The topics: what they are called, what their records are keyed by, how long they are kept. Source: design sections 3 and 4.
 
-A producer in any client can find the partition of a record by itself: it is murmur2 of the key, as Java's and aiokafka's own
+A producer in any client can find the partition of a command by itself: it is murmur2 of the key, as Java's and aiokafka's own
 partitioners have it. librdkafka's default is another one; what it puts on a wrong partition is forwarded by the ledger.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 DEFAULT_PREFIX: Final = "outdial"
@@ -137,6 +138,7 @@ def murmur2(key: bytes) -> int:
     return (mixed ^ mixed >> 15) & 0x7FFFFFFF
 
 
+@lru_cache(maxsize=65_536)
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of the records with this key."""
+    """The partition of the commands and events with this key."""
     return murmur2(key.encode()) % partitions

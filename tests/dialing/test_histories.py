@@ -39,6 +39,7 @@ from outdial.dialing.ledger import Effects, Ledger
 from outdial.dialing.outdial import Outdial
 from outdial.envelope import Event
 from outdial.plan import Plan, RetryMode
+from outdial.requests import DialRequest
 from outdial.scalars import SECOND_US
 from outdial.wire import decode_event, encode_event
 from sim import DAY, HOUR, MINUTE, SECOND, START, an_id, new_ledger
@@ -228,7 +229,8 @@ class History:
         for event in effects.events:
             self.log.append(event)
             self.invariants.see(event)
-        self.attempts += [(request.outdial_id, request.target_id, request.attempt_id) for request in effects.requests]
+        told = [DialRequest.model_validate_json(text) for _, text in effects.requests]
+        self.attempts += [(request.outdial_id, request.target_id, request.attempt_id) for request in told]
 
     def crash(self) -> None:
         """From here on a ledger that was replayed from the written log goes on beside the other."""

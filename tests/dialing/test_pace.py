@@ -140,7 +140,9 @@ def test_two_outdials_share_a_tick_fairly() -> None:
     dialed: list[DialRequest] = []
     for _ in range(4):
         sim.now += 1
-        dialed += [request for effects in sim.ledger.tick(sim.now, sim.now, 50) for request in effects.requests]
+        dialed += [
+            DialRequest.model_validate_json(text) for effects in sim.ledger.tick(sim.now, sim.now, 50) for _, text in effects.requests
+        ]
     assert Counter(request.outdial_id for request in dialed) == {OUTDIAL: 100, other: 100}
 
 

@@ -94,10 +94,7 @@ def check_zone(name: str | None) -> None:
         raise Rejected("time_zone_unknown", "time_zone must be an IANA name such as Europe/Berlin")
 
 
-def dialable(address: Address) -> Address:
-    """The address as whoever places the call should use it: numbers and mail addresses in normal form."""
-    if address.type in ("tel", "whatsapp", "email"):
-        text = normalized(address.type, address.target)
-        if text is not None and text != address.target:
-            return address.model_copy(update={"target": text})
-    return address
+def dialable(kind: str, text: str) -> dict[str, str]:
+    """Type and target of an address as whoever places the call should use it: numbers and mail addresses in normal form."""
+    normal = normalized(kind, text) if kind in ("tel", "whatsapp", "email") else None
+    return {"type": kind, "target": text if normal is None else normal}

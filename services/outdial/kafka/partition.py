@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar, cast
+from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, ProducerFenced
@@ -389,9 +390,10 @@ class Partition:
             asked = cast("DialRequested", event.data)
             turn.tally["outdial_dial_requests_total", asked.rule] += 1
             turn.lateness.append((event.time - asked.due_at) / SECOND_US)
-        for request in effects.requests:
-            place = partition_of(request.target_id, self._requests_partitions)
-            turn.out.add(self._topology.dial_requests, place, request.target_id.encode(), encode(request), [])
+        for target_id, request in effects.requests:
+            key = target_id.encode()
+            # Which partition it is means nothing to anybody, as long as a target has one of its own.
+            turn.out.add(self._topology.dial_requests, crc32(key) % self._requests_partitions, key, request, [])
         if root is not None:
             turn.answers.append(_answer(effects, root, self.number))
 

@@ -15,6 +15,7 @@ from outdial.wire import Malformed, decode_command, encode, to_json
 
 ORIGINAL_BYTES: Final = 64 * 1024
 """How much of a refused command its rejection shows."""
+NEW: Final = (CreateOutdial, CreateOutplan, CreateCampaign)
 LONGEST_ASKED: Final = 64
 Headers = list[tuple[str, bytes]]
 
@@ -97,7 +98,7 @@ def received(record: Record, seal: Seal, customer_id: str) -> Received:
     given: dict[str, object] = {}
     if command.id is None:
         given["id"] = derived(ZERO_ID, f"{record.topic}/{record.partition}/{record.offset}")
-    if command.customer_id is None and isinstance(command, CreateOutdial | CreateOutplan | CreateCampaign):
+    if command.customer_id is None and type(command) in NEW:
         given["customer_id"] = customer_id
     identified = command.id is not None
     return Received(record, command.model_copy(update=given) if given else command, None, internal, root, identified)
