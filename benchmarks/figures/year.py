@@ -4,10 +4,12 @@ import heapq
 import time
 from hashlib import blake2b
 from random import Random
+from typing import cast
 
 from benchmarks.measure import CUSTOMER, Figure
 from outdial.commands import AddTargets, CreateOutdial, DialResult, NewTarget, Outcome
 from outdial.dialing.ledger import Ledger
+from outdial.events import DialRequested
 from outdial.ids import derived
 from outdial.plan import Plan
 
@@ -57,7 +59,8 @@ def _dialed(ledger: Ledger, outdial_id: str, now: int, chance: Random) -> tuple[
         while results and results[0][0] <= now:
             ledger.decide(heapq.heappop(results)[2], now)
         for effects in ledger.tick(now, now, 10_000):
-            for request in effects.requests:
+            for event in effects.events:
+                request = cast("DialRequested", event.data)
                 attempts += 1
                 outcome: Outcome = chance.choice(("busy", "no_answer", "failed", "machine", "answered"))
                 word = DialResult(

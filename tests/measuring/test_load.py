@@ -5,6 +5,7 @@ from benchmarks.kafka_load import Load, load
 from benchmarks.peers.raw_loop import sample
 
 from outdial.dialing.ledger import Effects, Ledger
+from outdial.requests import DialRequest
 from outdial.topology import partition_of
 from outdial.wire import decode_command
 
@@ -26,7 +27,7 @@ def test_every_command_of_the_load_is_carried_out_and_every_target_requested_onc
     made = load(120, PARTITIONS, apart=5)
     found = [effects for partition in range(PARTITIONS) for effects in decided(made, partition)]
     assert [effects.answer.reason for effects in found if effects.result != "events"] == []
-    attempts = [request.attempt_id for effects in found for request in effects.requests]
+    attempts = [DialRequest.model_validate_json(text).attempt_id for effects in found for _, text in effects.requests]
     assert len(attempts) == len(set(attempts)) == made.adds == 60
 
 
