@@ -366,7 +366,7 @@ class Ledger:
             customer_id=outdial["customer"],
             plan_version=1,
             source=plan.source,
-            destination=dialable(destination),
+            destination=destination.model_copy(update=dialable(destination.type, destination.target)),
             destination_index=index,
             try_count=data.try_count,
             dial_timeout=data.dial_timeout,

@@ -31,8 +31,8 @@ PLAIN_NAMES: Final = {
     "KAFKA_SSL_KEYFILE": "ssl_keyfile",
 }
 """What other programs call the same; used for what has no name of ours."""
-FOR_TESTS: Final = ("OUTDIAL_TEST_", "OUTDIAL_REQUIRE_")
-"""Names the test suite reads; the program does not."""
+FOR_TESTS: Final = ("OUTDIAL_TEST_", "OUTDIAL_REQUIRE_", "OUTDIAL_BENCH_")
+"""Names the test suite and the measures read; the program does not."""
 USAGE: Final = 2
 
 
