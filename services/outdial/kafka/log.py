@@ -309,6 +309,8 @@ class Mirror:
                 consumer.seek(place, mark)
             first_end = await self._ends()
             while True:
+                if self.not_ready is not None and self.position.covers(first_end):
+                    self.not_ready = None
                 try:
                     found = await consumer.getmany(timeout_ms=IDLE_MS, max_records=EVENTS_AT_ONCE)
                 except OffsetOutOfRangeError as error:
@@ -316,8 +318,6 @@ class Mirror:
                         "log_incomplete", f"{self._topic} lacks events that it had", "restore the topic; its events are kept for ever"
                     ) from error
                 await self._take(consumer, [record for records in found.values() for record in records])
-                if self.not_ready is not None and self.position.covers(first_end):
-                    self.not_ready = None
         finally:
             await consumer.stop()
 
