@@ -29,7 +29,7 @@ from outdial.events import DialEnded, DialRequested, TargetAdded
 from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
-from outdial.kafka.producer import FateUnknown, Outgoing, Producer, offsets
+from outdial.kafka.producer import FateUnknown, Outgoing, Producer
 from outdial.kafka.records import Headers, Received, Record, Root, Seal, follow_up, forwarded, header, position_noted, received, rejection
 from outdial.kafka.snapshots import NOTHING, Mark, digest_of
 from outdial.metrics import Meters
@@ -432,9 +432,6 @@ class Partition:
                 await self._check_clock(producer, written[-1].timestamp)
                 if turn.answers:
                     futures += await self._send_answers(producer, turn.answers, last)
-                if turn.next_offset is not None:
-                    group = self._topology.ledger_group
-                    await producer.send_offsets_to_transaction(offsets(self._commands.topic, self.number, next_offset), group)
                 for future in futures:
                     await future
                 await producer.commit_transaction()

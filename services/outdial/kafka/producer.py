@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaError
 from aiokafka.producer.sender import EndTxnHandler, Sender
-from aiokafka.structs import OffsetAndMetadata, RecordMetadata, TopicPartition
+from aiokafka.structs import RecordMetadata, TopicPartition
 
 from outdial.connection import Connection
 from outdial.kafka.connecting import client_arguments
@@ -125,8 +125,3 @@ class Outgoing:
                 batch.close()
             sent[place] = [await self._producer.send_batch(batch, place.topic, partition=place.partition) for batch in batches]
         return sent
-
-
-def offsets(topic: str, partition: int, next_offset: int) -> dict[TopicPartition, OffsetAndMetadata]:
-    """What :meth:`send_offsets_to_transaction` takes, for one partition."""
-    return {TopicPartition(topic, partition): OffsetAndMetadata(next_offset, "")}

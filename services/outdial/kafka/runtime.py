@@ -31,6 +31,7 @@ POLL_MS: Final = 24 * 60 * 60 * 1_000
 """The group's own watch over slow readers is not wanted: opening a long log takes its time, and heartbeats go on."""
 REST_S: Final = 5.0
 RETRY_S: Final = 1.0
+OFFSETS_EVERY_S: Final = 1.0
 FETCH_MAX_WAIT_MS: Final = 250
 
 log = logging.getLogger("outdial.kafka")
@@ -81,6 +82,8 @@ class Ledgers(ConsumerRebalanceListener):
         self._stopping = False
         self._failed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._told: dict[int, int] = {}
+        """By partition: the offset the group knows."""
         self._closing: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -117,6 +120,7 @@ class Ledgers(ConsumerRebalanceListener):
         self._tasks = [
             asyncio.create_task(self._guarded(self._watch_ends()), name="ends of the commands"),
             asyncio.create_task(self._guarded(self._watch_group()), name="group"),
+            asyncio.create_task(self._guarded(self._tell_offsets()), name="offsets"),
         ]
 
     # --- what the process is asked --------------------------------------------------------------------
@@ -146,6 +150,8 @@ class Ledgers(ConsumerRebalanceListener):
         if self._tasks:
             await asyncio.wait(self._tasks)
         await asyncio.gather(*(partition.close() for partition in self.partitions.values()))
+        if self._joined:
+            await self._commit_offsets()
         if self._closing:
             await asyncio.wait(self._closing)
         self.partitions.clear()
@@ -230,6 +236,33 @@ class Ledgers(ConsumerRebalanceListener):
                 except PASSING as error:
                     log.warning("where the commands end is not known: %s: %s", type(error).__name__, error)
             await asyncio.sleep(self._options.ends_every_s)
+
+    async def _tell_offsets(self) -> None:
+        """Tell the group again and again how far the commands were read.
+
+        The log says so itself, in every transaction, and a partition opens by that; this is for those who watch the
+        group. In the transactions it would be two more requests of five.
+        """
+        while True:
+            await asyncio.sleep(OFFSETS_EVERY_S)
+            await self._commit_offsets()
+
+    async def _commit_offsets(self) -> None:
+        """Tell the group how far the commands were read, where that has changed."""
+        moved = {
+            TopicPartition(self._topic, number): partition.next_offset
+            for number, partition in self.partitions.items()
+            if partition.not_ready is None and self._told.get(number) != partition.next_offset
+        }
+        if not moved:
+            return
+        try:
+            async with asyncio.timeout(REST_S):
+                await self._consumer.commit(moved)
+        except (*PASSING, ValueError) as error:
+            log.debug("the group was not told how far the commands were read: %s", type(error).__name__)
+        else:
+            self._told.update((place.partition, offset) for place, offset in moved.items())
 
     async def _watch_group(self) -> None:
         """Hear of refusals of the group also while no partition of ours asks for records."""
