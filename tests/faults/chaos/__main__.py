@@ -8,9 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from faults.chaos.goals import A_RUN, GOALS, NIGHT, ON_EVERY_CHANGE, Lab
+from brokers.libs import VERSION
+from faults.chaos.goals import A_RUN, GOALS, ON_EVERY_CHANGE, Lab
 from faults.chaos.processes import Start
-from faults.chaos.report import RESULTS, recorded, write
+from faults.chaos.report import NIGHT, RESULTS, recorded, write
 from faults.chaos.world import line
 
 
@@ -45,6 +46,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, help="faults in a run")
     parser.add_argument("--peer", default="ours", help="whose ledger: ours, kafka-streams, faust, faust-at-least-once")
     parser.add_argument("--seed", type=int, help="of the first run")
+    parser.add_argument("--kafka", default=VERSION, help=f"version of the brokers (default {VERSION})")
     parser.add_argument("--report", action="store_true", help="only write docs/reliability.md anew from what is written down")
     chosen = parser.parse_args()
     if chosen.report:
@@ -55,7 +57,7 @@ def main() -> int:
     seed = chosen.seed if chosen.seed is not None else int.from_bytes(os.urandom(4), "big")
     folder = Path(tempfile.mkdtemp(prefix="outdial-chaos-"))
     wrong = 0
-    with Lab(folder, peer=chosen.peer, start=_start(chosen.peer)) as lab:
+    with Lab(folder, peer=chosen.peer, start=_start(chosen.peer), version=chosen.kafka) as lab:
         for goal in goals:
             faults = chosen.faults or (A_RUN if adding_up else ON_EVERY_CHANGE)[goal]
             until = (chosen.until or NIGHT[goal]) if adding_up else 0

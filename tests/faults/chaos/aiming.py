@@ -1,9 +1,10 @@
 """G1, aimed: the owner is killed between the requests of a transaction, which a proxy holds still meanwhile."""
 
+from functools import partial
 from typing import Final
 
 from brokers import wire
-from brokers.proxy import Do, Proxy
+from brokers.proxy import Do, Proxy, Seen
 from faults.chaos.world import FIRST_S, World
 
 STEPS: Final = {
@@ -28,10 +29,14 @@ def kill_between(world: World, proxy: Proxy, kills: int) -> None:
         rule = proxy.rule(way, STEPS[step], transactional_id=f"{world.place.prefix}.ledger-{partition}", nth=chance.randint(1, 5))
         caught = rule.wait(seconds=CATCH_S)
         if way == "hold answer":
-            proxy.wait(lambda caught=caught: caught.answered is not None, CATCH_S, f"the broker's answer to {step}")
+            proxy.wait(partial(_answered, caught), CATCH_S, f"the broker's answer to {step}")
         fault = processes.kill(name, f"kill -9 {WAYS[way]} {step}")
         processes.add(name)
         if chance.random() < 0.5:
             world.live(chance.uniform(0, 4))
         rule.release()
         world.recovered(fault)
+
+
+def _answered(seen: Seen) -> bool:
+    return seen.answered is not None

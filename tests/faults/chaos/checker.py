@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
+from uuid import UUID, uuid5
 
 from faults.chaos.reading import Rec, Topics
 from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_log, micros
@@ -75,6 +76,7 @@ def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True) 
         found += [f"partition {number}, {fault}" for fault in _overdue(rows, memory.outages)]
     rows = [row for log in logs for row in log]
     found += _faults_of_places(topics)
+    found += _faults_of_ids(rows)
     found += _faults_of_attempts(rows)
     found += _faults_of_inputs(topics)
     found += _faults_of_requests(topics, rows)
@@ -89,10 +91,13 @@ def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True) 
 
 def _faults_of_places(topics: Topics) -> Iterator[str]:
     """Records stand where their key says, their topics are not blocked, and the broker had them no sooner than they were due."""
-    for name in ("events", "dial-requests"):
-        for record in topics.of(name):
-            if record.key is not None and murmur2(record.key) % topics.partitions != record.partition:
-                yield f"{_place(record)} stands on a wrong partition"
+    for record in topics.of("events"):
+        if record.key is not None and murmur2(record.key) % topics.partitions != record.partition:
+            yield f"{_place(record)} stands on a wrong partition"
+    homes: dict[bytes | None, int] = {}
+    for record in topics.of("dial-requests"):
+        if homes.setdefault(record.key, record.partition) != record.partition:
+            yield f"{_place(record)} stands on a wrong partition: another request for this target on {homes[record.key]}"
     for (name, number), (stable, high) in topics.ends.items():
         if stable < high:
             yield f"a transaction is open in {name}/{number} at {stable} of {high}"
@@ -104,6 +109,16 @@ def _faults_of_places(topics: Topics) -> Iterator[str]:
             yield f"{_place(record)} has the key of another stream"
         if event["type"] == "DialRequested" and record.timestamp < micros(event["data"]["due_at"]) // MILLISECOND:
             yield f"{_place(record)}: the broker had a request before it was due"
+
+
+def _faults_of_ids(rows: list[Row]) -> Iterator[str]:
+    """What an effect is called is derived from what it is of, so that a repeat can be told."""
+    for row in rows:
+        data = row.event["data"]
+        if row.type == "DialRequested":
+            derived = str(uuid5(UUID(row.stream), f"{data['target_id']}/{data['ordinal']}"))
+            if data["attempt_id"] != derived:
+                yield f"attempt {data['attempt_id']} has an id of its own: {derived} is derived"
 
 
 def _faults_of_attempts(rows: list[Row]) -> Iterator[str]:
@@ -160,7 +175,7 @@ def _faults_of_commands(topics: Topics, rows: list[Row], memory: Remembered) -> 
     for place, times in Counter((refusal["partition"], refusal["offset"]) for refusal in refused).items():
         if times > 1:
             yield f"the command at {place} was refused {times} times"
-    ids = {refusal["command_id"] for refusal in refused}
+    ids = {refusal.get("command_id") for refusal in refused}
     told: dict[str, list[str]] = {}
     for record in topics.of("answers"):
         answer = json.loads(record.value)
@@ -174,7 +189,8 @@ def _faults_of_commands(topics: Topics, rows: list[Row], memory: Remembered) -> 
             yield f"command {command_id} was carried out by its answer, and not by the log"
         if ("rejected" in results) > (command_id in ids):
             yield f"command {command_id} was refused by its answer, and stands not among the rejections"
-    added = Counter(row.event["causationid"] for row in rows if row.type == "TargetAdded" and row.event["causationid"] in memory.delivered)
+    singles = {command["id"] for command in map(_json, topics.of("commands")) if command.get("type") == "AddTarget" and "id" in command}
+    added = Counter(row.event["causationid"] for row in rows if row.type == "TargetAdded" and row.event["causationid"] in singles)
     yield from (f"command {command_id} added {times} targets" for command_id, times in added.items() if times > 1)
 
 
@@ -204,6 +220,15 @@ def _overdue(rows: list[Row], outages: list[Outage]) -> Iterator[str]:
             away = sum(max(0, min(until, row.time) - max(since, end)) for since, until in outages)
             if row.time - end - away > LATE_US:
                 yield f"attempt {data['attempt_id']} was open {(row.time - end) / SECOND:.1f} s beyond its lease"
+
+
+def _json(record: Rec) -> dict[str, Any]:
+    """A record as an object; nothing where it is none."""
+    try:
+        found = json.loads(record.value)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _place(record: Rec) -> str:

@@ -1,6 +1,7 @@
 """G6: requests of a transaction come too late, in the middle of a later one, or their answers never come."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -30,8 +31,10 @@ def mislead(world: World, cluster: Cluster, proxy: Proxy, cases: Sequence[tuple[
             told = [pool.submit(_case, world, cluster, proxy, number, *case) for number, case in enumerate(cases[at : at + size])]
             for future in told:
                 found += future.result()
-            fault = Fault("round", world.processes.running["ledger-1"].pid, begin)
-            world.recovered(fault)
+            last = Fault("the last of a round", world.processes.running["ledger-1"].pid, begin)
+            world.recovered(last)
+            for fault in world.processes.faults[-size:]:
+                fault.recovered = last.recovered
     return found
 
 
@@ -59,6 +62,8 @@ def _case(world: World, cluster: Cluster, proxy: Proxy, number: int, kind: str, 
         rule.release()
         proxy.wait(lambda: caught.answered is not None, PATIENCE_S, f"an answer to the late {kind}")
         later.release()
+        errors = world.notes.setdefault("late_answers", Counter())
+        errors[f"{kind} {caught.reply and caught.reply.error}"] += 1
         if caught.reply is None or caught.reply.error == wire.NONE:
             found.append(f"{name}: a late {kind} was taken in the middle of a later transaction")
     epochs = cluster.producer_epochs(name)

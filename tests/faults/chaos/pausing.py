@@ -14,7 +14,10 @@ def pause_owners(world: World, pauses: int) -> None:
     for _ in range(2):
         processes.add()
     crowd.wait(lambda: crowd.went_on(0.001), FIRST_S, "the ledgers begin")
-    owned = lambda name: [number for number in range(world.place.partitions) if processes.owner(number) == name]  # noqa: E731
+
+    def owned(name: str) -> list[int]:
+        return [number for number in range(world.place.partitions) if processes.owner(number) == name]
+
     for _ in range(pauses):
         crowd.wait(lambda: all(owned(name) for name in processes.running), FIRST_S, "both have partitions")
         world.live(chance.uniform(0, 1))

@@ -1,6 +1,7 @@
 """Who checks the checker of the topics: it finds nothing wrong with right ones, and something with all that are damaged."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -75,6 +76,16 @@ def _input(value: bytes | None) -> Damage:
             headers["input"] = value
 
     return damage
+
+
+def _moved_request(topics: Topics, _: Remembered) -> None:
+    times = Counter(record.key for record in topics.of("dial-requests"))
+    move(topics, next(record for record in topics.of("dial-requests") if times[record.key] > 1))
+
+
+def _own_id(topics: Topics, _: Remembered) -> None:
+    record = records(topics, "events", "DialRequested")[3]
+    rewrite(record, data=json.loads(record.value)["data"] | {"attempt_id": str(uuid4())})
 
 
 def _unread(topics: Topics, _: Remembered) -> None:
@@ -159,7 +170,8 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a request was made from no event": ("from no event", _one("dial-requests", None, lambda _, record: rewrite(record, event_id="x"))),
     "a request is of another target": ("another target", _one("dial-requests", None, lambda _, record: rewrite(record, target_id="x"))),
     "a request differs": ("in dial_timeout", _one("dial-requests", None, lambda _, record: rewrite(record, dial_timeout=1))),
-    "a request stands on another partition": ("wrong partition", _one("dial-requests", None, move)),
+    "requests of one target stand on two partitions": ("wrong partition", _moved_request),
+    "an attempt has an id of its own": ("id of its own", _own_id),
     "the commands are read backwards": ("then up to 0", _input(b"0")),
     "an event hides how far the commands were read": ("does not say", _input(None)),
     "a command was never read": ("and the last is", _unread),

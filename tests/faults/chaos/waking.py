@@ -2,10 +2,11 @@
 
 import shutil
 import time
+from functools import partial
 from typing import Any, Final
 
 from faults.chaos.checker import rows_of
-from faults.chaos.crowd import PLAN
+from faults.chaos.crowd import PLAN, Crowd
 from faults.chaos.world import FIRST_S, World
 from faults.checker import SECOND, micros
 
@@ -33,18 +34,22 @@ def wake(world: World, timers: int, restarts: int) -> None:
     crowd.wait(lambda: crowd.went_on(0.001) and len(crowd.lists) >= 2 * world.place.partitions, FIRST_S, "the ledger begins")
     crowd.ask(lambda: [crowd.add(crowd.lists[number % len(crowd.lists)]) for number in range(timers)])
     for turn in range(1, restarts + 1):
-        crowd.wait(lambda turn=turn: crowd.kinds["DialEnded"] > (turn - 1) * timers, ALL_S, "a first attempt ends")
+        crowd.wait(partial(_seen, crowd, "DialEnded", (turn - 1) * timers + 1), ALL_S, "a first attempt ends")
         first = time.time()
-        crowd.wait(lambda turn=turn: crowd.kinds["DialEnded"] >= turn * timers, ALL_S, "every attempt ends")
+        crowd.wait(partial(_seen, crowd, "DialEnded", turn * timers), ALL_S, "every attempt ends")
         fault = processes.kill(name, "down across due times")
         assert time.time() - first < WAITS_MS[0] / 1_000, "the first was due before the last attempt had ended"
         world.live(max(0.0, first + DOWN_S - time.time()))
         shutil.rmtree(processes.place.folder / name)
         name = processes.add()
-        crowd.wait(lambda turn=turn: crowd.kinds["DialRequested"] >= (turn + 1) * timers, ALL_S, "everybody is requested")
-        world.recovered(fault)
+        crowd.wait(partial(_seen, crowd, "DialRequested", (turn + 1) * timers), ALL_S, "everybody is requested")
+        world.outage(fault)
         opened.append(processes.opened())
     world.notes["opened"] = opened
+
+
+def _seen(crowd: Crowd, kind: str, count: int) -> bool:
+    return crowd.kinds[kind] >= count
 
 
 def lateness(world: World) -> list[str]:

@@ -20,6 +20,8 @@ from outdial.topology import TOPICS, Topology, config
 PROGRESS_S: Final = 60.0
 """Within this time every partition goes on after a fault."""
 END_S: Final = 180.0
+TALLIED: Final = ("requested twice", "dial requests", "from no event", "sequence", "placed", "two calls", "came to no end", "stuck")
+"""Words of the checker by which what is wrong is counted."""
 FIRST_S: Final = 60.0
 
 
@@ -87,6 +89,7 @@ class World:
             "verdict": "right" if not wrong else "wrong",
             "wrong": len(wrong),
             "first_wrong": wrong[:3],
+            "tally": {said: times for said in TALLIED if (times := sum(said in fault for fault in wrong))},
             **self.notes,
         }
 
