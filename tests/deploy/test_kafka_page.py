@@ -11,7 +11,7 @@ import pytest
 
 from messages import ROOT
 from outdial.topology import TOPICS, Topology
-from test_readme import Shell, blocks
+from test_readme import KAFKA, Shell, blocks
 
 PAGE = (ROOT / "docs" / "kafka.md").read_text(encoding="utf-8")
 BROKER = "localhost:9092"
@@ -30,19 +30,29 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     found.close()
 
 
-def test_every_block_of_the_page_runs(shell: Shell, kafka_bootstrap: str, make_topology: Callable[..., Topology]) -> None:
+def run_page(text: str, name: str, shell: Shell, bootstrap: str, topology: Topology) -> None:
+    """Run the blocks of a page against topics of their own."""
     if shutil.which("kcat") is None:
         pytest.skip("kcat is not installed")
-    topology = make_topology(partitions=12)
     page = f"```sh\nexport OUTDIAL_TOPIC_PREFIX={topology.prefix}\n```\n" + re.sub(
-        rf"\boutdial\.({NAMES})\b", rf"{topology.prefix}.\1", PAGE
+        rf"\boutdial\.({NAMES})\b", rf"{topology.prefix}.\1", text
     )
-    for block in blocks(page.replace(BROKER, kafka_bootstrap)):
+    for block in blocks(page.replace(BROKER, bootstrap)):
         if block.reason is None:
             try:
                 shell.run(block)
             except (AssertionError, subprocess.TimeoutExpired) as error:
-                pytest.fail(f"docs/kafka.md, the block that begins {block.text[:60]!r}: {error}")
+                pytest.fail(f"{name}, the block that begins {block.text[:60]!r}: {error}")
+
+
+def test_every_block_of_the_page_runs(shell: Shell, kafka_bootstrap: str, make_topology: Callable[..., Topology]) -> None:
+    run_page(PAGE, "docs/kafka.md", shell, kafka_bootstrap, make_topology(partitions=12))
+
+
+def test_every_block_of_the_readme_on_kafka_runs(shell: Shell, kafka_bootstrap: str, make_topology: Callable[..., Topology]) -> None:
+    section = KAFKA.search((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert section is not None
+    run_page(section[0], "README.md", shell, kafka_bootstrap, make_topology(partitions=12))
 
 
 def test_the_page_names_every_topic() -> None:
