@@ -10,6 +10,8 @@ from brokers.libs import VERSION
 from brokers.proxy import Proxy
 from faults.chaos.aiming import kill_between
 from faults.chaos.bouncing import ROLES, bounce
+from faults.chaos.dialers import HABITS as DIALERS
+from faults.chaos.dialers import trouble_dialers
 from faults.chaos.killing import kill_at_random
 from faults.chaos.misleading import CASES, mislead
 from faults.chaos.pausing import pause_owners
@@ -107,6 +109,14 @@ def g4(lab: Lab, seed: int, faults: int) -> dict[str, Any]:
     return record
 
 
+def g4_dialers(lab: Lab, seed: int, faults: int) -> dict[str, Any]:
+    """Dial workers stopped beyond their session, and killed."""
+    record: dict[str, Any] = {}
+    with _run(lab, "G4", seed, faults, record, lab.cluster(), **DIALERS) as run:
+        trouble_dialers(run, faults)
+    return record
+
+
 def g5(lab: Lab, seed: int, faults: int) -> dict[str, Any]:
     """Hard bounces of brokers by their role."""
     record: dict[str, Any] = {}
@@ -147,8 +157,8 @@ def _habits(lab: Lab) -> dict[str, Any]:
     return {} if lab.peer == "ours" else {"whole": False}
 
 
-GOALS: Final[dict[str, Run]] = {"G1": g1, "G1-aimed": g1_aimed, "G4": g4, "G5": g5, "G6": g6, "G8": g8}
-ON_EVERY_CHANGE: Final = {"G1": 20, "G1-aimed": 8, "G4": 5, "G5": 6, "G6": 24, "G8": 2}
+GOALS: Final[dict[str, Run]] = {"G1": g1, "G1-aimed": g1_aimed, "G4": g4, "G4-dialers": g4_dialers, "G5": g5, "G6": g6, "G8": g8}
+ON_EVERY_CHANGE: Final = {"G1": 20, "G1-aimed": 8, "G4": 5, "G4-dialers": 2, "G5": 6, "G6": 24, "G8": 2}
 """Faults of each run of ``make faults``."""
-A_RUN: Final = {"G1": 20, "G1-aimed": 20, "G4": 10, "G5": 18, "G6": 48, "G8": 4}
+A_RUN: Final = {"G1": 20, "G1-aimed": 20, "G4": 10, "G4-dialers": 10, "G5": 18, "G6": 48, "G8": 4}
 """Faults of one run of ``make chaos``."""
