@@ -16,6 +16,8 @@ from outdial.topology import Topology
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
+DEFAULT_PORTS = {"ledger": 8090, "worker": 8095}
+"""Of what serves nothing but its health: not where a service is looked for."""
 
 CarrierName = Literal["none", "simulated"]
 Role = Literal["serve", "ledger", "api"]

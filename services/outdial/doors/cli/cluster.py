@@ -142,7 +142,7 @@ def worker(
 
     Needs the extra: pip install "outdial[worker]". Its port answers /healthz, /readyz and /metrics.
     """
-    from outdial.doors.cli.actions import DEFAULT_PORT
+    from outdial.doors.cli.actions import DEFAULT_PORTS
     from outdial.doors.cli.settings import load
 
     flags = _cluster_flags(kafka, prefix, None) | {
@@ -177,7 +177,7 @@ def worker(
         webhook_secret=None if secret is None else secret.get_secret_value(),
         webhook_private=settings.webhook_private,
         host=settings.host,
-        port=DEFAULT_PORT if settings.port is None else settings.port,
+        port=DEFAULT_PORTS["worker"] if settings.port is None else settings.port,
         next_port=settings.port is None,
         log_level=settings.log_level,
     )

@@ -15,7 +15,10 @@ DIFFERENT = 1
 
 Host = Annotated[str | None, typer.Option("--host", help="Default: $OUTDIAL_HOST, else 127.0.0.1.")]
 Port = Annotated[
-    int | None, typer.Option("--port", min=0, max=65_535, help="Default: $OUTDIAL_PORT, else 8080 or the next free one. 0: any.")
+    int | None,
+    typer.Option(
+        "--port", min=0, max=65_535, help="Default: $OUTDIAL_PORT, else 8080 (ledger 8090, worker 8095) or the next free one. 0: any."
+    ),
 ]
 Cert = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="Certificate chain, PEM.")]
 Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="Its private key, PEM.")]
@@ -99,7 +102,7 @@ def serve(
 
 def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] | None = None, role: Role = "serve") -> ServeOptions:
     """Flags and environment as one, checked."""
-    from outdial.doors.cli.actions import DEFAULT_PORT
+    from outdial.doors.cli.actions import DEFAULT_PORT, DEFAULT_PORTS
     from outdial.doors.cli.settings import credential, load
 
     settings = load(os.environ, flags)
@@ -118,7 +121,7 @@ def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] |
         cluster=settings.cluster,
         data=folder,
         host=settings.host,
-        port=DEFAULT_PORT if settings.port is None else settings.port,
+        port=DEFAULT_PORTS.get(role, DEFAULT_PORT) if settings.port is None else settings.port,
         next_port=settings.port is None,
         tls_cert=settings.tls_cert,
         tls_key=settings.tls_key,
