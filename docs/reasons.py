@@ -62,6 +62,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "id_invalid": "An id is no UUID.",
     "id_reused": "Another command was sent under this id, or another request under this Idempotency-Key.",
     "internal": "A fault of the program. Its log has the request id.",
+    "instance_taken": "Another ledger has joined under the name of this one. Each needs a name of its own.",
     "internal_command": "The ledger sends this command to itself; nobody else may.",
     "json_invalid": "The body or line is not the JSON that is wanted here.",
     "kafka_forbidden": "The Kafka cluster refuses this user the right to do it.",

@@ -30,7 +30,20 @@ from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
 from outdial.kafka.producer import FateUnknown, Outgoing, Producer
-from outdial.kafka.records import Headers, Received, Record, Root, Seal, follow_up, forwarded, header, position_noted, received, rejection
+from outdial.kafka.records import (
+    Headers,
+    Opaque,
+    Received,
+    Record,
+    Root,
+    Seal,
+    follow_up,
+    forwarded,
+    header,
+    position_noted,
+    received,
+    rejection,
+)
 from outdial.kafka.snapshots import NOTHING, Mark, digest_of
 from outdial.metrics import Meters
 from outdial.requests import AnswerRecord
@@ -151,6 +164,8 @@ class Partition:
         self._left: deque[Record] = deque()
         """Read and not yet decided."""
         self._fetched_to = 0
+        self._at_once: int | None = None
+        """How many records are taken at once; None: all that came."""
         self._asked_ends: deque[tuple[int, int]] = deque()
         """(when, the end of the commands then), of which the end has not been reached."""
         self._held = False
@@ -275,7 +290,9 @@ class Partition:
         if self._held:
             wait = max(wait, HELD_S)
         try:
-            found = await self._consumer.getmany(self._commands, timeout_ms=int(wait * 1000))
+            found = await self._consumer.getmany(self._commands, timeout_ms=int(wait * 1000), max_records=self._at_once)
+        except UnicodeDecodeError:
+            return self._pass_over()
         except NoOffsetForPartitionError:
             # Of the time before the position was set: the group has no offset of this partition yet.
             return ()
@@ -285,6 +302,21 @@ class Partition:
         await asyncio.sleep(0)
         records: Sequence[Record] = found.get(self._commands, ())
         return records
+
+    def _pass_over(self) -> Sequence[Record]:
+        """Get past a header whose name is no text: aiokafka gives nothing of what it fetched together with it.
+
+        The records before it are read one by one, and then the next is it. Those after it in its batch fare as it does.
+        """
+        if self._at_once is None:
+            self._at_once = 1
+            return ()
+        self._at_once = None
+        found = self._consumer._fetcher._records[self._commands]  # noqa: SLF001  what it knows of the place it tells no other way
+        record: Record = Opaque(self._commands.topic, self.number, found._partition_records.next_fetch_offset)  # noqa: SLF001  as above
+        self._fetched_to = record.offset + 1
+        self._consumer.seek(self._commands, self._fetched_to)
+        return (record,)
 
     # --- deciding -------------------------------------------------------------------------------------
 
@@ -437,9 +469,7 @@ class Partition:
                 await producer.commit_transaction()
         finally:
             for future in futures:
-                # Of a transaction that failed: each batch tells the same, and one has been heard.
-                if future.done() and not future.cancelled():
-                    future.exception()
+                future.add_done_callback(_hear)
         self.next_offset = next_offset
         self._at = Mark(last, digest_of(final), next_offset)
         self._count(turn, loop.time() - began)
@@ -511,6 +541,7 @@ class Partition:
         began = asyncio.get_running_loop().time()
         await self.allowed.wait()
         self._left.clear()
+        self._at_once = None
         self._asked_ends.clear()
         self.read_up_to = 0
         self._held = False
@@ -639,6 +670,12 @@ T = TypeVar("T")
 async def _within(seconds: float, step: Awaitable[T]) -> T:
     async with asyncio.timeout(seconds):
         return await step
+
+
+def _hear(future: "asyncio.Future[object]") -> None:
+    """Of a transaction that failed each batch tells the same, some of them later; one has been heard."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _answer(effects: Effects, root: Root, partition: int) -> AnswerRecord:

@@ -33,6 +33,19 @@ class Record(Protocol):
     headers: Sequence[tuple[str, bytes]]
 
 
+@dataclass(slots=True)
+class Opaque:
+    """A record that aiokafka cannot read: it, or one before it in its batch, has a header whose name is no text."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int = -1
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
 class Root(NamedTuple):
     """Whom an answer is for: what the ``answer`` header says."""
 
@@ -86,6 +99,11 @@ def header(headers: Sequence[tuple[str, bytes]], name: str) -> bytes | None:
 
 def received(record: Record, seal: Seal, customer_id: str) -> Received:
     """Read a record of the commands topic. ``customer_id``: whose new things are that name no customer."""
+    if isinstance(record, Opaque):
+        why = Malformed(
+            "json_invalid", "not JSON: the name of a header is not UTF-8; the record is passed over, its bytes are where it stands"
+        )
+        return Received(record, None, why, internal=False, root=None, identified=False)
     headers = record.headers
     root_bytes = header(headers, HEADER_ANSWER) if headers else None
     root = _root(root_bytes)

@@ -16,8 +16,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.kafka import topics
-from outdial.kafka.connecting import client_arguments, reader
-from outdial.kafka.errors import PASSING, explained
+from outdial.kafka.connecting import RETRY_MS, client_arguments, reader
+from outdial.kafka.errors import PASSING, ClusterError, explained
+from outdial.kafka.member import watch_name
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
 from outdial.kafka.records import Seal
@@ -194,7 +195,7 @@ class Ledgers(ConsumerRebalanceListener):
         task.add_done_callback(self._closing.discard)
 
     def _member(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
+        member = AIOKafkaConsumer(
             **client_arguments(self._options.connection),
             group_id=self._options.topology.ledger_group,
             group_instance_id=self._options.instance,
@@ -206,6 +207,19 @@ class Ledgers(ConsumerRebalanceListener):
             max_poll_interval_ms=POLL_MS,
             rebalance_timeout_ms=SESSION_MS,
             fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            retry_backoff_ms=RETRY_MS,
+        )
+        if self._options.instance is not None:
+            watch_name(member._client, self._options.instance, self._taken)  # noqa: SLF001  it asks the group in nobody's name otherwise
+        return member
+
+    def _taken(self) -> None:
+        self._fail(
+            ClusterError(
+                "instance_taken",
+                f"another process has joined the group as the instance {self._options.instance}",
+                "give every ledger an OUTDIAL_INSTANCE of its own, or none",
+            )
         )
 
     def _meter(self) -> None:
