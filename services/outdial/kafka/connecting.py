@@ -9,6 +9,8 @@ from outdial.connection import Connection
 from outdial.topology import MAX_RECORD_BYTES
 
 REQUEST_TIMEOUT_MS: Final = 10_000
+RETRY_MS: Final = 20
+"""How soon a reader asks again for what a broker does not know yet: a new topic, who leads a partition, who coordinates a group."""
 
 
 def client_arguments(connection: Connection) -> dict[str, Any]:
@@ -47,6 +49,7 @@ def reader(connection: Connection, *, uncommitted: bool = False) -> AIOKafkaCons
         auto_offset_reset="none",
         isolation_level="read_uncommitted" if uncommitted else "read_committed",
         max_partition_fetch_bytes=MAX_RECORD_BYTES,
+        retry_backoff_ms=RETRY_MS,
     )
 
 
