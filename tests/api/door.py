@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from outdial.commands import Command, UpdateOutplan
-from outdial.embedded.runtime import Embedded
+from both import Runtime, Stage
+from outdial.commands import Command
 from outdial.position import Position
 from outdial.requests import Answer
 
@@ -49,9 +48,10 @@ class Api:
     """A client of the door, and what stands behind it."""
 
     http: httpx.AsyncClient
-    runtime: Embedded
+    runtime: Runtime
     clock: Clock
     app: FastAPI
+    stage: Stage
     seen: list[httpx.Response] = field(default_factory=list)
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
@@ -90,16 +90,19 @@ class Api:
         body = {"status": "run", "plan": {"max_try_count_0": 3, "try_interval": 60_000, **plan}}
         return await self.ok("PUT", f"/outdials/{outdial_id}/dialing", body)
 
+    def written(self) -> int:
+        """How many events there are. A position may also move by commands that changed nothing."""
+        found: int = self.runtime.reader.execute("SELECT count(*) FROM log").fetchone()[0]
+        return found
+
     async def pass_time(self, microseconds: int) -> None:
         """Move the clock, and have the ledger look at it."""
         self.clock.at += microseconds
         await self.poke()
 
     async def poke(self) -> None:
-        """Have the ledger decide what is due: it looks with every command, also with one it refuses."""
-        nobody = str(uuid4())
-        await self.runtime.submit([UpdateOutplan(id=nobody, customer_id=nobody, outplan_id=nobody, name="")])
-        await self.runtime.submit([UpdateOutplan(id=nobody, customer_id=nobody, outplan_id=nobody, name="")])
+        """Have the ledger decide what is due."""
+        await self.stage.poke()
 
     async def requests(self, after: str = "0") -> list[dict[str, Any]]:
         """The dial requests after a position."""

@@ -28,7 +28,12 @@ async def lines(api: Api, *sent: Any, **headers: str) -> list[dict[str, Any]]:
 async def test_one_command_is_answered_with_what_it_did(api: Api) -> None:
     answer = await api.ok("POST", "/commands", CREATE)
 
-    assert (answer["type"], answer["stream"], answer["result"], answer["position"]) == ("CreateOutdial", OUTDIAL, "events", "1")
+    assert (answer["type"], answer["stream"], answer["result"], answer["position"]) == (
+        "CreateOutdial",
+        OUTDIAL,
+        "events",
+        str(api.runtime.position),
+    )
     assert (await api.ok("GET", f"/outdials/{OUTDIAL}"))["customer_id"] == DEFAULT_CUSTOMER
 
 

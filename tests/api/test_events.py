@@ -11,13 +11,13 @@ from api.door import ALICES, BOBS, TOKENS, Api, Opened, served
 from outdial.doors.api.deps import Settings
 
 
-async def frames(lines: AsyncIterator[str], count: int) -> list[tuple[int, dict[str, Any]]]:
+async def frames(lines: AsyncIterator[str], count: int) -> list[tuple[str, dict[str, Any]]]:
     """The next events of a stream: (id, event)."""
-    found: list[tuple[int, dict[str, Any]]] = []
-    position = 0
+    found: list[tuple[str, dict[str, Any]]] = []
+    position = ""
     async for line in lines:
         if line.startswith("id: "):
-            position = int(line[4:])
+            position = line[4:]
         elif line.startswith("data: "):
             found.append((position, json.loads(line[6:])))
             if len(found) == count:
@@ -31,11 +31,12 @@ async def test_events_are_cloudevents_with_their_position_oldest_first(api: Api)
 
     body = await api.ok("GET", "/events")
 
-    assert [(event["position"], event["type"], event["subject"]) for event in body["result"]] == [
-        ("1", "OutdialCreated", outdial_id), ("2", "TargetAdded", outdial_id),
-    ]  # fmt: skip
-    assert body["result"][0]["specversion"] == "1.0"
-    assert body["next_after"] == "2"
+    first, second = body["result"]
+    assert [(event["type"], event["subject"]) for event in (first, second)] == [("OutdialCreated", outdial_id), ("TargetAdded", outdial_id)]
+    assert first["specversion"] == "1.0"
+    assert (await api.ok("GET", f"/events?after={first['position']}"))["result"] == [second]
+    assert (await api.ok("GET", f"/events?after={second['position']}"))["result"] == []
+    assert body["next_after"] == str(api.runtime.position)
 
 
 async def test_events_page_by_position_and_by_outdial(api: Api) -> None:
@@ -95,7 +96,7 @@ async def test_the_stream_sends_what_was_and_what_comes_and_resumes_by_the_last_
             [(position, event)] = await frames(lines, 1)
             await api.target(first)
             [(later, added)] = await frames(lines, 1)
-        async with client.stream("GET", "/v1.0/events/stream", headers={"Last-Event-ID": str(position)}) as answer:
+        async with client.stream("GET", "/v1.0/events/stream", headers={"Last-Event-ID": position}) as answer:
             resumed = await frames(answer.aiter_lines(), 1)
         async with client.stream("GET", f"/v1.0/events/stream?after={position}&outdial_id={first}") as answer:
             chosen = await frames(answer.aiter_lines(), 1)
@@ -103,7 +104,7 @@ async def test_the_stream_sends_what_was_and_what_comes_and_resumes_by_the_last_
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert (answer.headers["x-accel-buffering"], answer.headers["cache-control"]) == ("no", "no-cache")
     assert (event["type"], added["type"]) == ("OutdialCreated", "TargetAdded")
-    assert (str(position), str(later)) == (event["position"], added["position"])
+    assert (position, later) == (event["position"], added["position"])
     assert resumed == chosen == [(later, added)]
 
 

@@ -75,4 +75,4 @@ async def test_counters_count(api: Api) -> None:
 
     assert 'outdial_commands_total{type="CreateOutdial",result="events"} 1' in text
     assert 'outdial_http_responses_total{status="404"} 1' in text
-    assert "outdial_log_position 1" in text
+    assert f"outdial_log_position {api.runtime.position}" in text

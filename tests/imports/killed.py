@@ -1,4 +1,4 @@
-"""A process that imports the June campaign and is killed in the middle: ``killed.py FOLDER OUTDIAL IMPORT ANSWERS``.
+"""A process that imports the June campaign and is killed in the middle: ``killed.py OUTDIAL IMPORT ANSWERS STAGE...``.
 
 It ends by SIGKILL as soon as the ledger has answered so many commands of the import.
 """
@@ -8,13 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from api.door import Clock, client_of
+from both import Runtime, opened
 from imports import june
 from outdial.commands import AddTargets, Command
 from outdial.doors.api.app import make_app
-from outdial.embedded.runtime import Embedded
 from outdial.position import Position
 from outdial.requests import Answer
 
@@ -22,7 +21,7 @@ from outdial.requests import Answer
 class Mortal:
     """A runtime that dies after so many answers."""
 
-    def __init__(self, runtime: Embedded, answers: int) -> None:
+    def __init__(self, runtime: Runtime, answers: int) -> None:
         self._runtime = runtime
         self._left = answers
 
@@ -47,8 +46,8 @@ class Mortal:
         return answers
 
 
-async def main(folder: Path, outdial_id: str, import_id: str, answers: int) -> None:
-    runtime = await Embedded.open(folder, Clock())
+async def main(outdial_id: str, import_id: str, answers: int, stage: Sequence[str]) -> None:
+    runtime = await opened(stage, Clock())
     app = make_app(Mortal(runtime, answers), runtime.reader)
     async with client_of(app) as client:
         await client.post(
@@ -57,4 +56,4 @@ async def main(folder: Path, outdial_id: str, import_id: str, answers: int) -> N
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]))

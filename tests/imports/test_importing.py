@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from api.door import Api, Broken, Clock, client_of, served
+from both import MakeStage
 from imports import june
 from outdial.commands import AddTargets, Command
 from outdial.doors.api import import_run
 from outdial.doors.api.app import make_app
-from outdial.embedded.runtime import Embedded
 from outdial.ids import derived
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
@@ -77,49 +77,50 @@ async def test_the_same_import_again_changes_nothing(api: Api, import_id: str | 
     outdial_id = await api.outdial()
     query: dict[str, Any] = {} if import_id is None else {"import_id": import_id}
     first = await load(api, outdial_id, june.body(), **query)
-    position = api.runtime.position
+    written = api.written()
 
     again = await load(api, outdial_id, june.body(), **query)
 
-    assert api.runtime.position == position
+    assert api.written() == written
     assert counts(again) == (0, 9_830, 120, 50)
     assert (again["skipped"], again["errors"], again["import_id"]) == (first["skipped"], first["errors"], first["import_id"])
 
 
 async def test_a_dry_run_tells_the_same_and_adds_nothing(api: Api) -> None:
     outdial_id = await api.outdial()
-    position = api.runtime.position
+    written = api.written()
 
     dry = await load(api, outdial_id, june.body(), dry_run="true")
 
     assert dry["dry_run"] is True
-    assert api.runtime.position == position
+    assert api.written() == written
     real = await load(api, outdial_id, june.body())
     assert {**real, "dry_run": True, "position": dry["position"]} == dry
     assert counts(await load(api, outdial_id, june.body(), dry_run="true")) == (0, 9_830, 120, 50)
 
 
 @pytest.mark.parametrize("answers", [1, 7, 20])
-async def test_an_import_killed_in_the_middle_and_sent_again_ends_the_same(tmp_path: Path, answers: int) -> None:
+async def test_an_import_killed_in_the_middle_and_sent_again_ends_the_same(make_stage: MakeStage, tmp_path: Path, answers: int) -> None:
     clock, import_id = Clock(), str(uuid4())
-    runtime = await Embedded.open(tmp_path, clock)
+    stage = make_stage(tmp_path, clock)
+    runtime = await stage.start()
     app = make_app(runtime, runtime.reader)
     async with client_of(app) as client:
-        outdial_id = await Api(client, runtime, clock, app).outdial()
-    await runtime.close()
+        outdial_id = await Api(client, runtime, clock, app, stage).outdial()
+    words = await stage.given_away()
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "imports.killed", str(tmp_path), outdial_id, import_id, str(answers), cwd=TESTS
+        sys.executable, "-m", "imports.killed", outdial_id, import_id, str(answers), *words, cwd=TESTS
     )
     assert await asyncio.wait_for(child.wait(), 60) == -9
 
-    runtime = await Embedded.open(tmp_path, clock)
+    runtime = await stage.start()
     app = make_app(runtime, runtime.reader)
     async with client_of(app) as client:
-        api = Api(client, runtime, clock, app)
+        api = Api(client, runtime, clock, app, stage)
         before = await count(api, outdial_id)
         report = await load(api, outdial_id, june.body(), import_id=import_id)
         after = await count(api, outdial_id)
-    await runtime.close()
+    await stage.close()
 
     assert before > 0
     assert counts(report) == (9_830 - before, before, 120, 50)
@@ -136,7 +137,9 @@ async def test_an_upload_cut_in_the_middle_and_sent_again_ends_the_same(api: Api
         head = f"POST /v1.0/outdials/{outdial_id}/import?import_id={import_id} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
         writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[: len(content) // 2])
         await writer.drain()
-        await api.runtime.wait_beyond(Position((2_000,)), 20)
+        async with asyncio.timeout(20):
+            while api.written() < 2_000:
+                await api.runtime.wait_beyond(api.runtime.position, 1)
         writer.close()
         await writer.wait_closed()
         async with httpx.AsyncClient(base_url=url, timeout=60) as client:
@@ -175,14 +178,14 @@ async def test_an_id_in_the_file_is_the_target_s_own(api: Api) -> None:
 async def test_an_import_id_that_stands_for_another_file_is_refused(api: Api) -> None:
     outdial_id, import_id = await api.outdial(), str(uuid4())
     await load(api, outdial_id, people(1, 2), import_id=import_id)
-    position = api.runtime.position
+    written = api.written()
 
     for content, on_duplicate in ((people(1, 3), "skip"), (people(1, 2), "accept")):
         error = await refused(api, 422, "ID_REUSED", outdial_id, content, import_id=import_id, on_duplicate=on_duplicate)
 
         assert "leave it out" in error["message"]
         assert error["details"] == [{"rule": "id_reused", "import_id": import_id, "from_row": 1, "added": 0}]
-    assert api.runtime.position == position
+    assert api.written() == written
 
 
 async def test_a_dry_run_does_not_spend_the_import_id(api: Api) -> None:
@@ -289,14 +292,14 @@ async def test_another_media_type_is_415(api: Api, media: dict[str, str]) -> Non
 )
 async def test_a_file_that_is_none_is_refused_as_a_whole(api: Api, content: str, rule: str, words: str, import_id: str | None) -> None:
     outdial_id = await api.outdial()
-    position = api.runtime.position
+    written = api.written()
 
     query: dict[str, Any] = {} if import_id is None else {"import_id": import_id}
     error = await refused(api, 400, "INVALID_ARGUMENT", outdial_id, content, **query)
 
     assert error["details"] == [{"rule": rule}]
     assert words in error["message"]
-    assert api.runtime.position == position
+    assert api.written() == written
 
 
 async def test_a_header_alone_adds_nothing(api: Api) -> None:
