@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeVar, cast
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from outdial.commands import Command
@@ -223,8 +223,8 @@ class Partition:
         if not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
-        elif self.not_ready is None:
-            # Between two transactions: what is in memory is what the log says.
+        elif self.not_ready is None and not self._task.cancelled() and self._task.exception() is None:
+            # What an exception ended may be ahead of its log. Else it is between two transactions: what is in memory is what the log says.
             self._keep()
 
     # --- the loop -------------------------------------------------------------------------------------
@@ -455,18 +455,19 @@ class Partition:
                 await producer.begin_transaction()
                 if turn.answers:
                     producer.will_write(self._topology.answers, self.number)
-                sent = await turn.out.send()
-                futures += [future for batches in sent.values() for future in batches]
+                sent = await turn.out.send(futures)
                 written = [await future for future in sent[self._events]]
                 if any(batch.offset < 0 for batch in written):
                     raise FateUnknown("the broker did not say where the events stand")
                 last = written[-1].offset + in_last_batch - 1
                 await self._check_clock(producer, written[-1].timestamp)
                 if turn.answers:
-                    futures += await self._send_answers(producer, turn.answers, last)
+                    await self._send_answers(producer, turn.answers, last, futures)
                 for future in futures:
                     await future
                 await producer.commit_transaction()
+        except IllegalOperation as error:
+            raise FateUnknown("the producer was shut out in the middle of a transaction") from error
         finally:
             for future in futures:
                 future.add_done_callback(_hear)
@@ -486,13 +487,15 @@ class Partition:
         self._meters.count("outdial_transactions_total", "committed")
         self._meters.observe("outdial_transaction_duration_seconds", seconds)
 
-    async def _send_answers(self, producer: Producer, answers: Sequence[AnswerRecord], last: int) -> "list[asyncio.Future[object]]":
+    async def _send_answers(
+        self, producer: Producer, answers: Sequence[AnswerRecord], last: int, futures: "list[asyncio.Future[object]]"
+    ) -> None:
         """Tell what became of commands, now that it is known where their events stand."""
         out = Outgoing(producer)
         for answer in answers:
             value = encode(answer.model_copy(update={"last_offset": last}))
             out.add(self._topology.answers, self.number, answer.root_id.encode(), value, [])
-        return [future for batches in (await out.send()).values() for future in batches]
+        await out.send(futures)
 
     def _write_events(self, turn: Turn, next_offset: int) -> bytes:
         """Batch the events, each with how far the commands have been read; a note of it where there is no event.

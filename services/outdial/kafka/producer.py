@@ -117,11 +117,17 @@ class Outgoing:
         """How many records the last batch for a partition has."""
         return int(self._batches[place][-1].record_count())
 
-    async def send(self) -> dict[TopicPartition, list["asyncio.Future[RecordMetadata]"]]:
-        """Hand all batches to the producer; the futures tell where the first record of each came to stand."""
-        sent = {}
+    async def send(self, futures: list["asyncio.Future[Any]"]) -> dict[TopicPartition, list["asyncio.Future[RecordMetadata]"]]:
+        """Hand all batches to the producer; the futures tell where the first record of each came to stand.
+
+        ``futures`` gets each as soon as its batch is handed over, also when a later one is refused.
+        """
+        sent: dict[TopicPartition, list[asyncio.Future[RecordMetadata]]] = {}
         for place, batches in self._batches.items():
+            sent[place] = []
             for batch in batches:
                 batch.close()
-            sent[place] = [await self._producer.send_batch(batch, place.topic, partition=place.partition) for batch in batches]
+                future = await self._producer.send_batch(batch, place.topic, partition=place.partition)
+                futures.append(future)
+                sent[place].append(future)
         return sent

@@ -262,7 +262,12 @@ class Ledgers(ConsumerRebalanceListener):
             await self._commit_offsets()
 
     async def _commit_offsets(self) -> None:
-        """Tell the group how far the commands were read, where that has changed."""
+        """Tell the group how far the commands were read, where that has changed.
+
+        Not while the group deals anew: it would refuse us, and aiokafka would make us join once more, for ever.
+        """
+        if not self._joined:
+            return
         moved = {
             TopicPartition(self._topic, number): partition.next_offset
             for number, partition in self.partitions.items()
