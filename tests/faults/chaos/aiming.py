@@ -8,9 +8,8 @@ from brokers.proxy import Do, Proxy, Seen
 from faults.chaos.world import FIRST_S, World
 
 STEPS: Final = {
+    "AddPartitionsToTxn": wire.ADD_PARTITIONS_TO_TXN,
     "Produce": wire.PRODUCE,
-    "AddOffsetsToTxn": wire.ADD_OFFSETS_TO_TXN,
-    "TxnOffsetCommit": wire.TXN_OFFSET_COMMIT,
     "EndTxn": wire.END_TXN,
 }
 WAYS: Final[dict[Do, str]] = {"hold": "before the broker had", "hold answer": "before the answer to", "cut": "and the broker never had"}
@@ -25,8 +24,8 @@ def kill_between(world: World, proxy: Proxy, kills: int) -> None:
     for number in range(kills):
         step = list(STEPS)[number % len(STEPS)]
         way = chance.choice(list(WAYS))
-        partition = chance.randrange(world.place.partitions)
-        rule = proxy.rule(way, STEPS[step], transactional_id=f"{world.place.prefix}.ledger-{partition}", nth=chance.randint(1, 5))
+        names = {f"{world.place.prefix}.ledger-{partition}" for partition in range(world.place.partitions)}
+        rule = proxy.rule(way, STEPS[step], when=partial(_of_ledger, names), nth=chance.randint(1, 20))
         caught = rule.wait(seconds=CATCH_S)
         if way == "hold answer":
             proxy.wait(partial(_answered, caught), CATCH_S, f"the broker's answer to {step}")
@@ -40,3 +39,7 @@ def kill_between(world: World, proxy: Proxy, kills: int) -> None:
 
 def _answered(seen: Seen) -> bool:
     return seen.answered is not None
+
+
+def _of_ledger(names: set[str], seen: Seen) -> bool:
+    return seen.request.transactional_id in names

@@ -12,7 +12,7 @@ from brokers.proxy import Do, Proxy, Seen
 from faults.chaos.processes import Fault
 from faults.chaos.world import FIRST_S, World
 
-KINDS: Final[dict[str, int]] = {"EndTxn": wire.END_TXN, "TxnOffsetCommit": wire.TXN_OFFSET_COMMIT, "Produce": wire.PRODUCE}
+KINDS: Final[dict[str, int]] = {"EndTxn": wire.END_TXN, "AddPartitionsToTxn": wire.ADD_PARTITIONS_TO_TXN, "Produce": wire.PRODUCE}
 WAYS: Final[tuple[Do, ...]] = ("hold", "drop answer")
 CASES: Final = tuple((kind, way) for kind in KINDS for way in WAYS)
 CATCH_S: Final = 30.0

@@ -16,7 +16,7 @@ WORDS: Final = {
     "G4": "SIGSTOP of an owner beyond its session, then SIGCONT",
     "G4-dialers": "SIGSTOP and `kill -9` of dial workers",
     "G5": "`kill -9` of brokers by their role: leader, coordinators, controller, two of three, all",
-    "G6": "EndTxn, TxnOffsetCommit and Produce held into a later transaction, or never answered",
+    "G6": "EndTxn, AddPartitionsToTxn and Produce held into a later transaction, or never answered",
     "G8": "restarts from zero across 10,000 due times each",
 }
 TEMPLATE: Final = Path(__file__).with_name("reliability.md")

@@ -15,7 +15,7 @@ from faults.chaos.checker import Remembered, faults_of, murmur2
 from faults.chaos.reading import Topics, read
 from outdial.connection import Connection
 from outdial.kafka.options import Options
-from outdial.kafka.partition import Partition
+from outdial.kafka.partition import Kept, Partition
 from outdial.kafka.records import Seal
 from outdial.kafka.runtime import Ends
 from outdial.metrics import Meters
@@ -46,7 +46,7 @@ class Stage:
         self.outdial = next(name for name in iter(lambda: str(uuid4()), None) if murmur2(name.encode()) % topology.partitions == 0)
 
     @asynccontextmanager
-    async def owner(self, number: int = 0, clock: Callable[[], int] | None = None) -> AsyncIterator[Partition]:
+    async def owner(self, number: int = 0, clock: Callable[[], int] | None = None, kept: Kept | None = None) -> AsyncIterator[Partition]:
         """Somebody who opens a partition, and closes it at the end of the block."""
         options = Options(Connection(self.through), clock or (lambda: time.time_ns() // 1_000), KEY, CUSTOMER, self.topology)
         consumer = AIOKafkaConsumer(
@@ -61,7 +61,7 @@ class Stage:
         await ends.start()
         consumer.assign([TopicPartition(self.topology.commands, number)])
         await consumer.start()
-        partition = Partition(number, options, consumer, ends, Seal(KEY), None, Meters())
+        partition = Partition(number, options, consumer, ends, Seal(KEY), kept, Meters())
         self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
 
         def ended(task: "asyncio.Task[None]") -> None:

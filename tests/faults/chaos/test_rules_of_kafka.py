@@ -28,7 +28,7 @@ from faults.chaos.segments import batches
 from faults.chaos.stage import Stage, stalled, until
 from outdial.connection import Connection
 from outdial.dialing import outdial as dialing_outdial
-from outdial.dialing.ledger import Effects
+from outdial.dialing.ledger import Effects, Ledger
 from outdial.kafka import connecting, topics
 from outdial.kafka import partition as partitions
 from outdial.kafka import producer as producers
@@ -37,6 +37,7 @@ from outdial.kafka.errors import ClusterError
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
 from outdial.kafka.runtime import Ends, Ledgers
+from outdial.kafka.snapshots import Mark
 from outdial.topology import TOPICS, Topology, config
 
 SECOND = 1_000_000
@@ -339,6 +340,7 @@ def no_limit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(partitions, "RECORDS_AT_ONCE", 1_000_000)
     patch.setattr(partitions, "BYTES_AT_ONCE", 1 << 30)
     patch.setattr(partitions, "DECIDING_S", 60.0)
+    patch.setattr(partitions, "COMMIT_S", 30.0)
 
 
 def any_clock(patch: pytest.MonkeyPatch) -> None:
@@ -406,3 +408,38 @@ async def test_the_broken_rule_is_found(rule: Rule, stage: Stage, kafka_cluster:
     rule.broken(monkeypatch)
     async with found(rule, stage, kafka_cluster, monkeypatch) as faults:
         assert any(rule.says in fault for fault in faults), faults
+
+
+class Keeper:
+    """Remembers how far the ledgers were that it was given to keep."""
+
+    def __init__(self) -> None:
+        self.saved: list[int] = []
+
+    def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
+        self.saved.append(mark.noted or 0)
+
+    def load(self, number: int) -> None:
+        return None
+
+    def discard(self, number: int) -> None:
+        return
+
+
+async def test_a_ledger_is_kept_when_it_stops_and_not_when_an_exception_ended_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = Keeper()
+    async with stage.owner(kept=keeper) as owner:
+        await opened(owner)
+        await stage.send(stage.create())
+        await read(owner, 1)
+    assert keeper.saved == [1]
+
+    async def break_off(*_: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    async with stage.owner(kept=keeper) as owner:
+        await opened(owner)
+        monkeypatch.setattr(owner, "_commit", break_off)
+        await stage.send(stage.add(1))
+        assert isinstance(await asyncio.wait_for(stage.ended, stages.PATIENCE_S), ZeroDivisionError)
+    assert keeper.saved == [1]
