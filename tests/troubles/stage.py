@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final, Self
@@ -259,6 +260,7 @@ class Stage:
         """All dial requests."""
         return [json.loads(record.value) for record in await self.read("dial-requests")]
 
+    @cached_property
     def admin(self) -> AdminClient:
         """Somebody who may do everything."""
         return AdminClient({"bootstrap.servers": self.connection.bootstrap})

@@ -45,6 +45,7 @@ from outdial.kafka.records import (
     rejection,
 )
 from outdial.kafka.snapshots import NOTHING, Mark, digest_of
+from outdial.kafka.topics import changed
 from outdial.metrics import Meters
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
@@ -630,6 +631,8 @@ class Partition:
                     event = decode_event(record.value)
                 except (Malformed, LookupError, TypeError, ValueError) as error:
                     raise unreadable(record, error) from error
+                if event.sequence == 1 and partition_of(event.stream, self._topology.partitions) != self.number:
+                    raise changed(self._events.topic, self._topology.partitions)
                 if isinstance(event.data, TargetAdded) and event.data.key_id != key_id:
                     raise ClusterError(
                         "key_changed",

@@ -114,7 +114,8 @@ class Ledgers(ConsumerRebalanceListener):
             raise wrong
         if self._options.folder is not None:
             cluster = await topics.cluster_id(self._options.connection)
-            self._kept = Snapshots(self._options.folder, self._options.key, f"{cluster}/{self._options.topology.events}")
+            topology = self._options.topology
+            self._kept = Snapshots(self._options.folder, self._options.key, f"{cluster}/{topology.events}/{topology.partitions}")
         await self._ends.start()
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
@@ -177,6 +178,9 @@ class Ledgers(ConsumerRebalanceListener):
         if self._stopping:
             return
         ours = {place.partition for place in assigned}
+        if any(number >= self._options.topology.partitions for number in ours):
+            self._fail(topics.changed(self._topic, self._options.topology.partitions))
+            return
         for number in [number for number in self.partitions if number not in ours]:
             self._give_up(self.partitions.pop(number))
         for number in sorted(ours):

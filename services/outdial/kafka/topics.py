@@ -9,10 +9,12 @@ from typing import Any, Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
-from outdial.kafka.connecting import client_arguments
+from outdial.kafka.connecting import client_arguments, reader
 from outdial.kafka.errors import ClusterError, explained
+from outdial.scalars import MILLISECOND_US
 from outdial.topology import TOPICS, Topic, Topology, config, replication
 
 SETTINGS_CHECKED: Final = ("cleanup.policy", "retention.ms", "message.timestamp.type", "max.message.bytes")
@@ -126,12 +128,41 @@ async def check(connection: Connection, topology: Topology) -> list[Fault]:
     return sorted(faults, key=lambda fault: not fault.refuses)
 
 
+async def has_records_after(connection: Connection, topology: Topology, instant: int) -> bool:
+    """Whether a command or event was appended after an instant, microseconds, by the brokers' clock; raises as :func:`admin`."""
+    consumer = reader(connection)
+    places = [TopicPartition(topic, number) for topic in (topology.commands, topology.events) for number in range(topology.partitions)]
+    try:
+        await consumer.start()
+        found = await consumer.offsets_for_times(dict.fromkeys(places, instant // MILLISECOND_US))
+    except KafkaError as error:
+        refusal = explained(error, connection.bootstrap)
+        if refusal is None and isinstance(error, KafkaConnectionError):
+            refusal = unreachable(connection)
+        if refusal is None:
+            raise
+        raise refusal from error
+    finally:
+        await consumer.stop()
+    return any(place is not None for place in found.values())
+
+
 def refusal(faults: Sequence[Fault]) -> ClusterError | None:
     """Why no process may start on these topics, or None."""
     grave = [fault for fault in faults if fault.refuses]
     if not grave:
         return None
     return ClusterError("topics_wrong", "; ".join(f"{fault.name} {fault.what}" for fault in grave), grave[0].fix)
+
+
+def changed(topic: str, partitions: int) -> ClusterError:
+    """What is said when the number of partitions is not the one it always was."""
+    return ClusterError(
+        "topics_wrong",
+        f"{topic} was written with another number of partitions than {partitions}, or has been given more",
+        "the number can never change: set OUTDIAL_PARTITIONS to what it was at first; if topics were given more partitions since, "
+        "make topics under a new OUTDIAL_TOPIC_PREFIX",
+    )
 
 
 async def _found(client: AIOKafkaAdminClient, topology: Topology) -> list[Found]:
