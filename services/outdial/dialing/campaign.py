@@ -17,6 +17,7 @@ from outdial.commands import (
     ClaimGranted,
     ClaimOutdial,
     ClaimRefused,
+    Command,
     CreateCampaign,
     DeleteCampaign,
     DialingRefused,
@@ -86,6 +87,8 @@ class Campaign:
     run: int = 0
     run_outdial: str = ZERO_ID
     """The outdial the last run went to."""
+    refused: bool = False
+    """Whether the last run was refused: a second press may have begun it after all, until its outdial is told to stop."""
     chain: tuple[str, ...] = ()
     """Campaigns run since the chain's last dial request."""
     changes: int = 0
@@ -122,11 +125,11 @@ def evolve(campaign: Campaign, event: CampaignEvent) -> None:
             campaign.change = None
         case CampaignStarted():
             campaign.status, campaign.run = "run", event.run
-            campaign.run_outdial, campaign.chain = event.outdial_id, event.chain
+            campaign.run_outdial, campaign.chain, campaign.refused = event.outdial_id, event.chain, False
         case CampaignStopping():
             campaign.status = "stopping"
         case CampaignStopped():
-            campaign.status = "stop"
+            campaign.status, campaign.refused = "stop", event.how == "refused"
         case CampaignDeleted():
             campaign.deleted, campaign.change = True, None
         case _:
@@ -200,19 +203,23 @@ def _create(campaign: Campaign | None, command: CreateCampaign) -> Decision:
 
 def _ask(campaign_id: str, change: int, resources: Resources, *, creating: bool) -> Decision:
     """Put a change of resources to the streams it names; without any it is in force at once."""
-    asked = asked_of(resources)
-    if not asked:
+    told = _questions(campaign_id, change, resources)
+    if not told:
         return Decision([CampaignResourcesSet(change=change, resources=resources)])
-    told = [
+    return Decision([CampaignResourcesAsked(change=change, resources=resources, creating=creating)], told)
+
+
+def _questions(campaign_id: str, change: int, resources: Resources) -> list[FollowUp]:
+    """What a change asks the streams it names; the same again is answered the same."""
+    return [
         FollowUp(
             ClaimOutdial(outdial_id=stream, campaign_id=campaign_id, change=change)
             if kind == "outdial"
             else AskResource(resource=kind, resource_id=stream, campaign_id=campaign_id, change=change),
             awaited=True,
         )
-        for kind, stream in asked
+        for kind, stream in asked_of(resources)
     ]
-    return Decision([CampaignResourcesAsked(change=change, resources=resources, creating=creating)], told)
 
 
 def _known(campaign: Campaign | None, command: AskResource) -> Decision:
@@ -327,24 +334,48 @@ def _begun(campaign: Campaign, run: int, chain: tuple[str, ...]) -> FollowUp:
 
 def _stop(campaign: Campaign) -> Decision:
     """Ask the outdial to stop; it is told again as long as it has not said that it has."""
-    if campaign.status == "stop":
-        return Decision()
-    told = StopDialing(outdial_id=campaign.run_outdial, campaign_id=campaign.id, run=campaign.run)
     events: list[CampaignEvent] = [CampaignStopping(run=campaign.run)] if campaign.status == "run" else []
-    return Decision(events, [FollowUp(told, awaited=True)])
+    return Decision(events, _stopped(campaign, campaign.run) if events else _end_owed(campaign))
+
+
+def _stopped(campaign: Campaign, run: int) -> list[FollowUp]:
+    """The stop of a run, told to its outdial; of one that is over it is nothing there."""
+    return [FollowUp(StopDialing(outdial_id=campaign.run_outdial, campaign_id=campaign.id, run=run), awaited=True)]
+
+
+def _end_owed(campaign: Campaign) -> list[FollowUp]:
+    """The stop of the last run again, while its outdial has not said that it is over for certain."""
+    return _stopped(campaign, campaign.run) if campaign.status == "stopping" or campaign.refused else []
+
+
+def owed(campaign: Campaign, command: Command, *, began: bool) -> list[FollowUp]:
+    """What a command that came again waits for, when the campaign has gone on since, so that it is not answered before the first.
+
+    ``began``: it is the one that asked for the last change of resources.
+    """
+    match command:
+        case CreateCampaign() | SetCampaignResources() if began and campaign.change is not None:
+            return _questions(campaign.id, campaign.change.number, campaign.change.resources)
+        case RunCampaign():
+            return _end_owed(campaign)
+        case StopCampaign() if campaign.status == "run" and campaign.run > 1:
+            return _stopped(campaign, campaign.run - 1)
+        case _:
+            return []
 
 
 def _delete(campaign: Campaign | None) -> Decision:
     if campaign is None:
         raise Rejected("campaign_unknown", "there is no such campaign")
     if campaign.deleted:
-        return Decision(follow_ups=_released(campaign, campaign.resources.outdial_id))
+        return Decision(follow_ups=[*_end_owed(campaign), *_released(campaign, campaign.resources.outdial_id)])
     if campaign.status != "stop":
         raise Rejected("campaign_not_stopped", "stop the campaign before you delete it")
     change = campaign.change
     taken = ZERO_ID if change is None or not change.claimed else change.resources.outdial_id
     own = campaign.resources.outdial_id
-    return Decision([CampaignDeleted()], [*_released(campaign, own), *(_released(campaign, taken) if taken != own else [])])
+    freed = [*_released(campaign, own), *(_released(campaign, taken) if taken != own else [])]
+    return Decision([CampaignDeleted()], [*_end_owed(campaign), *freed])
 
 
 def _run_ended(campaign: Campaign, command: DialingRefused | RunEnded) -> Decision:

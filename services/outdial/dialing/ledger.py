@@ -166,6 +166,10 @@ class CommandIds:
         """What came of a remembered command, and the reason of a refusal."""
         return self._results.get(as_int(command_id), ("events", ""))
 
+    def began(self, stream: str, kind: type[EventData]) -> str | None:
+        """The command that began what another stream may still refuse."""
+        return self._begun.get((stream, kind))
+
     def note_result(self, event: Event) -> None:
         """Note what an event says about what came of a command: its own, or the one that began what it ends."""
         match event.data:
@@ -428,9 +432,14 @@ class Ledger:
             refused = Rejected(reason, "this command was refused before; send it under a new id to try again")
             return Effects(command, command_id, Decision(refused=refused), result)
         effects = Effects(command, command_id, Decision(items=decision.items, open=decision.open, warnings=decision.warnings), result)
-        if not decision.events and decision.refused is None:
-            for told in decision.follow_ups:
-                self._tell(told, command, command_id, effects)
+        owed = decision.follow_ups
+        if decision.events or decision.refused is not None:
+            # Its stream has gone on since: what is still under way there comes from the first.
+            found = self.campaigns.get(command.stream) if command.kind == "campaign" else None
+            began = self._ids.began(command.stream, CampaignResourcesAsked) == command_id
+            owed = () if found is None else campaign.owed(found, command, began=began)
+        for told in owed:
+            self._tell(told, command, command_id, effects)
         return effects
 
     def _noted(self, command: Command, decision: Decision) -> list[EventData]:
