@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from faults.chaos.crowd import PLAN
 from faults.chaos.pausing import ZOMBIE_S
-from faults.chaos.processes import ROOT, Place, Processes
+from faults.chaos.processes import HERE, ROOT, Place, Processes
 from faults.chaos.world import FIRST_S, PROGRESS_S, World
 from faults.checker import Placed
 
-PROGRAM: Final = ROOT / "tests" / "worker" / "program.py"
+PROGRAM: Final = HERE / "dialer.py"
 MS_PER_CALL: Final = 50
 HABITS: Final[dict[str, Any]] = {"dials": False, "loses": 0.0, "plan": PLAN | {"pickup_timeout": 15_000}, "rate": 40.0}
 
@@ -22,7 +22,7 @@ HABITS: Final[dict[str, Any]] = {"dials": False, "loses": 0.0, "plan": PLAN | {"
 def worker(place: Place, name: str) -> "subprocess.Popen[bytes]":
     """A dial worker with a carrier that notes its calls, and asks nobody's leave: the offsets alone must see to it."""
     paths = os.pathsep.join(str(ROOT / portion) for portion in ("services", "schemas", "projections"))
-    told = [place.bootstrap, place.prefix, str(place.partitions), str(_calls(place)), "no-claim", str(MS_PER_CALL)]
+    told = [place.bootstrap, place.prefix, str(place.partitions), str(_calls(place)), str(MS_PER_CALL)]
     with (place.folder / f"{name}.log").open("ab") as said:
         return subprocess.Popen(  # noqa: S603  this Python
             [sys.executable, str(PROGRAM), *told],
