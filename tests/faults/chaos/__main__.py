@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -55,6 +56,9 @@ def main() -> int:
     goals = chosen.goal or list(GOALS)
     adding_up = chosen.night or chosen.until is not None
     seed = chosen.seed if chosen.seed is not None else int.from_bytes(os.urandom(4), "big")
+    # Nothing that was started outlives us, however we are asked to end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="outdial-chaos-"))
     wrong = 0
     with Lab(folder, peer=chosen.peer, start=_start(chosen.peer), version=chosen.kafka) as lab:
