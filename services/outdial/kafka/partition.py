@@ -56,7 +56,8 @@ RECORDS_AT_ONCE: Final = 4_000
 BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 DECIDING_S: Final = 1.0
 """How long one transaction gathers; sending and ending it come on top."""
-DUE_AT_ONCE: Final = 1_000
+DUE_AT_ONCE: Final = 2_000
+"""Records of what is due, before commands have their turn again."""
 DECIDED_AT_ONCE: Final = 50
 """Commands decided before others on the event loop have their turn: some milliseconds."""
 REPLAYED_AT_ONCE: Final = 500
@@ -117,9 +118,14 @@ class Turn:
     """Of the dial requests, since they fell due, seconds."""
 
     @property
+    def records(self) -> int:
+        """How many it holds."""
+        return len(self.events) + self.out.records + len(self.answers)
+
+    @property
     def full(self) -> bool:
         """Whether it holds as much as one transaction may."""
-        return len(self.events) + self.out.records + len(self.answers) >= RECORDS_AT_ONCE or self.bytes + self.out.bytes >= BYTES_AT_ONCE
+        return self.records >= RECORDS_AT_ONCE or self.bytes + self.out.bytes >= BYTES_AT_ONCE
 
     @property
     def empty(self) -> bool:
@@ -396,10 +402,13 @@ class Partition:
         if at is None or at > now:
             self._held = False
             return
-        due = self._ledger.tick(now, min(self.read_up_to, now), DUE_AT_ONCE)
-        self._held = not due
-        for effects in due:
-            self._add(effects, None, turn)
+        due: list[Effects] = []
+        room = min(turn.records + DUE_AT_ONCE, RECORDS_AT_ONCE)
+        # One by one: a single command may bring back a thousand targets.
+        while turn.records < room and (found := self._ledger.tick(now, min(self.read_up_to, now), 1)):
+            due += found
+            self._add(found[0], None, turn)
+        self._held = not due and turn.records < room
         for effects in due:
             for told in effects.follow_ups:
                 place = partition_of(told.command.stream, self._topology.partitions)
