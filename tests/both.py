@@ -25,6 +25,8 @@ from outdial.topology import TOPICS, Topology, config, partition_of
 KINDS: Final = ("embedded", "kafka")
 KEY: Final = "the key of all doors"
 PATIENCE_S: Final = 30.0
+SOME: Final = 3
+"""Partitions of a log that has several."""
 AT_ONCE: Final = 16
 """Prefixes made with one request to the broker."""
 
@@ -90,7 +92,10 @@ class Stage(Protocol):
     clock: Clock
 
     async def start(self) -> Runtime:
-        """A runtime that has read the log."""
+        """A runtime that has read the log; the one before is closed."""
+
+    async def stop(self) -> None:
+        """Close the runtime that decides."""
 
     async def another(self) -> Runtime:
         """One more process over the same log that does not decide, where that can be."""
@@ -118,6 +123,10 @@ class EmbeddedStage:
         await self.close()
         self._running = await Embedded.open(self.folder, self.clock, key=KEY)
         return self._running
+
+    async def stop(self) -> None:
+        """Close the runtime."""
+        await self.close()
 
     async def another(self) -> Embedded:
         """There is one process only."""
@@ -155,10 +164,15 @@ class KafkaStage:
 
     async def start(self) -> Doors:
         """A process that decides; the one before is closed."""
-        if self._deciding is not None:
-            await self._deciding.close()
+        await self.stop()
         self._deciding = await self._open("serve", deciding=True)
         return self._deciding
+
+    async def stop(self) -> None:
+        """Close the process that decides."""
+        if self._deciding is not None:
+            await self._deciding.close()
+            self._deciding = None
 
     async def another(self) -> Doors:
         """A process that only serves."""
@@ -187,10 +201,10 @@ class KafkaStage:
 
     async def close(self) -> None:
         """Close every process."""
-        for running in (*self._others, *((self._deciding,) if self._deciding else ())):
+        for running in self._others:
             await running.close()
         self._others.clear()
-        self._deciding = None
+        await self.stop()
 
 
 async def _ready(connection: Connection, topology: Topology, folder: Path, clock: Clock, *, deciding: bool) -> Doors:
@@ -222,7 +236,33 @@ def _id_in(partition: int, partitions: int) -> str:
     return found
 
 
-MakeStage = Callable[[Path, Clock], Stage]
+MakeSettings = Callable[[], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def make_settings(runtime_kind: str, request: pytest.FixtureRequest) -> MakeSettings:
+    """Make the settings, by environment variable, of a program whose log is empty: where it is on Kafka, some partitions of it."""
+
+    def make() -> dict[str, str]:
+        if runtime_kind == "embedded":
+            return {}
+        prefixes: Prefixes = request.getfixturevalue("prefixes")
+        topology = prefixes.take(SOME)
+        return {
+            "OUTDIAL_KAFKA__BOOTSTRAP_SERVERS": prefixes.connection.bootstrap,
+            "OUTDIAL_TOPIC_PREFIX": topology.prefix,
+            "OUTDIAL_PARTITIONS": str(topology.partitions),
+        }
+
+    return make
+
+
+class MakeStage(Protocol):
+    """How stages are made."""
+
+    def __call__(self, folder: Path, clock: Clock, partitions: int = 1) -> Stage:
+        """A stage; the embedded runtime has one partition always."""
+        ...
 
 
 @pytest.fixture

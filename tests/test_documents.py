@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from both import MakeSettings
 from cli.program import Service, end, start
 
 HOST = "api.voipbin.net"
@@ -181,7 +182,7 @@ class Terminal:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+def terminal(tmp_path_factory: pytest.TempPathFactory, make_settings: MakeSettings) -> Iterator[Terminal]:
     for program in ("curl", "openssl"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -194,7 +195,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
         capture_output=True,
         timeout=DEADLINE_S,
     )
-    service = start(folder / "data", "--tls-cert", str(certificate), "--tls-key", str(key), "--token", ANNS)
+    service = start(folder / "data", "--tls-cert", str(certificate), "--tls-key", str(key), "--token", ANNS, settings=make_settings())
     yield Terminal(folder, service, certificate)
     end(service)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from outdial.kafka.service import Doors
     from outdial.metrics import Meters
     from outdial.position import Position
+    from outdial.topology import Topology
     from outdial.worker.carrier import Carrier
     from outdial.worker.service import Worker
 
@@ -108,8 +109,22 @@ class Composed:
             for topic in found
         ]
 
-    def views_rebuild(self, data: Path, progress: "Progress") -> "Position":
+    def clock_is_behind(self, cluster: "Cluster") -> bool:
+        """Whether the brokers have stamped records with times that are more than 5 s ahead of this machine's clock."""
+        from outdial.kafka import topics
+
+        return asyncio.run(_asked(topics.has_records_after(cluster.connection, cluster.topology, _clock(1, 0)() + CLOCK_TOLERANCE_US)))
+
+    def views_rebuild(self, data: Path, cluster: "Cluster | None", progress: "Progress") -> "Position":
         """Build all views again from position 0."""
+        if _is_on_kafka(data):
+            from outdial.kafka.rebuild import rebuild as rebuild_from_kafka
+            from outdial.kafka.rebuild import topology_of
+
+            async def built() -> "Position":
+                return await rebuild_from_kafka(_reading_options(_named(cluster), topology_of(data)), data, progress)
+
+            return asyncio.run(_asked(built()))
         from outdial.embedded.errors import StoreError
         from outdial.embedded.rebuild import rebuild
 
@@ -119,9 +134,19 @@ class Composed:
         except StoreError as error:
             raise _refused(error) from None
 
-    def views_verify(self, data: Path, progress: "Progress") -> "Verified":
+    def views_verify(self, data: Path, cluster: "Cluster | None", progress: "Progress") -> "Verified":
         """Rebuild the views aside and compare."""
         from outdial.doors.cli.actions import Verified
+
+        if _is_on_kafka(data):
+            from outdial.kafka.rebuild import topology_of
+            from outdial.kafka.rebuild import verify as verify_by_kafka
+
+            async def compared() -> "Verified":
+                found = await verify_by_kafka(_named(cluster).connection, topology_of(data), data, progress)
+                return Verified(position=found.position, live=found.live, rebuilt=found.rebuilt)
+
+            return asyncio.run(_asked(compared()))
         from outdial.embedded.errors import StoreError
         from outdial.embedded.rebuild import verify
 
@@ -134,6 +159,14 @@ class Composed:
 
     def open_reader(self, data: Path) -> "sqlite3.Connection":
         """A read-only connection to the database of the data folder."""
+        if _is_on_kafka(data):
+            from outdial.kafka.errors import ClusterError
+            from outdial.kafka.rebuild import open_reader as open_views
+
+            try:
+                return open_views(data)
+            except ClusterError as error:
+                raise _refused(error) from None
         from outdial.embedded.errors import StoreError
         from outdial.embedded.log import open_reader
 
@@ -172,6 +205,35 @@ async def _asked(question: "Coroutine[Any, Any, T]") -> "T":
         return await question
     except ClusterError as error:
         raise _refused(error) from None
+
+
+def _is_on_kafka(data: Path) -> bool:
+    """Whether a folder has views of a log that is on Kafka."""
+    from outdial.doors.cli.folders import VIEWS, database_of
+
+    found = database_of(data)
+    return found is not None and found.name == VIEWS
+
+
+def _named(cluster: "Cluster | None") -> "Cluster":
+    """The cluster that was named.
+
+    Raises:
+        Refused: ``kafka_missing``.
+    """
+    from outdial.doors.cli.actions import Refused
+
+    if cluster is None:
+        raise Refused("kafka_missing", "no Kafka cluster is named", "name one with --kafka HOST:PORT")
+    return cluster
+
+
+def _reading_options(cluster: "Cluster", topology: "Topology") -> "Options":
+    """What the Kafka runtime is told by whoever only reads the log."""
+    from outdial.doors.api.deps import DEFAULT_CUSTOMER
+    from outdial.kafka.options import Options
+
+    return Options(cluster.connection, _clock(1, 0), b"", DEFAULT_CUSTOMER, topology)
 
 
 def _is_loopback(host: str) -> bool:
@@ -363,14 +425,11 @@ async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside
 async def _ledger_role(options: "ServeOptions", sock: "socket.socket", beside: "Beside") -> bool:
     """Decide commands until something ends it; True when that was SIGINT."""
     from outdial.doors.api.health import make_health_app
-    from outdial.doors.cli.actions import Refused
     from outdial.kafka.runtime import Ledgers
     from outdial.metrics import Meters
 
-    if options.cluster is None:
-        raise Refused("kafka_missing", "no Kafka cluster is named", "name one with --kafka HOST:PORT")
     meters = Meters()
-    ledgers = await _asked(Ledgers.open(_kafka_options(options, options.cluster), meters))
+    ledgers = await _asked(Ledgers.open(_kafka_options(options, _named(options.cluster)), meters))
     server = _server(make_health_app(lambda: ledgers.not_ready, meters), options.log_level)
     serving = _serving("ledger", sock, tls=False, data=options.data, wanted=options.port)
     return await _host(server, sock, serving, beside, ledgers)

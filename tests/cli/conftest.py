@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.program import Call, Said, Service, end, start
+from both import MakeSettings
+from cli.program import Call, Said, Service, Start, end, start
 from outdial.compose import Composed
 from outdial.doors.cli.main import code_of
 
@@ -21,10 +22,30 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = start(tmp_path_factory.mktemp("data"))
+def service(tmp_path_factory: pytest.TempPathFactory, make_settings: MakeSettings) -> Iterator[Service]:
+    running = start(tmp_path_factory.mktemp("data"), settings=make_settings())
     yield running
     end(running)
+
+
+@pytest.fixture
+def begin(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start a server on a log of its own, whose settings the calls of the test have too; again on the log of a folder it was on."""
+    known: dict[Path, dict[str, str]] = {}
+    running: list[Service] = []
+
+    def begun(data: Path, *arguments: str) -> Service:
+        if data not in known:
+            known[data] = make_settings()
+            for name, value in known[data].items():
+                monkeypatch.setenv(name, value)
+        running.append(start(data, *arguments, settings=known[data]))
+        return running[-1]
+
+    yield begun
+    for service in running:
+        if service.process.poll() is None:
+            end(service)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,24 @@ class Service:
     url: str
     data: Path
     process: subprocess.Popen[str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of its environment."""
 
 
-def start(data: Path, *arguments: str) -> Service:
+def start(data: Path, *arguments: str, settings: Mapping[str, str] | None = None, role: str = "serve") -> Service:
     """A server of its own process on a free port."""
+    told = settings or {}
     process = subprocess.Popen(  # noqa: S603  its own program
-        [sys.executable, "-m", "outdial.compose", "serve", "--data", str(data), "--port", "0", "--json", *arguments],
+        [sys.executable, "-m", "outdial.compose", role, "--data", str(data), "--port", "0", "--json", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**told),
     )
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, process.communicate()[1]
-    return Service(json.loads(line)["url"], data, process)
+    return Service(json.loads(line)["url"], data, process, told)
 
 
 def end(service: Service) -> int:
@@ -70,3 +73,4 @@ class Said:
 
 
 Call = Callable[..., Said]
+Start = Callable[..., Service]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.program import Call, Service, end, start
+from cli.program import Call, Service, Start, end
 
 
 def failed(outdial: Call, *words: str) -> dict[str, str]:
@@ -35,13 +35,14 @@ def test_a_running_server_is_no_fault(outdial: Call, service: Service) -> None:
     assert failed(outdial, "--data", str(service.data)) == {}
 
 
-def test_a_sound_database_has_views_at_the_position_of_its_log(outdial: Call, tmp_path: Path, port: str) -> None:
-    running = start(tmp_path / "data")
+def test_a_sound_database_has_views_at_the_position_of_its_log(outdial: Call, begin: Start, tmp_path: Path, port: str) -> None:
+    running = begin(tmp_path / "data")
     outdial("outdials", "create", "--data", str(running.data))
     end(running)
     assert failed(outdial, "--data", str(running.data), "--port", port) == {}
-    database = sqlite3.connect(running.data / "outdial.db")
-    database.execute("UPDATE checkpoint SET position = position - 1")
+    [file] = running.data.glob("*.db")
+    database = sqlite3.connect(file)
+    database.execute("UPDATE checkpoint SET position = position - 1 WHERE position > 0")
     database.commit()
     database.close()
     assert "views rebuild" in failed(outdial, "--data", str(running.data), "--port", port)["views"]

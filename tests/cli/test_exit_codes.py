@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.program import Call, Said, Service, end, environment, start
+from cli.program import Call, Said, Service, Start, end, environment
 from outdial.compose import Composed
 from outdial.doors.cli.actions import Beside, Refused, ServeOptions
 from outdial.doors.cli.main import code_of
@@ -129,8 +129,8 @@ def test_ctrl_c_is_130(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_a_server_cleanly_with_130(tmp_path: Path) -> None:
-    service = start(tmp_path / "data")
+def test_ctrl_c_ends_a_server_cleanly_with_130(begin: Start, tmp_path: Path) -> None:
+    service = begin(tmp_path / "data")
     assert (service.data / "address.json").exists()
     assert end(service) == 130
     assert not (service.data / "address.json").exists()

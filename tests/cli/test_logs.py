@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from cli.program import start
+from cli.program import Start
 from outdial.doors.cli.logs import LONGEST, OWN, cleaned, configure
 
 NUMBER = "+14155550101"
@@ -104,8 +104,8 @@ def test_libraries_that_log_values_are_not_heard_at_any_level(capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("level", ["warning", "debug"])
-def test_log_level_says_how_much_a_server_tells(tmp_path: Path, level: str) -> None:
-    service = start(tmp_path / "data", "--log-level", level, "--token", ANNS)
+def test_log_level_says_how_much_a_server_tells(begin: Start, tmp_path: Path, level: str) -> None:
+    service = begin(tmp_path / "data", "--log-level", level, "--token", ANNS)
     answer = httpx.get(f"{service.url}/v1.0/outdials", params={"token": ANNS, "to": NUMBER})
     address = urlsplit(service.url)
     with socket.create_connection((address.hostname, address.port)) as broken:

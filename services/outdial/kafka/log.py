@@ -76,8 +76,8 @@ class Mirror:
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, options: Options, folder: Path) -> Self:
-        """Open the copy in a folder, make it when there is none, and begin to follow the log.
+    async def open(cls, options: Options, folder: Path, *, anew: bool = False) -> Self:
+        """Open the copy in a folder, make it when there is none or ``anew`` is wanted, and begin to follow the log.
 
         Raises:
             ClusterError: the folder or the cluster cannot be used; its ``fix`` says what to do.
@@ -88,6 +88,8 @@ class Mirror:
             cluster = await topics.cluster_id(options.connection)
             mirror._asker = reader(options.connection)
             await mirror._asker.start()
+            if anew:
+                await mirror._remove()
             await mirror._open_database(cluster)
         except KafkaConnectionError as error:
             await mirror.close()
@@ -142,7 +144,7 @@ class Mirror:
     def _ask(self) -> "asyncio.Task[Position]":
         """Where the committed events end: an ask that begins now or later, shared by all who come until it begins."""
         if self._asked is None or self._asked.done():
-            self._asked = asyncio.create_task(self._ends())
+            self._asked = asyncio.create_task(self.ends())
             return self._asked
         if self._asked_next is None or self._asked_next.done():
             self._asked_next = asyncio.create_task(self._ends_after(self._asked))
@@ -151,9 +153,10 @@ class Mirror:
     async def _ends_after(self, before: "asyncio.Task[Position]") -> Position:
         await asyncio.wait([before])
         self._asked, self._asked_next = self._asked_next, None
-        return await self._ends()
+        return await self.ends()
 
-    async def _ends(self) -> Position:
+    async def ends(self) -> Position:
+        """Where the committed events end."""
         if self._asker is None:
             raise Unavailable("stopping", "the service is stopping; try again in a moment")
         found = await self._asker.end_offsets(self._places)
@@ -247,7 +250,7 @@ class Mirror:
         for partition, mark in await db.execute_fetchall("SELECT partition, mark FROM tail"):
             marks[partition] = mark
         position = Position(tuple(marks))
-        if not (await self._ends()).covers(position):
+        if not (await self.ends()).covers(position):
             return False
         self.position = position
         return True
@@ -307,7 +310,7 @@ class Mirror:
             consumer.assign(self._places)
             for place, mark in zip(self._places, self.position.marks, strict=True):
                 consumer.seek(place, mark)
-            first_end = await self._ends()
+            first_end = await self.ends()
             while True:
                 if self.not_ready is not None and self.position.covers(first_end):
                     self.not_ready = None

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.commands import Command
-from outdial.doors.api.errors import BAD_ID, PARAMETER, TIMEOUT, Refused, by_form, by_rule
-from outdial.ids import derived
+from outdial.commands import AddTarget, Command, CreateCampaign, CreateOutdial, CreateOutplan
+from outdial.doors.api.errors import BAD_ID, LATE, PARAMETER, TIMEOUT, Refused, by_form, by_rule, unavailable
+from outdial.ids import derived, item_id
 from outdial.metrics import Meters
 from outdial.position import Position
-from outdial.requests import Answer
+from outdial.requests import Answer, Unavailable
 from outdial.wire import explained, to_json
 
 DEFAULT_CUSTOMER: Final = "7f1b1c5e-0000-4000-8000-000000000001"
@@ -92,11 +92,34 @@ class Door:
     """Commands sent, by type and result."""
 
     async def send(self, commands: Sequence[Command]) -> list[Answer]:
-        """The answers to commands, refusals among them."""
-        answers = await self.ledger.submit(commands)
+        """The answers to commands, refusals among them.
+
+        Raises:
+            Refused: REQUEST_TIMEOUT, with the id of the first command and of what it makes; it may still be carried out.
+            outdial.requests.Unavailable: nothing was done.
+        """
+        try:
+            answers = await self.ledger.submit(commands)
+        except Unavailable as why:
+            if why.reason == LATE:
+                raise unavailable(why, **_named(commands[0])) from why
+            raise
         for answer in answers:
             self.commands[answer.type, answer.result] += 1
         return answers
+
+
+def _named(command: Command) -> dict[str, str]:
+    """A command, and the new thing it makes: what somebody needs who was not told how it went."""
+    facts = {"command_id": command.id or "", "type": command.type}  # type: ignore[attr-defined]
+    match command:
+        case CreateOutdial() | CreateOutplan() | CreateCampaign():
+            facts["id"] = command.stream
+        case AddTarget():
+            facts |= {"outdial_id": command.outdial_id, "id": command.target_id or item_id(command.id or "", 0)}
+        case _:
+            facts[f"{command.kind}_id"] = command.stream
+    return facts
 
 
 class Caller(NamedTuple):

@@ -81,6 +81,10 @@ CLAIM_RULES: Final = frozenset({"outdial_deleted", "target_deleted"})
 """Words that, to a worker about to place a call, mean "do not": 409 there (design section 7)."""
 
 
+LATE: Final = "answer_late"
+"""The reason for which nothing is wrong but the time it takes."""
+
+
 class Refused(Exception):
     """A request that is answered with an error.
 
@@ -120,9 +124,9 @@ def by_form(why: Malformed) -> Refused:
     return by_rule(why.reason, why.message)
 
 
-def unavailable(why: Unavailable) -> Refused:
-    """The refusal of what cannot be done at the moment."""
-    return Refused(UNAVAILABLE, why.reason, why.message, headers={"Retry-After": "1"})
+def unavailable(why: Unavailable, **facts: Any) -> Refused:
+    """The refusal of what cannot be done at the moment, or was not answered in time."""
+    return Refused(TIMEOUT if why.reason == LATE else UNAVAILABLE, why.reason, why.message, headers={"Retry-After": "1"}, **facts)
 
 
 def envelope(why: Refused, request_id: str) -> bytes:

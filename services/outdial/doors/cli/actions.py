@@ -198,19 +198,29 @@ class Actions(Protocol):
         """The topics as they are; raises as :meth:`topics_create`."""
         ...
 
-    def views_rebuild(self, data: Path, progress: Progress) -> Position:
-        """Build all views again from position 0; returns the position they stand at. Needs the data folder for itself.
+    def clock_is_behind(self, cluster: Cluster) -> bool:
+        """Whether the brokers have stamped records with times that are more than 5 s ahead of this machine's clock.
 
         Raises:
-            Refused: ``data_missing``, ``data_in_use``, ``data_read_only``, ``database_corrupt``.
+            Refused: as :meth:`topics_create`.
         """
         ...
 
-    def views_verify(self, data: Path, progress: Progress) -> Verified:
-        """Rebuild the views aside and compare. Changes nothing.
+    def views_rebuild(self, data: Path, cluster: Cluster | None, progress: Progress) -> Position:
+        """Build all views again from position 0; returns the position they stand at. Needs the data folder for itself.
+
+        ``cluster``: where the log is of a folder that has only the views of it.
 
         Raises:
-            Refused: ``data_missing``, ``database_corrupt``.
+            Refused: ``data_missing``, ``data_in_use``, ``data_read_only``, ``database_corrupt``, ``kafka_missing``.
+        """
+        ...
+
+    def views_verify(self, data: Path, cluster: Cluster | None, progress: Progress) -> Verified:
+        """Rebuild the views aside and compare. Changes nothing. ``cluster`` as for :meth:`views_rebuild`.
+
+        Raises:
+            Refused: ``data_missing``, ``database_corrupt``, ``kafka_missing``.
         """
         ...
 

@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from outdial.doors.cli.actions import DEFAULT_HOST, DEFAULT_PORT, Actions, Refused
-from outdial.doors.cli.folders import DATABASE, address_of
+from outdial.doors.cli.actions import DEFAULT_HOST, DEFAULT_PORT, Actions, Cluster, Refused
+from outdial.doors.cli.folders import VIEWS, address_of, database_of
 
 LEAST_FREE: Final = 200 * 1024 * 1024
 LEAST_PYTHON: Final = (3, 11)
@@ -38,15 +38,20 @@ def _bad(name: str, detail: str, fix: str) -> Check:
     return Check(name, ok=False, detail=detail, fix=fix)
 
 
-def checks(actions: Actions, folder: Path, host: str | None, port: int | None, environment: Mapping[str, str]) -> Iterator[Check]:
-    """All checks, the cheap ones first."""
+def checks(
+    actions: Actions, folder: Path, host: str | None, port: int | None, kafka: str | None, environment: Mapping[str, str]
+) -> Iterator[Check]:
+    """All checks, the cheap ones first; those of a cluster where one is named, by ``kafka`` or the environment."""
     yield _python()
     yield _zones()
-    yield _settings(environment)
+    settings, cluster = _settings(environment, kafka)
+    yield settings
     yield _folder(folder)
     yield _space(folder)
     yield from _database(actions, folder)
     yield _port(folder, host or environment.get("OUTDIAL_HOST") or DEFAULT_HOST, port)
+    if cluster is not None:
+        yield from _cluster(actions, cluster)
 
 
 def _python() -> Check:
@@ -61,14 +66,14 @@ def _zones() -> Check:
         return _bad("tzdata", "the package tzdata is missing", "pip install tzdata")
 
 
-def _settings(environment: Mapping[str, str]) -> Check:
+def _settings(environment: Mapping[str, str], kafka: str | None) -> tuple[Check, Cluster | None]:
     from outdial.doors.cli.settings import load
 
     try:
-        load(environment, {})
+        settings = load(environment, {"kafka__bootstrap_servers": kafka})
     except Refused as why:
-        return _bad("settings", why.message, why.fix)
-    return _good("settings", "the environment holds no unknown setting")
+        return _bad("settings", why.message, why.fix), None
+    return _good("settings", "the environment holds no unknown setting"), settings.cluster
 
 
 def _folder(folder: Path) -> Check:
@@ -101,11 +106,13 @@ def _existing(folder: Path) -> Path:
 
 
 def _database(actions: Actions, folder: Path) -> Iterator[Check]:
-    file = folder / DATABASE
-    if not file.exists():
+    file = database_of(folder)
+    if file is None:
         yield _good("database", "none yet")
         return
     restore = f"move {file} away, restore it from a backup, and run outdial doctor again"
+    if file.name == VIEWS:
+        restore = f"remove {file}; the next start builds it anew from the log"
     try:
         with closing(actions.open_reader(folder)) as reader:
             found = reader.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -143,3 +150,24 @@ def _port(folder: Path, host: str, port: int | None) -> Check:
                 "port", f"{host}:{number}: {os.strerror(error.errno or 0)}", "stop the program that has it, or choose another with --port"
             )
     return _good("port", f"{host}:{number} is free")
+
+
+def _cluster(actions: Actions, cluster: Cluster) -> Iterator[Check]:
+    """Whether the brokers answer, the topics are right, and this machine's clock is not behind theirs."""
+    where = cluster.connection.bootstrap
+    try:
+        topics = actions.topics_show(cluster)
+        yield _good("kafka", f"brokers answer at {where}")
+        wrong = [topic for topic in topics if topic.faults]
+        told = "; ".join(f"{topic.name} {', '.join(topic.faults)}" for topic in wrong)
+        right = f"{len(topics)} topics of {cluster.topology.partitions} partitions"
+        if any(topic.refuses for topic in wrong):
+            yield _bad("topics", told, next(topic.fix for topic in wrong if topic.refuses))
+            return
+        yield _good("topics", f"{right}; unusual: {told}" if wrong else right)
+        if actions.clock_is_behind(cluster):
+            yield _bad("clock", "this machine's clock is more than 5 s behind the brokers'", "set both right, for example by NTP")
+        else:
+            yield _good("clock", "not behind the brokers'")
+    except Refused as why:
+        yield _bad("kafka", why.message, why.fix)

@@ -9,6 +9,9 @@ from pathlib import Path
 LOCAL = Path(".outdial")
 ADDRESS = "address.json"
 DATABASE = "outdial.db"
+"""The log with its views, of a folder that holds them itself."""
+VIEWS = "views.db"
+"""The views of a log that is on Kafka."""
 
 
 def data_folder(flag: Path | None, environment: Mapping[str, str]) -> Path:
@@ -26,6 +29,11 @@ def xdg_folder(environment: Mapping[str, str]) -> Path:
     """``$XDG_DATA_HOME/outdial``, by default ``~/.local/share/outdial``."""
     base = environment.get("XDG_DATA_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "outdial"
+
+
+def database_of(folder: Path) -> Path | None:
+    """The database of a folder; None when there is none."""
+    return next((path for path in (folder / DATABASE, folder / VIEWS) if path.is_file()), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,10 @@ def register(app: typer.Typer) -> None:
         local=True,
     )(serve)
     views = group("views", "The views: what is read, built from the log.", "outdial views verify\noutdial views rebuild")
-    verb(views, "rebuild", "outdial views rebuild", local=True)(rebuild)
-    verb(views, "verify", "outdial views verify", local=True)(verify)
+    verb(views, "rebuild", "outdial views rebuild\noutdial views rebuild --data ./api --kafka localhost:9092", local=True)(rebuild)
+    verb(views, "verify", "outdial views verify\noutdial views verify --data ./api --kafka localhost:9092", local=True)(verify)
     app.add_typer(views)
-    verb(app, "doctor", "outdial doctor\noutdial doctor --data ./data --json", local=True)(doctor)
+    verb(app, "doctor", "outdial doctor\noutdial doctor --data ./data --json\noutdial doctor --kafka localhost:9092", local=True)(doctor)
     schemas = group("schemas", "The published message formats.", "outdial schemas export --out ./schemas")
     verb(schemas, "export", "outdial schemas export --out ./schemas", local=True)(export)
     app.add_typer(schemas)
@@ -177,26 +177,36 @@ def demo(
     run_demo(session, {"host": host, "port": port, "seed": seed, "speed": speed}, fresh=fresh, leave=leave)
 
 
-def rebuild(session: Session) -> None:
-    """Build all views again from the beginning of the log."""
+def rebuild(session: Session, kafka: Bootstrap = None) -> None:
+    """Build all views again from the beginning of the log.
+
+    Where the log is on Kafka, --kafka says where.
+    """
     from outdial.doors.cli.output import print_json
     from outdial.doors.cli.progress import Progress
+    from outdial.doors.cli.settings import load
 
+    cluster = load(os.environ, {"kafka__bootstrap_servers": kafka}).cluster
     with Progress("rebuild", None, "events") as progress:
-        position = session.actions.views_rebuild(session.folder, lambda done, total: progress.at(done, f"of {total:,}"))
+        position = session.actions.views_rebuild(session.folder, cluster, lambda done, total: progress.at(done, f"of {total:,}"))
     if session.as_json:
         print_json({"position": str(position)})
     else:
         print(f"the views are built up to position {position}")
 
 
-def verify(session: Session) -> None:
-    """Build the views aside and compare them with the live ones. Exit code 1 when they differ."""
+def verify(session: Session, kafka: Bootstrap = None) -> None:
+    """Build the views aside and compare them with the live ones. Exit code 1 when they differ.
+
+    Where the log is on Kafka, --kafka says where.
+    """
     from outdial.doors.cli.output import print_json
     from outdial.doors.cli.progress import Progress
+    from outdial.doors.cli.settings import load
 
+    cluster = load(os.environ, {"kafka__bootstrap_servers": kafka}).cluster
     with Progress("verify", None, "events") as progress:
-        found = session.actions.views_verify(session.folder, lambda done, total: progress.at(done, f"of {total:,}"))
+        found = session.actions.views_verify(session.folder, cluster, lambda done, total: progress.at(done, f"of {total:,}"))
     if session.as_json:
         print_json({"position": str(found.position), "equal": found.equal, "live": found.live, "rebuilt": found.rebuilt})
     else:
@@ -206,7 +216,7 @@ def verify(session: Session) -> None:
         raise typer.Exit(DIFFERENT)
 
 
-def doctor(session: Session, host: Host = None, port: Port = None) -> None:
+def doctor(session: Session, host: Host = None, port: Port = None, kafka: Bootstrap = None) -> None:
     """Look for what would keep it from running well.
 
     Exit code 1 when a check fails.
@@ -214,7 +224,7 @@ def doctor(session: Session, host: Host = None, port: Port = None) -> None:
     from outdial.doors.cli.doctor import checks
     from outdial.doors.cli.output import print_json
 
-    found = list(checks(session.actions, session.folder, host, port, os.environ))
+    found = list(checks(session.actions, session.folder, host, port, kafka, os.environ))
     if session.as_json:
         print_json([{"check": check.name, "ok": check.ok, "detail": check.detail, "fix": check.fix} for check in found])
     else:

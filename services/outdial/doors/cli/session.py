@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outdial.doors.cli.actions import Actions, Refused
-from outdial.doors.cli.folders import DATABASE, address_of, data_folder
+from outdial.doors.cli.folders import address_of, data_folder, database_of
 
 if TYPE_CHECKING:
     from outdial.client.http import Client
@@ -53,7 +53,7 @@ class Session:
         folder = self.folder
         if address := address_of(folder):
             return Client(address.url, self._secret())
-        if reads and (folder / DATABASE).is_file():
+        if reads and database_of(folder) is not None:
             from outdial.doors.cli.offline import OFFLINE_URL, Offline
 
             say(f"no server is running; reading {folder} as it stands")
