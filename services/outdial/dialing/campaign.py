@@ -203,23 +203,19 @@ def _create(campaign: Campaign | None, command: CreateCampaign) -> Decision:
 
 def _ask(campaign_id: str, change: int, resources: Resources, *, creating: bool) -> Decision:
     """Put a change of resources to the streams it names; without any it is in force at once."""
-    told = _questions(campaign_id, change, resources)
-    if not told:
+    asked = asked_of(resources)
+    if not asked:
         return Decision([CampaignResourcesSet(change=change, resources=resources)])
-    return Decision([CampaignResourcesAsked(change=change, resources=resources, creating=creating)], told)
-
-
-def _questions(campaign_id: str, change: int, resources: Resources) -> list[FollowUp]:
-    """What a change asks the streams it names; the same again is answered the same."""
-    return [
+    told = [
         FollowUp(
             ClaimOutdial(outdial_id=stream, campaign_id=campaign_id, change=change)
             if kind == "outdial"
             else AskResource(resource=kind, resource_id=stream, campaign_id=campaign_id, change=change),
             awaited=True,
         )
-        for kind, stream in asked_of(resources)
+        for kind, stream in asked
     ]
+    return Decision([CampaignResourcesAsked(change=change, resources=resources, creating=creating)], told)
 
 
 def _known(campaign: Campaign | None, command: AskResource) -> Decision:
@@ -348,14 +344,9 @@ def _end_owed(campaign: Campaign) -> list[FollowUp]:
     return _stopped(campaign, campaign.run) if campaign.status == "stopping" or campaign.refused else []
 
 
-def owed(campaign: Campaign, command: Command, *, began: bool) -> list[FollowUp]:
-    """What a command that came again waits for, when the campaign has gone on since, so that it is not answered before the first.
-
-    ``began``: it is the one that asked for the last change of resources.
-    """
+def owed(campaign: Campaign, command: Command) -> list[FollowUp]:
+    """What a command that came again waits for, when the campaign has gone on since, so that it is not answered before the first."""
     match command:
-        case CreateCampaign() | SetCampaignResources() if began and campaign.change is not None:
-            return _questions(campaign.id, campaign.change.number, campaign.change.resources)
         case RunCampaign():
             return _end_owed(campaign)
         case StopCampaign() if campaign.status == "run" and campaign.run > 1:

@@ -431,13 +431,16 @@ class Ledger:
         if result == "rejected":
             refused = Rejected(reason, "this command was refused before; send it under a new id to try again")
             return Effects(command, command_id, Decision(refused=refused), result)
+        found = self.campaigns.get(command.stream) if command.kind == "campaign" else None
+        if found is not None and found.change is not None and self._ids.began(command.stream, CampaignResourcesAsked) == command_id:
+            # Nobody knows yet what will come of it.
+            refused = Rejected("campaign_changing", "what this command asks for is still under way; send it again in a moment")
+            return Effects(command, command_id, Decision(refused=refused), "rejected")
         effects = Effects(command, command_id, Decision(items=decision.items, open=decision.open, warnings=decision.warnings), result)
         owed = decision.follow_ups
         if decision.events or decision.refused is not None:
             # Its stream has gone on since: what is still under way there comes from the first.
-            found = self.campaigns.get(command.stream) if command.kind == "campaign" else None
-            began = self._ids.began(command.stream, CampaignResourcesAsked) == command_id
-            owed = () if found is None else campaign.owed(found, command, began=began)
+            owed = () if found is None else campaign.owed(found, command)
         for told in owed:
             self._tell(told, command, command_id, effects)
         return effects
