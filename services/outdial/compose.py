@@ -35,6 +35,8 @@ SWITCH_INTERVAL_S = 0.001
 """How long one thread may keep the others from running. The writer's thread asks for its turn once a statement."""
 PORTS_TRIED = 50
 GRACE_S = 5
+KEEP_ALIVE_S = 75
+"""How long an idle connection stays: longer than clients keep theirs, or a request is sent into one that is just being closed."""
 KEY_FILE = "fingerprint.key"
 CLOCK_TOLERANCE_US = 5_000_000
 """How far a ledger's clock may be from the broker's."""
@@ -558,6 +560,7 @@ def _server(app: "ASGIApp", log_level: str, cert: Path | None = None, key: Path 
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
         ssl_certfile=cert,
         ssl_keyfile=key,
     )
