@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker test faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker test races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -15,6 +15,9 @@ broker: ## A Kafka broker on 127.0.0.1:9092, without Docker (needs Java 17 and M
 
 test: .venv/for-development ## Run all tests. Some only: make test TESTS=tests/schemas
 	$(BIN)/python -m pytest $(TESTS)
+
+races: .venv/for-development ## Race run, stop, plans and deletes over two API processes on a real Kafka, and check. Other: make races RACES=100 SEED=7
+	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))
 
 faults: .venv/for-development ## Kill, pause and mislead ledgers and brokers on a real Kafka, and check. Takes up to half an hour.
 	PYTHONPATH=tests:. $(BIN)/python -m faults.chaos $(if $(KAFKA),--kafka $(KAFKA)) $(foreach goal,$(GOAL),--goal $(goal))

@@ -1,0 +1,158 @@
+"""Run and stop, plans and deletes, claims and chains are raced over two API processes: nothing is dialed that was stopped."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from faults.chaos.reading import Rec
+from outdial.commands import StopCampaign
+from outdial.kafka.sending import Waiting
+from outdial.requests import AnswerRecord
+from races.checker import faults_of_races
+from races.kinds import KINDS
+from races.running import Remembered, race, summary
+
+RACES = 30
+
+
+def told(text: str, config: pytest.Config) -> None:
+    """Say something that is shown also when the test passes."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n    {text}", end="", flush=True)  # noqa: T201  the figures of a run
+
+
+@pytest.fixture(scope="module")
+def seed() -> int:
+    return int(os.environ.get("OUTDIAL_TEST_SEED") or int.from_bytes(os.urandom(4), "big"))
+
+
+@pytest.fixture(scope="module")
+def raced(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory, seed: int, pytestconfig: pytest.Config) -> Remembered:
+    """What is remembered of some races of every kind."""
+    told(f"seed {seed} (again: OUTDIAL_TEST_SEED={seed})", pytestconfig)
+    began = time.monotonic()
+    memory = asyncio.run(race(kafka_bootstrap, tmp_path_factory.mktemp("races"), seed, range(RACES)))
+    told(json.dumps(summary(seed, [memory], RACES, time.monotonic() - began)), pytestconfig)
+    return memory
+
+
+def test_races_over_two_api_processes_come_out_right(raced: Remembered) -> None:
+    assert faults_of_races(raced) == []
+    assert {one.kind for one in raced.pressed} == {*KINDS, "phones"}
+
+
+async def test_an_api_process_that_does_not_wait_for_what_is_awaited_is_found_out(
+    kafka_bootstrap: str, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(self: Waiting, record: AnswerRecord) -> None:
+        self.told.setdefault(record.command_id, record)
+        if self.root_id in self.told:
+            self.complete.set()
+
+    monkeypatch.setattr(Waiting, "note", hasty)
+    monkeypatch.setattr(Waiting, "_in_order", lambda self, first: [*self.told.values()])
+    found = faults_of_races(await race(kafka_bootstrap, tmp_path, seed, range(4), kinds=("run_and_stop",), ledgers=1))
+    assert any("could be read" in fault for fault in found), found
+    assert any("acknowledged before run" in fault for fault in found), found
+
+
+# --- damage done to what is remembered ------------------------------------------------------------------
+
+Damage = Callable[[Remembered], None]
+
+
+def _events(memory: Remembered) -> list[list[Rec]]:
+    return memory.topics.records["events"]
+
+
+def _of(memory: Remembered, word: str) -> tuple[list[Rec], int]:
+    """The partition and the place in it of some event with a type."""
+    wanted = f'"type":"{word}"'.encode()
+    return next((part, place) for part in _events(memory) for place, record in enumerate(part) if wanted in record.value)
+
+
+def _without(word: str) -> Damage:
+    """An event is not there."""
+
+    def damage(memory: Remembered) -> None:
+        part, place = _of(memory, word)
+        del part[place]
+
+    return damage
+
+
+def _rung_again(memory: Remembered) -> None:
+    memory.seen.append(memory.seen[0])
+
+
+def _two_owners(memory: Remembered) -> None:
+    part, place = _of(memory, "CampaignResourcesSet")
+    same = part[place]
+    event = json.loads(same.value)
+    outdial = json.loads(next(record.value for record in memory.topics.of("events") if b'"OutdialUpdated"' in record.value))["subject"]
+    event["data"]["resources"]["outdial_id"] = outdial
+    event["id"] = f"campaign/{event['subject'][::-1]}/1"
+    same.value = json.dumps(event).encode()
+
+
+def _unanswered(memory: Remembered) -> None:
+    memory.pressed[0].answer, memory.pressed[0].failure = None, "answer_late"
+
+
+def _unlisted(memory: Remembered) -> None:
+    for one in memory.pressed:
+        if one.answer is not None:
+            one.answer = one.answer.model_copy(update={"open": ()})
+
+
+def _early(memory: Remembered) -> None:
+    stop = next(one for one in memory.pressed if isinstance(one.command, StopCampaign) and one.answer and one.answer.result == "events")
+    stop.shown = (0,) * len(stop.shown)
+
+
+def _requested_after(memory: Remembered) -> None:
+    """A request moves behind all that came after it."""
+    part, place = next(
+        (part, place)
+        for part in _events(memory)
+        for place, record in enumerate(part)
+        if b'"type":"DialRequested"' in record.value
+        and any(b'"type":"DialingStopped"' in later.value and later.key == record.key for later in part[place:])
+    )
+    record = part.pop(place)
+    record.offset = part[-1].offset + 1
+    part.append(record)
+
+
+def _differing(memory: Remembered) -> None:
+    memory.digests[0] = "0" * 64
+
+
+DAMAGES: dict[str, tuple[Damage, str]] = {
+    "a stop is missing in the log": (_without("DialingStopped"), "runs for campaign"),
+    "an end of a campaign's run is missing": (_without("CampaignStopped"), "campaign "),
+    "a request comes after a stop": (_requested_after, "requested again after it"),
+    "a phone rings twice": (_rung_again, "rang 2 times"),
+    "an event of a request is missing": (_without("DialRequested"), "not both"),
+    "two campaigns have one outdial": (_two_owners, "and campaigns have it"),
+    "a command is not answered": (_unanswered, "not answered"),
+    "an open attempt is not listed": (_unlisted, "is open and not in the answer"),
+    "an answer comes before its effect": (_early, "could be read"),
+    "the views differ": (_differing, "differ"),
+    "a plan is not applied": (_without("PlanApplied"), "plan"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_the_reading_of_races_finds_what_is_damaged(raced: Remembered, name: str) -> None:
+    damage, word = DAMAGES[name]
+    memory = deepcopy(raced)
+    damage(memory)
+    assert any(word in fault for fault in faults_of_races(memory)), name
