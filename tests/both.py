@@ -38,6 +38,26 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "only(runtime, why): the test is about one runtime alone; why says what it needs of it")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "all: every test of the doors runs on Kafka too; spread: each test function once, with the first of its parameters"
+    parser.addoption("--on-kafka", choices=("all", "spread"), default="all", help=words)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--on-kafka") == "all":
+        return
+    seen: set[str] = set()
+    kept: list[pytest.Item] = []
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        name = item.nodeid.partition("[")[0]
+        if callspec is None or callspec.params.get("runtime_kind") != "kafka" or name not in seen:
+            kept.append(item)
+        if callspec is not None and callspec.params.get("runtime_kind") == "kafka":
+            seen.add(name)
+    items[:] = kept
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "runtime_kind" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("only")
