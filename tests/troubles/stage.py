@@ -81,9 +81,9 @@ class Stage:
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, connection: Connection, folder: Path, partitions: int = 2) -> AsyncIterator[Self]:
+    async def on(cls, connection: Connection, folder: Path, partitions: int = 2, prefix: str | None = None) -> AsyncIterator[Self]:
         """A stage with topics of its own, which go with it."""
-        topology = Topology(f"t{uuid4().hex[:12]}", partitions)
+        topology = Topology(prefix or f"t{uuid4().hex[:12]}", partitions)
         await topics.create(connection, topology)
         stage = cls(connection, topology, folder)
         try:

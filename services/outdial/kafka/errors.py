@@ -24,6 +24,9 @@ UNKNOWN_SENDER: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError
 PASSING: Final = (KafkaError, TimeoutError, OSError)
 """What another try, on a new connection, may end: whatever is none of these is the program's own, and it stops."""
 
+SILENT_S: Final = 5.0
+"""After so long without any answer a process says that it has no broker."""
+
 
 class ClusterError(Exception):
     """The runtime cannot go on. ``reason`` is stable, ``fix`` says what to do."""

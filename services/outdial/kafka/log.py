@@ -22,7 +22,7 @@ from aiokafka.structs import TopicPartition
 from outdial.envelope import Event
 from outdial.kafka import topics
 from outdial.kafka.connecting import reader
-from outdial.kafka.errors import PASSING, ClusterError, explained
+from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained
 from outdial.kafka.options import Options
 from outdial.kafka.partition import unreadable
 from outdial.position import Position, place_of
@@ -43,6 +43,7 @@ RETRY_S: Final = 0.5
 LONGEST_RETRY_S: Final = 10.0
 BEHIND_S: Final = 2.0
 """How long a read waits for the views to show what was committed when it came."""
+HEAR_EVERY_S: Final = 1.0
 _META: Final = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 _TAIL: Final = "CREATE TABLE IF NOT EXISTS tail (partition INTEGER PRIMARY KEY, mark INTEGER NOT NULL)"
 _MOVE: Final = "INSERT INTO tail (partition, mark) VALUES (?, ?) ON CONFLICT (partition) DO UPDATE SET mark = excluded.mark"
@@ -57,8 +58,10 @@ class Mirror:
         self.folder = folder
         self.position = Position.beginning(partitions)
         """How far the views have been brought; it moves in the event loop's thread only."""
-        self.not_ready: str | None = "reading"
-        """Why the views do not follow the log at the moment."""
+        self._not_ready: str | None = "reading"
+        """Why the views do not follow the log, as far as that shows in following it."""
+        self._heard = asyncio.get_running_loop().time()
+        """When a broker gave an answer last."""
         self.failure: BaseException | None = None
         self._options = options
         self._topic = options.topology.events
@@ -74,6 +77,7 @@ class Mirror:
         self._asked_next: asyncio.Task[Position] | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(cls, options: Options, folder: Path, *, anew: bool = False) -> Self:
@@ -98,7 +102,14 @@ class Mirror:
             await mirror.close()
             raise
         mirror._task = asyncio.create_task(mirror._run(), name="views")
+        mirror._listening = asyncio.create_task(mirror._hear(), name="is a broker there")
         return mirror
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why the views do not follow the log at the moment."""
+        silent = asyncio.get_running_loop().time() - self._heard > SILENT_S
+        return self._not_ready or ("kafka_unavailable" if silent else None)
 
     @property
     def reader(self) -> sqlite3.Connection:
@@ -191,9 +202,11 @@ class Mirror:
             return
         self._stopping = True
         await self.release_readers()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        following = [task for task in (self._task, self._listening) if task is not None]
+        for follower in following:
+            follower.cancel()
+        if following:
+            await asyncio.wait(following)
         asks = [task for task in (self._asked, self._asked_next) if task is not None]
         for task in asks:
             task.cancel()
@@ -292,15 +305,23 @@ class Mirror:
                     self._projector = Projector()
                     self._wait_out("disk_full" if error.sqlite_errorname == "SQLITE_FULL" else "disk_failed", error)
                 await asyncio.sleep(delay)
-                delay = RETRY_S if self.not_ready is None else min(delay * 2, LONGEST_RETRY_S)
+                delay = RETRY_S if self._not_ready is None else min(delay * 2, LONGEST_RETRY_S)
         except Exception as error:  # noqa: BLE001  whatever it is, it ends the process
             self.failure = error
-            self.not_ready = "failed"
+            self._not_ready = "failed"
             await self.release_readers()
 
     def _wait_out(self, reason: str, error: Exception) -> None:
-        self.not_ready = reason
+        self._not_ready = reason
         log.warning("the views stand still, another try follows: %s: %s", type(error).__name__, error)
+
+    async def _hear(self) -> None:
+        """Ask again and again whether a broker is there: to a reader, one that is away is one that has nothing new."""
+        while True:
+            with suppress(*PASSING):
+                await asyncio.shield(self._ask())
+                self._heard = asyncio.get_running_loop().time()
+            await asyncio.sleep(HEAR_EVERY_S)
 
     async def _follow(self) -> None:
         """Read events from where the copy stands, for as long as it goes well."""
@@ -312,8 +333,8 @@ class Mirror:
                 consumer.seek(place, mark)
             first_end = await self.ends()
             while True:
-                if self.not_ready is not None and self.position.covers(first_end):
-                    self.not_ready = None
+                if self._not_ready is not None and self.position.covers(first_end):
+                    self._not_ready = None
                 try:
                     found = await consumer.getmany(timeout_ms=IDLE_MS, max_records=EVENTS_AT_ONCE)
                 except OffsetOutOfRangeError as error:

@@ -17,7 +17,7 @@ from aiokafka.structs import TopicPartition
 
 from outdial.kafka import topics
 from outdial.kafka.connecting import RETRY_MS, client_arguments, reader
-from outdial.kafka.errors import PASSING, ClusterError, explained
+from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained
 from outdial.kafka.member import watch_name
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
@@ -80,6 +80,8 @@ class Ledgers(ConsumerRebalanceListener):
         self._consumer = self._member()
         self._kept: Snapshots | None = None
         self._joined = False
+        self._heard = asyncio.get_running_loop().time()
+        """When a broker gave an answer last."""
         self._stopping = False
         self._failed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,6 +136,8 @@ class Ledgers(ConsumerRebalanceListener):
             return "failed"
         if not self._joined:
             return "joining"
+        if asyncio.get_running_loop().time() - self._heard > SILENT_S:
+            return "kafka_unavailable"
         return next((why for partition in self.partitions.values() if (why := partition.not_ready) is not None), None)
 
     async def wait_failed(self) -> None:
@@ -246,13 +250,15 @@ class Ledgers(ConsumerRebalanceListener):
         """Ask again and again where the commands end: a lease may end only when what came before it was read."""
         while True:
             partitions = dict(self.partitions)
-            if partitions:
-                asked = {number: partition.now() for number, partition in partitions.items()}
-                try:
-                    for number, end in (await self._ends.ends(self._topic, list(partitions))).items():
+            asked = {number: partition.now() for number, partition in partitions.items()}
+            try:
+                # Who has no partition asks all the same, to know whether a broker is there.
+                for number, end in (await self._ends.ends(self._topic, list(partitions) or [0])).items():
+                    if number in partitions:
                         partitions[number].note_end(asked[number], end)
-                except PASSING as error:
-                    log.warning("where the commands end is not known: %s: %s", type(error).__name__, error)
+                self._heard = asyncio.get_running_loop().time()
+            except PASSING as error:
+                log.warning("where the commands end is not known: %s: %s", type(error).__name__, error)
             await asyncio.sleep(self._options.ends_every_s)
 
     async def _tell_offsets(self) -> None:

@@ -14,6 +14,8 @@ from typing import Final
 LONGEST: Final = 300
 OWN: Final = ("outdial", "uvicorn")
 """What ``--log-level`` is about: the program itself, and its HTTP server."""
+QUIET: Final = ("aiokafka",)
+"""It tries again by itself, hundreds of times a second while no broker is there, and says so each time; what comes of it is said here."""
 _WITH_HANDLERS: Final = ("uvicorn.error", "uvicorn.access")
 """Loggers a library gives handlers of its own when it is left to configure itself; here there is one handler for all."""
 _PRIVATE: Final = (
@@ -37,6 +39,8 @@ def configure(level: str = "warning") -> None:
     root.setLevel(max(threshold, logging.WARNING))
     for name in OWN:
         logging.getLogger(name).setLevel(threshold)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING if threshold <= logging.DEBUG else logging.CRITICAL)
     for name in (*OWN, *_WITH_HANDLERS):
         logger = logging.getLogger(name)
         logger.propagate, logger.disabled = True, False
