@@ -130,7 +130,7 @@ def faults_of_races(memory: Remembered) -> list[str]:
     found += faults_of(memory.topics, topics_checker.Remembered(delivered=delivered), all_must_end=False)
     for pressed in memory.pressed:
         found += [f"race {pressed.race} ({pressed.kind}), {_name(pressed)}: {fault}" for fault in _faults_of_press(pressed, log, answers)]
-    found += _faults_of_repeats(memory.pressed, answers)
+    found += _faults_of_repeats(memory.pressed, answers, log)
     found += _faults_of_owners(log)
     found += _faults_of_starts(log)
     found += _faults_of_rest(log)
@@ -330,11 +330,13 @@ def _faults_of_deleted_target(pressed: Pressed, log: Log) -> Iterator[str]:
             yield f"requested after it, at {event.partition}/{event.offset}"
 
 
-def _faults_of_repeats(pressed: list[Pressed], answers: dict[str, list[Told]]) -> Iterator[str]:
-    """What was asked of other streams is granted to all who sent the same, or refused to all."""
-    for root in {one.command.id or "" for one in pressed if isinstance(one.command, CreateCampaign | SetCampaignResources)}:
+def _faults_of_repeats(pressed: list[Pressed], answers: dict[str, list[Told]], log: Log) -> Iterator[str]:
+    """What was asked of other streams is granted to all who sent the same, or refused to all; unless its campaign is gone meanwhile."""
+    commands = {one.command.id or "": one.command for one in pressed if isinstance(one.command, CreateCampaign | SetCampaignResources)}
+    for root, command in commands.items():
         asked = [told for told in answers.get(root, []) if told.complete and told.records[root]["result"] == "events"]
-        if len({told.refused for told in asked}) > 1:
+        deleted = any(event.type == "CampaignDeleted" and event.data.get("reason") is None for event in log.campaign(command.stream))
+        if len({told.refused for told in asked}) > 1 and not deleted:
             yield f"command {root} was granted to one who sent it, and refused to another"
 
 
