@@ -78,6 +78,7 @@ NAMES = ("target_name", "name", "detail")
 RECORDS = (Facts, History, Idle, Progressing, Done, Deleted)
 """What a ledger holds many of, for whoever keeps one."""
 REMEMBERED_DAYS = 31
+NO_END = 1 << 62
 DAY_US = DAY_MS * MILLISECOND_US
 Result = Literal["events", "unchanged", "rejected"]
 
@@ -280,24 +281,28 @@ class Ledger:
             self._tell(told, command, command_id, effects)
         return effects
 
-    def tick(self, now: int, read_up_to: int, limit: int) -> list[Effects]:
-        """Decide what has become due, at most ``limit`` commands. A full list means that there may be more."""
+    def tick(self, now: int, read_up_to: int, limit: int, room: int = NO_END) -> list[Effects]:
+        """Decide what has become due, at most ``limit`` commands. A full list means that there may be more.
+
+        Nor does it go on once there are ``room`` events; one command may make a thousand.
+        """
         self._arm_touched(now)
         done: list[Effects] = []
         held: list[Outdial] = []
-        while self._wake and self._wake[0][0] <= now and len(done) < limit:
+        while self._wake and self._wake[0][0] <= now and len(done) < limit and room > 0:
             at, turn, outdial_id = heappop(self._wake)
             if self._wake_at.get(outdial_id) != (at, turn):
                 continue
             del self._wake_at[outdial_id]
             outdial = self.outdials[outdial_id]
             idle = True
-            while len(done) < limit and (command := outdial.due(now, read_up_to)) is not None:
+            while len(done) < limit and room > 0 and (command := outdial.due(now, read_up_to)) is not None:
                 effects = self._decide(command, _owed_id(outdial, command), now, internal=True)
                 idle = not effects.events
                 if idle:
                     break
                 done.append(effects)
+                room -= len(effects.events)
             if idle:
                 held.append(outdial)
             else:

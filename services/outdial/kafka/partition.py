@@ -56,8 +56,7 @@ RECORDS_AT_ONCE: Final = 4_000
 BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 DECIDING_S: Final = 1.0
 """How long one transaction gathers; sending and ending it come on top."""
-DUE_AT_ONCE: Final = 2_000
-"""Records of what is due, before commands have their turn again."""
+DUE_AT_ONCE: Final = 1_000
 DECIDED_AT_ONCE: Final = 50
 """Commands decided before others on the event loop have their turn: some milliseconds."""
 REPLAYED_AT_ONCE: Final = 500
@@ -402,13 +401,11 @@ class Partition:
         if at is None or at > now:
             self._held = False
             return
-        due: list[Effects] = []
-        room = min(turn.records + DUE_AT_ONCE, RECORDS_AT_ONCE)
-        # One by one: a single command may bring back a thousand targets.
-        while turn.records < room and (found := self._ledger.tick(now, min(self.read_up_to, now), 1)):
-            due += found
-            self._add(found[0], None, turn)
-        self._held = not due and turn.records < room
+        room = RECORDS_AT_ONCE - turn.records
+        due = self._ledger.tick(now, min(self.read_up_to, now), DUE_AT_ONCE, room)
+        self._held = not due and room > 0
+        for effects in due:
+            self._add(effects, None, turn)
         for effects in due:
             for told in effects.follow_ups:
                 place = partition_of(told.command.stream, self._topology.partitions)
