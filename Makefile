@@ -13,8 +13,11 @@ run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its n
 broker: ## A Kafka broker on 127.0.0.1:9092, without Docker (needs Java 17 and Maven). Other: make broker PORT=19092 SIZE=3
 	@PYTHONPATH=tests $(PYTHON) -m brokers --port $(or $(PORT),9092) --size $(or $(SIZE),1)
 
-test: .venv/for-development ## Run all tests. Some only: make test TESTS=tests/schemas
-	$(BIN)/python -m pytest $(TESTS)
+test: .venv/for-development ## Run all tests; those of the doors on Kafka once each. Some only: make test TESTS=tests/schemas
+	$(BIN)/python -m pytest --on-kafka=spread $(TESTS)
+
+doors: .venv/for-development ## Run every test of HTTP, command line and import on Kafka.
+	$(BIN)/python -m pytest -k kafka tests/api tests/cli tests/imports tests/test_documents.py
 
 races: .venv/for-development ## Race run, stop, plans and deletes over two API processes on a real Kafka, and check. Other: make races RACES=100 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))
