@@ -5,7 +5,6 @@ import socket
 from pathlib import Path
 
 from outdial.compose import _bound
-from outdial.doors.cli.actions import ServeOptions
 
 
 async def test_answers_are_not_held_back_by_nagles_algorithm(tmp_path: Path) -> None:

@@ -250,8 +250,10 @@ def _commands(schemas: _Schemas) -> dict[str, Json]:
         {
             HEADER_ANSWER: (
                 {"type": "string", "pattern": "^[0-9a-fA-F-]{36}(/.{0,64})?$"},
-                "The id of the command, and after a `/` a mark of the sender's own. With it, what became of the command is written to "
-                "the answers topic.",
+                (
+                    "The id of the command, and after a `/` a mark of the sender's own. With it, what became of the command is written to "
+                    "the answers topic."
+                ),
             ),
             HEADER_SEAL: ({"type": "string"}, "Only the ledger can make it: this is a command of its own to another stream."),
         }
