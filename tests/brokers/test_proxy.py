@@ -71,7 +71,7 @@ async def test_a_commit_released_too_late_ends_the_next_transaction(proxy: Proxy
     assert first.request.committed
     assert first.left is not None
     assert first.forwarded is not None
-    assert first.left - first.received >= IMPATIENT_MS / 1000
+    assert first.left - first.received >= 0.95 * IMPATIENT_MS / 1000  # the client counts from before the proxy has it
     assert first.forwarded > first.left
     assert first.reply == wire.Reply()
     assert first.delivered is None
