@@ -30,6 +30,7 @@ PLAN: Final = {"max_try_count_0": 3, "try_interval": 3_600_000, "max_concurrent"
 """Whoever is called is called again in an hour."""
 RESULT: Final = "busy"
 Headers = Sequence[tuple[str, bytes | None]]
+Tell = Callable[[str], None]
 
 
 def wall() -> int:
@@ -205,8 +206,8 @@ class Stage:
     async def _listen(self, name: Name) -> None:
         """Hear what is said on a topic, from its beginning, for as long as the stage lasts."""
         consumer = reader(self.connection)
-        await consumer.start()
         try:
+            await consumer.start()
             places = [TopicPartition(self.topology.topic(name), number) for number in range(self.topology.partitions)]
             consumer.assign(places)
             await consumer.seek_to_beginning(*places)
@@ -234,8 +235,8 @@ class Stage:
     async def read(self, name: Name) -> list[Any]:
         """All committed records of a topic, in the order of each partition."""
         consumer: AIOKafkaConsumer = reader(self.connection)
-        await consumer.start()
         try:
+            await consumer.start()
             places = [TopicPartition(self.topology.topic(name), number) for number in range(self.topology.partitions)]
             consumer.assign(places)
             begins = await consumer.beginning_offsets(places)

@@ -1,7 +1,7 @@
 """Ledgers come and go: nobody waits for one that left, nor for one that comes back, and two cannot be one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
@@ -12,22 +12,10 @@ import pytest
 from outdial.kafka.errors import ClusterError
 from outdial.kafka.runtime import SESSION_MS, Ledgers
 from troubles.processes import Role, Roles, roles, settings
-from troubles.stage import PLAN, Stage, until
+from troubles.stage import PLAN, Stage, Tell, until
 
 GAP_S: Final = 3.0
 """How long a partition may stand still while its owner is replaced: about one second on a machine that is not busy."""
-Tell = Callable[[str], None]
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Say what was measured, also when the test passes."""
-
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {text}", end="", flush=True)  # noqa: T201  a test's own report
-
-    return say
 
 
 @pytest.fixture

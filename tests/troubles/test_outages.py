@@ -10,14 +10,13 @@ import httpx
 import pytest
 
 from brokers.cluster import Cluster
-from brokers.fixtures import ASKED
 from outdial.connection import Connection
 from troubles.processes import Role, roles, settings
 from troubles.stage import Clock, Stage, add, new_id, result, until
 
 HOUR_US = 3_600_000_000
-MOMENT_S = 5.0
-"""An outage that is long enough to be noticed by everybody."""
+MOMENT_S = 0.0
+"""An outage ends no sooner than everybody has said that there is one."""
 
 
 async def test_results_that_waited_out_an_outage_are_read_before_anybody_is_called_again(stage: Stage) -> None:
@@ -88,15 +87,6 @@ async def written(stage: Stage, outdial_id: str) -> int:
     return 400
 
 
-@pytest.fixture
-def own_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
-    """A broker that is not started yet, and may be ended."""
-    asked = request.config.stash[ASKED]
-    cluster = Cluster(1, tmp_path / "kafka", version=asked.version, kept=asked.cache)
-    yield cluster
-    cluster.close()
-
-
 async def test_a_broker_that_is_not_there_at_the_start_is_named_and_all_work_once_it_is(own_cluster: Cluster, tmp_path: Path) -> None:
     await from_nothing_through_an_outage(own_cluster, tmp_path, MOMENT_S)
 
@@ -121,9 +111,10 @@ async def from_nothing_through_an_outage(cluster: Cluster, folder: Path, seconds
             assert "Traceback" not in said
         await asyncio.to_thread(cluster.launch, 1)
         await asyncio.to_thread(cluster.wait_ready)
-        running = {name: await found.start(name, *flags(name, cluster)) for name in ("serve", "ledger", "api")} | {"worker": worker}
-        for role in running.values():
-            await role.readyz(lambda status, _: status == 200)
+        names = ("serve", "ledger", "api")
+        started = await asyncio.gather(*(found.start(name, *flags(name, cluster)) for name in names))
+        running = dict(zip(names, started, strict=True)) | {"worker": worker}
+        await worker.readyz(lambda status, _: status == 200)
         await through_an_outage(cluster, stage, running, seconds)
 
 

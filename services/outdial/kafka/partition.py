@@ -593,8 +593,8 @@ class Partition:
             self._ledger, self._at = self._new_ledger(), NOTHING
             return None
         events = reader(self._options.connection)
-        await _within(OPEN_S, events.start())
         try:
+            await _within(OPEN_S, events.start())
             events.assign([self._events])
             kept = None if self._kept is None else self._kept.load(self.number)
             if kept is not None and self._kept is not None:

@@ -7,6 +7,7 @@ again with a new one, whose epoch shuts the old one's requests out.
 
 import asyncio
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -87,11 +88,23 @@ class Producer(AIOKafkaProducer):
     async def abandon(self) -> None:
         """Close the connections; nothing that is still to be sent is sent."""
         self._closed = True
+        # The sender ends only after another try of what is under way, for which it would connect again.
+        self.client._get_conn = _nobody  # noqa: SLF001  a client that was closed does not refuse to
         await self.client.close()
-        self._message_accumulator.fail_all(FateUnknown("the producer was abandoned"))
         with suppress(Exception, asyncio.CancelledError):
             async with asyncio.timeout(STOP_S):
                 await self._sender.close()
+        # Who waits is told, and what aiokafka keeps of it for nobody to hear is heard.
+        batches = self._message_accumulator._pending_batches  # noqa: SLF001  it has no word for giving up what it was to send again
+        batches.update(chain.from_iterable(self._message_accumulator._batches.values()))  # noqa: SLF001  as above
+        self._message_accumulator.fail_all(FateUnknown("the producer was abandoned"))
+        for batch in batches:
+            if batch._drain_waiter.done() and not batch._drain_waiter.cancelled():  # noqa: SLF001  as above
+                batch._drain_waiter.exception()  # noqa: SLF001  as above
+
+
+async def _nobody(*_: object, **__: object) -> None:
+    """A connection that is not there."""
 
 
 class Outgoing:

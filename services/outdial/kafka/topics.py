@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from ssl import SSLError
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
 from outdial.kafka.connecting import client_arguments, reader
-from outdial.kafka.errors import ClusterError, explained
+from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.scalars import MILLISECOND_US
 from outdial.topology import TOPICS, Topic, Topology, config, replication
 
@@ -60,12 +62,32 @@ async def admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
     except KafkaError as error:
         refusal = explained(error, connection.bootstrap)
         if refusal is None and isinstance(error, KafkaConnectionError):
-            refusal = unreachable(connection)
+            refusal = await _turned_away(connection) or unreachable(connection)
         if refusal is None:
             raise
         raise refusal from error
     finally:
         await client.close()
+
+
+async def _turned_away(connection: Connection) -> ClusterError | None:
+    """Why a broker that is there does not let us in: a client that begins says only that it found none."""
+    arguments = client_arguments(connection)
+    del arguments["bootstrap_servers"]
+    for host, port, _ in collect_hosts(connection.bootstrap):
+        try:
+            (await create_conn(host, port, **arguments)).close()
+        except SSLError as error:
+            return ClusterError(
+                "kafka_login_refused",
+                f"the Kafka broker at {host}:{port} shows a certificate that is not trusted here, or speaks no TLS: {error.reason}",
+                "set OUTDIAL_KAFKA__SSL_CAFILE to the certificate of who signed the broker's, and OUTDIAL_KAFKA__SECURITY_PROTOCOL",
+            )
+        except PASSING as error:
+            refusal = explained(error, connection.bootstrap) if isinstance(error, KafkaError) else None
+            if refusal is not None:
+                return refusal
+    return None
 
 
 def unreachable(connection: Connection) -> ClusterError:
@@ -138,7 +160,7 @@ async def has_records_after(connection: Connection, topology: Topology, instant:
     except KafkaError as error:
         refusal = explained(error, connection.bootstrap)
         if refusal is None and isinstance(error, KafkaConnectionError):
-            refusal = unreachable(connection)
+            refusal = await _turned_away(connection) or unreachable(connection)
         if refusal is None:
             raise
         raise refusal from error
