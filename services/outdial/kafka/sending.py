@@ -91,8 +91,8 @@ class Sending:
         self._producer = AIOKafkaProducer(
             **client_arguments(options.connection), enable_idempotence=True, max_request_size=MAX_REQUEST_BYTES, linger_ms=0
         )
-        self._turns = [asyncio.Lock() for _ in range(options.topology.partitions)]
-        """By partition: whoever asked first sends first."""
+        self._turn = asyncio.Lock()
+        """Of whoever is sending."""
         self._waiting: dict[str, Waiting] = {}
         self._answered = asyncio.Event()
         """Set while nobody waits for an answer."""
@@ -227,17 +227,16 @@ class Sending:
     async def _send(self, commands: Sequence[Command], questions: Sequence[Waiting]) -> None:
         """Put commands on their partitions; those of one stream stay in order, also those of several who send at once."""
         futures = []
-        for command, question in zip(commands, questions, strict=True):
-            stream = command.stream
-            partition = partition_of(stream, self._topology.partitions)
-            # A producer that has to wait for room lets whoever asks next overtake.
-            async with self._turns[partition]:
+        # A producer that has to wait for room would let whoever asks next overtake.
+        async with self._turn:
+            for command, question in zip(commands, questions, strict=True):
+                stream = command.stream
                 futures.append(
                     await self._producer.send(
                         self._topology.commands,
                         encode(command),
                         key=stream.encode(),
-                        partition=partition,
+                        partition=partition_of(stream, self._topology.partitions),
                         headers=[(HEADER_ANSWER, f"{question.root_id}/{question.asked}".encode())],
                     )
                 )
