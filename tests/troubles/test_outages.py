@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -38,7 +39,7 @@ async def test_results_that_waited_out_an_outage_are_read_before_anybody_is_call
                 await stage.goes_on()
         await stage.goes_on()
     requests = await stage.requests()
-    assert [request["target_id"] for request in requests[300:]] == [silent]
+    assert [target_id for target_id, times in Counter(request["target_id"] for request in requests).items() if times > 1] == [silent]
     assert len(await stage.events("TargetFinished")) == 299
     assert [event["data"]["target_id"] for event in await stage.events("DialEnded") if event["data"].get("lost")] == [silent]
 
