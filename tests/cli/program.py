@@ -64,6 +64,7 @@ class Said:
     @property
     def json(self) -> Any:
         """Stdout as the one JSON document it must be."""
+        assert self.out, f"nothing was printed; exit code {self.code}, said: {self.err}"
         return json.loads(self.out)
 
     @property

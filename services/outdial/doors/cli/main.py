@@ -73,7 +73,14 @@ def run(actions: Actions) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name the terminal has no letters for must not end a verb
-    sys.exit(code_of(actions, sys.argv[1:]))
+    code = code_of(actions, sys.argv[1:])
+    try:
+        sys.stdout.flush()  # what is still held back may find the disk full, or its reader gone
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        if code == 0:
+            code = 1 if isinstance(error, BrokenPipeError) else _failed(error)
+    sys.exit(code)
 
 
 def code_of(actions: Actions, arguments: Sequence[str]) -> int:
