@@ -1,9 +1,12 @@
-"""How the clients of this runtime are made: one place for what all of them need to reach a cluster."""
+"""How the clients of this runtime are made, and the one that asks where partitions begin and end."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.helpers import create_ssl_context
+from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
 from outdial.topology import MAX_RECORD_BYTES
@@ -19,21 +22,9 @@ def client_arguments(connection: Connection) -> dict[str, Any]:
     Raises:
         OSError: a certificate or key cannot be read.
     """
-    arguments: dict[str, Any] = {
-        "bootstrap_servers": connection.bootstrap,
-        "security_protocol": connection.security_protocol,
-        "request_timeout_ms": REQUEST_TIMEOUT_MS,
-    }
-    if connection.security_protocol in ("SSL", "SASL_SSL"):
-        arguments["ssl_context"] = create_ssl_context(
-            cafile=_text(connection.ssl_cafile), certfile=_text(connection.ssl_certfile), keyfile=_text(connection.ssl_keyfile)
-        )
-    if connection.security_protocol.startswith("SASL"):
-        arguments |= {
-            "sasl_mechanism": connection.sasl_mechanism,
-            "sasl_plain_username": connection.sasl_username,
-            "sasl_plain_password": connection.sasl_password,
-        }
+    arguments = connection.arguments() | {"request_timeout_ms": REQUEST_TIMEOUT_MS}
+    if connection.encrypted:
+        arguments["ssl_context"] = create_ssl_context(**connection.certificates())
     return arguments
 
 
@@ -53,5 +44,27 @@ def reader(connection: Connection, *, uncommitted: bool = False) -> AIOKafkaCons
     )
 
 
-def _text(path: object) -> str | None:
-    return None if path is None else str(path)
+class Ends:
+    """Asks the brokers where partitions begin and end, open transactions included."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._asker = reader(connection, uncommitted=True)
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._asker.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._asker.stop()
+
+    async def span(self, topic: str, partition: int) -> tuple[int, int]:
+        """The first offset of a partition and the one after its last."""
+        place = TopicPartition(topic, partition)
+        begin, end = await asyncio.gather(self._asker.beginning_offsets([place]), self._asker.end_offsets([place]))
+        return begin[place], end[place]
+
+    async def ends(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+        """The offset after the last of each partition."""
+        found = await self._asker.end_offsets([TopicPartition(topic, partition) for partition in partitions])
+        return {place.partition: end for place, end in found.items()}

@@ -38,6 +38,11 @@ class ClusterError(Exception):
         self.fix = fix
 
 
+def unreachable(bootstrap: str) -> ClusterError:
+    """No broker answers."""
+    return ClusterError("kafka_unreachable", f"no Kafka broker answers at {bootstrap}", "start it, or name another one with --kafka")
+
+
 def explained(error: Exception, bootstrap: str) -> ClusterError | None:
     """A refusal of the cluster that another try will not end; None for what may pass by itself."""
     if isinstance(error, FORBIDDEN):
@@ -53,5 +58,5 @@ def explained(error: Exception, bootstrap: str) -> ClusterError | None:
             "set OUTDIAL_KAFKA__SASL_MECHANISM, OUTDIAL_KAFKA__SASL_USERNAME and OUTDIAL_KAFKA__SASL_PASSWORD",
         )
     if isinstance(error, NoBrokersAvailable):
-        return ClusterError("kafka_unreachable", f"no Kafka broker answers at {bootstrap}", "start it, or name another one with --kafka")
+        return unreachable(bootstrap)
     return None

@@ -9,7 +9,7 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Self
@@ -22,14 +22,13 @@ from aiokafka.structs import TopicPartition
 from outdial.envelope import Event
 from outdial.kafka import topics
 from outdial.kafka.connecting import reader
-from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained
+from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
 from outdial.kafka.options import Options
-from outdial.kafka.partition import unreadable
+from outdial.kafka.records import Record, event_of
 from outdial.position import Position, place_of
 from outdial.requests import Unavailable
 from outdial.views import history
 from outdial.views.projector import LogBroken, Projector, create_all, digest
-from outdial.wire import Malformed, decode_event
 
 DATABASE: Final = "views.db"
 LOCK_FILE: Final = "lock"
@@ -97,7 +96,7 @@ class Mirror:
             await mirror._open_database(cluster)
         except KafkaConnectionError as error:
             await mirror.close()
-            raise topics.unreachable(options.connection) from error
+            raise unreachable(options.connection.bootstrap) from error
         except BaseException:
             await mirror.close()
             raise
@@ -345,16 +344,14 @@ class Mirror:
         finally:
             await consumer.stop()
 
-    async def _take(self, consumer: AIOKafkaConsumer, records: list[object]) -> None:
+    async def _take(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> None:
         """Bring the views up to what was read."""
         events: list[tuple[int, Event]] = []
         for record in records:
-            if record.key is None:  # type: ignore[attr-defined]
+            event = event_of(record)
+            if event is None:
                 continue
-            try:
-                events.append((place_of(record.partition, record.offset), decode_event(record.value)))  # type: ignore[attr-defined]
-            except (Malformed, LookupError, TypeError, ValueError) as error:
-                raise unreadable(record, error) from error  # type: ignore[arg-type]
+            events.append((place_of(record.partition, record.offset), event))
             if len(events) % READ_AT_ONCE == 0:
                 await asyncio.sleep(0)
         marks = tuple([await consumer.position(place) for place in self._places])

@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, TypeVar, cast
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
@@ -26,7 +26,7 @@ from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.envelope import CONTENT_TYPE
 from outdial.events import DialEnded, DialRequested, TargetAdded
-from outdial.kafka.connecting import reader
+from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
 from outdial.kafka.producer import FateUnknown, Outgoing, Producer
@@ -37,6 +37,7 @@ from outdial.kafka.records import (
     Record,
     Root,
     Seal,
+    event_of,
     follow_up,
     forwarded,
     header,
@@ -44,13 +45,13 @@ from outdial.kafka.records import (
     received,
     rejection,
 )
-from outdial.kafka.snapshots import NOTHING, Mark, digest_of
+from outdial.kafka.snapshots import NOTHING, Mark, Snapshots, digest_of
 from outdial.kafka.topics import changed
 from outdial.metrics import Meters
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
 from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, partition_of
-from outdial.wire import Malformed, decode_event, encode, encode_event
+from outdial.wire import Malformed, encode, encode_event
 
 RECORDS_AT_ONCE: Final = 4_000
 BYTES_AT_ONCE: Final = 4 * 1024 * 1024
@@ -79,26 +80,6 @@ log = logging.getLogger("outdial.kafka")
 
 class ClockApart(Exception):
     """The ledger's clock and the broker's are too far from each other to dial by."""
-
-
-class Kept(Protocol):
-    """Where ledgers are kept between two starts."""
-
-    def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
-        """Keep one."""
-
-    def load(self, number: int) -> tuple[Ledger, Mark] | None:
-        """The one that was kept, and where it stood."""
-
-    def discard(self, number: int) -> None:
-        """Throw it away."""
-
-
-class Ends(Protocol):
-    """Who asks the brokers where partitions begin and end."""
-
-    async def span(self, topic: str, partition: int) -> tuple[int, int]:
-        """The first offset of a partition and the one after its last, open transactions included."""
 
 
 @dataclass(slots=True)
@@ -136,7 +117,7 @@ class Partition:
     """One partition, from its assignment to its loss."""
 
     def __init__(
-        self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal, kept: Kept | None, meters: Meters
+        self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal, kept: Snapshots | None, meters: Meters
     ) -> None:
         self.number = number
         self.not_ready: str | None = "opening"
@@ -386,14 +367,18 @@ class Partition:
         for effects, asker in chain:
             for told in effects.follow_ups:
                 told_root = asker if told.awaited else None
-                place = partition_of(told.command.stream, self._topology.partitions)
-                if place == self.number:
+                if self._is_ours(told.command, told_root, turn):
                     follows = self._ledger.decide(told.command, now, internal=True)
                     self._add(follows, told_root, turn)
                     chain.append((follows, told_root))
-                else:
-                    turn.out.add(self._topology.commands, place, *follow_up(told.command, told_root, self._seal))
         return first
+
+    def _is_ours(self, told: Command, root: Root | None, turn: Turn) -> bool:
+        """Whether what one stream tells another is decided in this partition; if not, it is sent to the other's."""
+        place = partition_of(told.stream, self._topology.partitions)
+        if place != self.number:
+            turn.out.add(self._topology.commands, place, *follow_up(told, root, self._seal))
+        return place == self.number
 
     def _due(self, now: int, turn: Turn) -> None:
         """Decide what has become due, then what that brings about in other streams."""
@@ -408,11 +393,8 @@ class Partition:
             self._add(effects, None, turn)
         for effects in due:
             for told in effects.follow_ups:
-                place = partition_of(told.command.stream, self._topology.partitions)
-                if place == self.number:
+                if self._is_ours(told.command, None, turn):
                     self._settle(told.command, None, now, turn, internal=True)
-                else:
-                    turn.out.add(self._topology.commands, place, *follow_up(told.command, None, self._seal))
 
     def _add(self, effects: Effects, root: Root | None, turn: Turn) -> None:
         """Put what a command came to into the transaction."""
@@ -631,12 +613,9 @@ class Partition:
             for record in found.get(self._events, ()):
                 last = record
                 replayed += 1
-                if record.key is None:
+                event = event_of(record)
+                if event is None:
                     continue
-                try:
-                    event = decode_event(record.value)
-                except (Malformed, LookupError, TypeError, ValueError) as error:
-                    raise unreadable(record, error) from error
                 if event.sequence == 1 and partition_of(event.stream, self._topology.partitions) != self.number:
                     raise changed(self._events.topic, self._topology.partitions)
                 if isinstance(event.data, TargetAdded) and event.data.key_id != key_id:
@@ -721,19 +700,4 @@ def _refusal(root: Root, partition: int, why: Malformed) -> AnswerRecord:
         message=why.message,
         partition=partition,
         last_offset=0,
-    )
-
-
-def unreadable(record: Record, error: Exception) -> ClusterError:
-    """What is said of a record of the events topic that cannot be read."""
-    if isinstance(error, Malformed):
-        return ClusterError(
-            "log_newer",
-            f"the event at {record.topic}/{record.partition}/{record.offset} was written by a newer program: {error.message}",
-            "use the version of the program that wrote it",
-        )
-    return ClusterError(
-        "log_corrupt",
-        f"the record at {record.topic}/{record.partition}/{record.offset} is no event",
-        "nobody but the ledgers may write to this topic; restore it",
     )

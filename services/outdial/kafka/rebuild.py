@@ -14,16 +14,14 @@ from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
 from outdial.envelope import Event
-from outdial.kafka import topics
 from outdial.kafka.connecting import reader
-from outdial.kafka.errors import ClusterError
+from outdial.kafka.errors import ClusterError, unreachable
 from outdial.kafka.log import CACHED_STATEMENTS, DATABASE, EVENTS_AT_ONCE, IDLE_MS, Mirror
 from outdial.kafka.options import Options
-from outdial.kafka.partition import unreadable
+from outdial.kafka.records import event_of
 from outdial.position import Position, place_of
 from outdial.topology import Topology
 from outdial.views.projector import Projector, create_all, digest
-from outdial.wire import Malformed, decode_event
 
 Progress = Callable[[int, int], None]
 """``(done, total)`` records; called a few times a second at most."""
@@ -136,21 +134,15 @@ async def _events(connection: Connection, topology: Topology, end: Position) -> 
         while left:
             found = await consumer.getmany(*left, timeout_ms=IDLE_MS, max_records=EVENTS_AT_ONCE)
             records = [record for place, records in found.items() for record in records if record.offset < left[place]]
-            events = []
-            for record in records:
-                if record.key is None:
-                    continue
-                try:
-                    events.append((place_of(record.partition, record.offset), decode_event(record.value)))
-                except (Malformed, LookupError, TypeError, ValueError) as error:
-                    raise unreadable(record, error) from error
+            found_events = ((place_of(record.partition, record.offset), event_of(record)) for record in records)
+            events = [(place, event) for place, event in found_events if event is not None]
             reached = {place: min(await consumer.position(place), mark) for place, mark in left.items()}
             for place in [place for place, mark in left.items() if reached[place] == mark]:
                 del left[place]
                 consumer.pause(place)
             yield events, end.total - sum(mark - reached[place] for place, mark in left.items())
     except KafkaConnectionError as error:
-        raise topics.unreachable(connection) from error
+        raise unreachable(connection.bootstrap) from error
     except OffsetOutOfRangeError as error:
         message = f"{topology.events} lacks events that it had"
         raise ClusterError("log_incomplete", message, "restore the topic; its events are kept for ever") from error

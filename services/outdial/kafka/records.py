@@ -7,11 +7,13 @@ from hashlib import blake2b, sha256
 from typing import Final, NamedTuple, Protocol
 
 from outdial.commands import Command, CreateCampaign, CreateOutdial, CreateOutplan
+from outdial.envelope import Event
 from outdial.ids import derived
+from outdial.kafka.errors import ClusterError
 from outdial.requests import Rejection
 from outdial.scalars import MILLISECOND_US, ZERO_ID
 from outdial.topology import HEADER_ANSWER, HEADER_SEAL
-from outdial.wire import Malformed, decode_command, encode, to_json
+from outdial.wire import Malformed, decode_command, decode_event, encode, to_json
 
 ORIGINAL_BYTES: Final = 64 * 1024
 """How much of a refused command its rejection shows."""
@@ -178,3 +180,31 @@ def rejection(came: Received, reason: str, message: str, at: int) -> tuple[bytes
 def position_noted(partition: int, next_offset: int, at: int) -> bytes:
     """The value of the record that says how far the commands were read, where no event says it."""
     return to_json({"type": "PositionNoted", "partition": partition, "next": next_offset, "at": at // MILLISECOND_US})
+
+
+def event_of(record: Record) -> Event | None:
+    """The event a record of the events topic holds; None: it is a ledger's note of how far the commands were read.
+
+    Raises:
+        ClusterError: ``log_newer``, ``log_corrupt``.
+    """
+    if record.key is None:
+        return None
+    try:
+        return decode_event(record.value or b"")
+    except (Malformed, LookupError, TypeError, ValueError) as error:
+        raise _unreadable(record, error) from error
+
+
+def _unreadable(record: Record, error: Exception) -> ClusterError:
+    if isinstance(error, Malformed):
+        return ClusterError(
+            "log_newer",
+            f"the event at {record.topic}/{record.partition}/{record.offset} was written by a newer program: {error.message}",
+            "use the version of the program that wrote it",
+        )
+    return ClusterError(
+        "log_corrupt",
+        f"the record at {record.topic}/{record.partition}/{record.offset} is no event",
+        "nobody but the ledgers may write to this topic; restore it",
+    )

@@ -16,8 +16,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.kafka import topics
-from outdial.kafka.connecting import RETRY_MS, client_arguments, reader
-from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained
+from outdial.kafka.connecting import RETRY_MS, Ends, client_arguments
+from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
 from outdial.kafka.member import watch_name
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
@@ -38,32 +38,6 @@ FETCH_MAX_WAIT_MS: Final = 250
 log = logging.getLogger("outdial.kafka")
 
 
-class Ends:
-    """Asks the brokers where partitions begin and end, open transactions included."""
-
-    def __init__(self, options: Options) -> None:
-        self._asker = reader(options.connection, uncommitted=True)
-
-    async def start(self) -> None:
-        """Connect."""
-        await self._asker.start()
-
-    async def stop(self) -> None:
-        """Disconnect."""
-        await self._asker.stop()
-
-    async def span(self, topic: str, partition: int) -> tuple[int, int]:
-        """The first offset of a partition and the one after its last."""
-        place = TopicPartition(topic, partition)
-        begin, end = await asyncio.gather(self._asker.beginning_offsets([place]), self._asker.end_offsets([place]))
-        return begin[place], end[place]
-
-    async def ends(self, topic: str, partitions: Sequence[int]) -> dict[int, int]:
-        """The offset after the last of each partition."""
-        found = await self._asker.end_offsets([TopicPartition(topic, partition) for partition in partitions])
-        return {place.partition: end for place, end in found.items()}
-
-
 class Ledgers(ConsumerRebalanceListener):
     """The running ledger process."""
 
@@ -76,7 +50,7 @@ class Ledgers(ConsumerRebalanceListener):
         self._meter()
         self._topic = options.topology.commands
         self._seal = Seal(options.key)
-        self._ends = Ends(options)
+        self._ends = Ends(options.connection)
         self._consumer = self._member()
         self._kept: Snapshots | None = None
         self._joined = False
@@ -101,7 +75,7 @@ class Ledgers(ConsumerRebalanceListener):
             await ledgers._start()
         except KafkaConnectionError as error:
             await ledgers.close()
-            raise topics.unreachable(options.connection) from error
+            raise unreachable(options.connection.bootstrap) from error
         except KafkaError as error:
             await ledgers.close()
             raise explained(error, options.connection.bootstrap) or error from error

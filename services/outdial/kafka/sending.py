@@ -6,7 +6,6 @@ this process's own views show it.
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,21 +18,19 @@ from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
 
 from outdial.commands import Command
-from outdial.kafka import topics
 from outdial.kafka.connecting import client_arguments, reader
-from outdial.kafka.errors import PASSING, explained
+from outdial.kafka.errors import PASSING, explained, unreachable
 from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options
 from outdial.position import Position
 from outdial.requests import Answer, AnswerRecord, Unavailable
-from outdial.topology import HEADER_ANSWER, partition_of
+from outdial.topology import HEADER_ANSWER, MAX_RECORD_BYTES, partition_of
 from outdial.wire import encode
 
 ANSWER_S: Final = 5.0
 """How long a command may go unanswered."""
 IDLE_MS: Final = 500
 RETRY_S: Final = 0.5
-MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 
 log = logging.getLogger("outdial.kafka")
 
@@ -81,7 +78,7 @@ class Waiting:
 
 
 class Sending:
-    """What the doors of one process use: commands and answers by Kafka, reading by its own views."""
+    """Commands of one process and their answers. ``mirror``: the views of the same process, which must show what was answered."""
 
     def __init__(self, options: Options, mirror: Mirror) -> None:
         self.failure: BaseException | None = None
@@ -89,7 +86,7 @@ class Sending:
         self._mirror = mirror
         self._topology = options.topology
         self._producer = AIOKafkaProducer(
-            **client_arguments(options.connection), enable_idempotence=True, max_request_size=MAX_REQUEST_BYTES, linger_ms=0
+            **client_arguments(options.connection), enable_idempotence=True, max_request_size=MAX_RECORD_BYTES, linger_ms=0
         )
         self._turn = asyncio.Lock()
         """Of whoever is sending."""
@@ -117,7 +114,7 @@ class Sending:
             await sending._producer.start()
         except KafkaConnectionError as error:
             await sending._producer.stop()
-            raise topics.unreachable(options.connection) from error
+            raise unreachable(options.connection.bootstrap) from error
         except BaseException:
             await sending._producer.stop()
             raise
@@ -134,23 +131,9 @@ class Sending:
     # --- what doors use -------------------------------------------------------------------------------
 
     @property
-    def position(self) -> Position:
-        """How far the views of this process have been brought."""
-        return self._mirror.position
-
-    @property
-    def reader(self) -> sqlite3.Connection:
-        """The views, read-only, for the event loop's thread."""
-        return self._mirror.reader
-
-    @property
     def not_ready(self) -> str | None:
-        """Why this process cannot take commands or show what they did; None: it can."""
-        return self._not_ready or self._mirror.not_ready
-
-    def now(self) -> int:
-        """The ledger's time, microseconds, by this process's clock."""
-        return self._options.clock()
+        """Why commands cannot be sent, or their answers not be heard; None: they can."""
+        return self._not_ready
 
     async def submit(self, commands: Sequence[Command]) -> list[Answer]:
         """Send commands in order; decided, durable, and in the views of this process, when it returns.
@@ -181,26 +164,9 @@ class Sending:
                 del self._waiting[waiting.asked]
             if not self._waiting:
                 self._answered.set()
-        if any(self.position.marks[partition] <= offset for partition, offset in _needed(sent).items()):
+        if any(self._mirror.position.marks[partition] <= offset for partition, offset in _needed(sent).items()):
             raise _late(commands)
-        return [waiting.answer(self.position) for waiting in sent]
-
-    async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the caller's own limit, in seconds
-        """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
-        return await self._mirror.wait_beyond(position, timeout)
-
-    async def caught_up(self) -> None:
-        """Return when the views show everything that was committed when this was asked; raises ``Unavailable``."""
-        await self._mirror.caught_up()
-
-    async def sleep_until(self, instant: int) -> None:
-        """Return when the ledger's time has reached an instant, microseconds."""
-        while (left := instant - self.now()) > 0:  # noqa: ASYNC110  a clock is waited for, not an event
-            await asyncio.sleep(left / 1e6 / self._options.speed)
-
-    async def release_readers(self) -> None:
-        """Let everybody go who waits for events: the service is about to stop."""
-        await self._mirror.release_readers()
+        return [waiting.answer(self._mirror.position) for waiting in sent]
 
     async def wait_failed(self) -> None:
         """Return when the sending has ended; raise what ended it, if it was not :meth:`close`."""

@@ -14,6 +14,7 @@ from outdial.kafka.sending import Sending
 from outdial.metrics import Meters
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
+from outdial.scalars import SECOND_US
 
 READY_EVERY_S: Final = 0.02
 
@@ -24,11 +25,12 @@ class Doors:
     With ``ledgers`` the same process also decides.
     """
 
-    def __init__(self, mirror: Mirror, sending: Sending, ledgers: Ledgers | None) -> None:
+    def __init__(self, options: Options, mirror: Mirror, sending: Sending, ledgers: Ledgers | None) -> None:
         self.mirror = mirror
         self.ledgers = ledgers
         self.reader = mirror.reader
         """Read-only, for the event loop's own thread."""
+        self._options = options
         self._sending = sending
 
     @classmethod
@@ -53,21 +55,21 @@ class Doors:
             await sending.close()
             await mirror.close()
             raise
-        return cls(mirror, sending, ledgers)
+        return cls(options, mirror, sending, ledgers)
 
     @property
     def position(self) -> Position:
         """How far the views have been brought."""
-        return self._sending.position
+        return self.mirror.position
 
     @property
     def not_ready(self) -> str | None:
         """Why work cannot be taken now; None: it can."""
-        return self._sending.not_ready or (self.ledgers.not_ready if self.ledgers is not None else None)
+        return self._sending.not_ready or self.mirror.not_ready or (self.ledgers.not_ready if self.ledgers is not None else None)
 
     def now(self) -> int:
         """The ledger's time, microseconds."""
-        return self._sending.now()
+        return self._options.clock()
 
     async def submit(self, commands: Sequence[Command]) -> list[Answer]:
         """Send commands in order; decided, durable, and in the views of this process, when it returns.
@@ -79,19 +81,20 @@ class Doors:
 
     async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the caller's own limit, in seconds
         """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
-        return await self._sending.wait_beyond(position, timeout)
+        return await self.mirror.wait_beyond(position, timeout)
 
     async def caught_up(self) -> None:
         """Return when the views show everything that was committed when this was asked; raises ``Unavailable``."""
-        await self._sending.caught_up()
+        await self.mirror.caught_up()
 
     async def sleep_until(self, instant: int) -> None:
         """Return when the ledger's time has reached an instant, microseconds."""
-        await self._sending.sleep_until(instant)
+        while (left := instant - self.now()) > 0:  # noqa: ASYNC110  a clock is waited for, not an event
+            await asyncio.sleep(left / SECOND_US / self._options.speed)
 
     async def release_readers(self) -> None:
         """Let everybody go who waits for events: the service is about to stop."""
-        await self._sending.release_readers()
+        await self.mirror.release_readers()
 
     async def ready(self, seconds: float) -> None:
         """Return when work can be taken.

@@ -15,7 +15,7 @@ from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
 from outdial.kafka.connecting import client_arguments, reader
-from outdial.kafka.errors import PASSING, ClusterError, explained
+from outdial.kafka.errors import PASSING, ClusterError, explained, unreachable
 from outdial.scalars import MILLISECOND_US
 from outdial.topology import TOPICS, Topic, Topology, config, replication
 
@@ -60,14 +60,20 @@ async def admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.start()
         yield client
     except KafkaError as error:
-        refusal = explained(error, connection.bootstrap)
-        if refusal is None and isinstance(error, KafkaConnectionError):
-            refusal = await _turned_away(connection) or unreachable(connection)
-        if refusal is None:
+        refused = await _explained(error, connection)
+        if refused is None:
             raise
-        raise refusal from error
+        raise refused from error
     finally:
         await client.close()
+
+
+async def _explained(error: KafkaError, connection: Connection) -> ClusterError | None:
+    """Why the cluster could not be asked; None: nobody knows."""
+    refused = explained(error, connection.bootstrap)
+    if refused is None and isinstance(error, KafkaConnectionError):
+        return await _turned_away(connection) or unreachable(connection.bootstrap)
+    return refused
 
 
 async def _turned_away(connection: Connection) -> ClusterError | None:
@@ -88,13 +94,6 @@ async def _turned_away(connection: Connection) -> ClusterError | None:
             if refusal is not None:
                 return refusal
     return None
-
-
-def unreachable(connection: Connection) -> ClusterError:
-    """No broker answers."""
-    return ClusterError(
-        "kafka_unreachable", f"no Kafka broker answers at {connection.bootstrap}", "start it, or name another one with --kafka"
-    )
 
 
 async def cluster_id(connection: Connection) -> str:
@@ -158,12 +157,10 @@ async def has_records_after(connection: Connection, topology: Topology, instant:
         await consumer.start()
         found = await consumer.offsets_for_times(dict.fromkeys(places, instant // MILLISECOND_US))
     except KafkaError as error:
-        refusal = explained(error, connection.bootstrap)
-        if refusal is None and isinstance(error, KafkaConnectionError):
-            refusal = await _turned_away(connection) or unreachable(connection)
-        if refusal is None:
+        refused = await _explained(error, connection)
+        if refused is None:
             raise
-        raise refusal from error
+        raise refused from error
     finally:
         await consumer.stop()
     return any(place is not None for place in found.values())

@@ -14,10 +14,11 @@ from aiokafka.structs import TopicPartition
 from faults.chaos.checker import Remembered, faults_of, murmur2
 from faults.chaos.reading import Topics, read
 from outdial.connection import Connection
+from outdial.kafka.connecting import Ends
 from outdial.kafka.options import Options
-from outdial.kafka.partition import Kept, Partition
+from outdial.kafka.partition import Partition
 from outdial.kafka.records import Seal
-from outdial.kafka.runtime import Ends
+from outdial.kafka.snapshots import Snapshots
 from outdial.metrics import Meters
 from outdial.topology import Topology
 
@@ -46,7 +47,9 @@ class Stage:
         self.outdial = next(name for name in iter(lambda: str(uuid4()), None) if murmur2(name.encode()) % topology.partitions == 0)
 
     @asynccontextmanager
-    async def owner(self, number: int = 0, clock: Callable[[], int] | None = None, kept: Kept | None = None) -> AsyncIterator[Partition]:
+    async def owner(
+        self, number: int = 0, clock: Callable[[], int] | None = None, kept: Snapshots | None = None
+    ) -> AsyncIterator[Partition]:
         """Somebody who opens a partition, and closes it at the end of the block."""
         options = Options(Connection(self.through), clock or (lambda: time.time_ns() // 1_000), KEY, CUSTOMER, self.topology)
         consumer = AIOKafkaConsumer(
@@ -57,7 +60,7 @@ class Stage:
             isolation_level="read_committed",
             fetch_max_wait_ms=50,
         )
-        ends = Ends(options)
+        ends = Ends(options.connection)
         await ends.start()
         consumer.assign([TopicPartition(self.topology.commands, number)])
         await consumer.start()

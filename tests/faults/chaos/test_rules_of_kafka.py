@@ -32,12 +32,12 @@ from outdial.dialing.ledger import Effects, Ledger
 from outdial.kafka import connecting, topics
 from outdial.kafka import partition as partitions
 from outdial.kafka import producer as producers
-from outdial.kafka.connecting import reader
+from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import ClusterError
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
-from outdial.kafka.runtime import Ends, Ledgers
-from outdial.kafka.snapshots import Mark
+from outdial.kafka.runtime import Ledgers
+from outdial.kafka.snapshots import Mark, Snapshots
 from outdial.topology import TOPICS, Topology, config
 
 SECOND = 1_000_000
@@ -411,7 +411,7 @@ async def test_the_broken_rule_is_found(rule: Rule, stage: Stage, kafka_cluster:
         assert any(rule.says in fault for fault in faults), faults
 
 
-class Keeper:
+class Keeper(Snapshots):
     """Remembers how far the ledgers were that it was given to keep."""
 
     def __init__(self) -> None:
