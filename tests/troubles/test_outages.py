@@ -140,8 +140,9 @@ async def through_an_outage(cluster: Cluster, stage: Stage, running: dict[str, R
     await until(lambda: len(acknowledged) > 20, "work is done")
     await asyncio.to_thread(cluster.kill, 1)
     began = monotonic()
-    said = {name: await role.readyz(lambda status, _: status == 503) for name, role in running.items() if name != "worker"}
+    said = {name: await role.readyz(lambda status, _: status == 503) for name, role in running.items()}
     noticed = monotonic() - began
+    assert "no Kafka broker answers" in said.pop("worker")["reason"]
     assert {told["reason"] for told in said.values()} == {"kafka_unavailable"}, said
     await until(lambda: refused, "the door says it cannot take work")
     await asyncio.sleep(max(0.0, seconds - (monotonic() - began)))

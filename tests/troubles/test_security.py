@@ -194,9 +194,9 @@ async def test_a_ledger_that_may_read_and_not_write_is_told(secured: Secured, st
 
 
 async def test_a_wrong_password_is_named_and_not_shown(secured: Secured, stage: Stage, processes: Roles) -> None:
-    for role in ("ledger", "api"):
+    for role, flags in (("ledger", ()), ("api", ()), ("worker", ("--carrier", "simulated"))):
         processes.told = secured.told(stage.topology, "ledger") | {"OUTDIAL_KAFKA__SASL_PASSWORD": "not-it"}
-        code, said = await (await processes.spawn(role)).ended()
+        code, said = await (await processes.spawn(role, *flags)).ended()
         assert code == 1
         assert "user name, password or mechanism" in said
         assert "OUTDIAL_KAFKA__SASL_PASSWORD" in said

@@ -88,7 +88,7 @@ class Mirror:
         mirror = cls(options, folder, options.topology.partitions)
         try:
             mirror._lock = _locked(folder)
-            cluster = await topics.cluster_id(options.connection)
+            cluster = await topics.checked(options.connection, options.topology)
             mirror._asker = reader(options.connection)
             await mirror._asker.start()
             if anew:

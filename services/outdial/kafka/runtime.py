@@ -7,7 +7,7 @@ under way before the group deals anew.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
@@ -85,20 +85,17 @@ class Ledgers(ConsumerRebalanceListener):
         return ledgers
 
     async def _start(self) -> None:
-        wrong = topics.refusal(await topics.check(self._options.connection, self._options.topology))
-        if wrong is not None:
-            raise wrong
+        cluster = await topics.checked(self._options.connection, self._options.topology)
         if self._options.folder is not None:
-            cluster = await topics.cluster_id(self._options.connection)
             topology = self._options.topology
             self._kept = Snapshots(self._options.folder, self._options.key, f"{cluster}/{topology.events}/{topology.partitions}")
         await self._ends.start()
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
         self._tasks = [
-            asyncio.create_task(self._guarded(self._watch_ends()), name="ends of the commands"),
-            asyncio.create_task(self._guarded(self._watch_group()), name="group"),
-            asyncio.create_task(self._guarded(self._tell_offsets()), name="offsets"),
+            asyncio.create_task(self._guarded(self._watch_ends), name="ends of the commands"),
+            asyncio.create_task(self._guarded(self._watch_group), name="group"),
+            asyncio.create_task(self._guarded(self._tell_offsets), name="offsets"),
         ]
 
     # --- what the process is asked --------------------------------------------------------------------
@@ -280,9 +277,9 @@ class Ledgers(ConsumerRebalanceListener):
                 log.warning("the group: %s: %s", type(error).__name__, error)
             await asyncio.sleep(RETRY_S)
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001  whatever it is, it ends the process
             self._fail(error)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from outdial.commands import Command
-from outdial.kafka import topics
 from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options
 from outdial.kafka.runtime import Ledgers
@@ -40,9 +39,6 @@ class Doors:
         Raises:
             ClusterError: the folder, the cluster or its topics cannot be used; its ``fix`` says what to do.
         """
-        wrong = topics.refusal(await topics.check(options.connection, options.topology))
-        if wrong is not None:
-            raise wrong
         mirror = await Mirror.open(options, folder)
         try:
             sending = await Sending.open(options, mirror)

@@ -96,9 +96,16 @@ async def _turned_away(connection: Connection) -> ClusterError | None:
     return None
 
 
-async def cluster_id(connection: Connection) -> str:
-    """The id a cluster gave itself when it was made; raises as :func:`admin`."""
+async def checked(connection: Connection, topology: Topology) -> str:
+    """The id a cluster gave itself when it was made, once its topics are found to be as they must be.
+
+    Raises:
+        ClusterError: as :func:`admin`, or ``topics_wrong``.
+    """
     async with admin(connection) as client:
+        wrong = refusal(_all_faults(await _found(client, topology), topology))
+        if wrong is not None:
+            raise wrong
         return str((await client.describe_cluster())["cluster_id"])
 
 
@@ -140,13 +147,7 @@ async def create(connection: Connection, topology: Topology) -> list[str]:
 async def examine(connection: Connection, topology: Topology) -> tuple[list[Found], list[Fault]]:
     """The topics as they are, and what is not as it must be; raises as :func:`admin`."""
     found = await show(connection, topology)
-    return found, [fault for topic, one in zip(TOPICS, found, strict=True) for fault in _faults(topic, one, topology)]
-
-
-async def check(connection: Connection, topology: Topology) -> list[Fault]:
-    """What is not as it must be, worst first; raises as :func:`admin`."""
-    _, faults = await examine(connection, topology)
-    return sorted(faults, key=lambda fault: not fault.refuses)
+    return found, _all_faults(found, topology)
 
 
 async def has_records_after(connection: Connection, topology: Topology, instant: int) -> bool:
@@ -204,6 +205,10 @@ def _replicas(described: dict[str, Any]) -> int:
 async def _settings(client: AIOKafkaAdminClient, name: str) -> dict[str, str]:
     [answer] = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
     return {entry[0]: entry[1] for resource in answer.resources for entry in resource[4]}
+
+
+def _all_faults(found: Sequence[Found], topology: Topology) -> list[Fault]:
+    return [fault for topic, one in zip(TOPICS, found, strict=True) for fault in _faults(topic, one, topology)]
 
 
 def _faults(topic: Topic, found: Found, topology: Topology) -> list[Fault]:

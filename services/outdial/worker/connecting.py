@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 from aiokafka.helpers import create_ssl_context
 
 from outdial.connection import Connection
@@ -19,3 +21,17 @@ def client_arguments(connection: Connection) -> dict[str, Any]:
     if connection.encrypted:
         arguments["ssl_context"] = create_ssl_context(**connection.certificates())
     return arguments
+
+
+async def login_refused(connection: Connection) -> bool:
+    """Whether a broker is there and does not take our name, password or mechanism: a client says only that it found none."""
+    arguments = client_arguments(connection)
+    del arguments["bootstrap_servers"]
+    for host, port, _ in collect_hosts(connection.bootstrap):
+        try:
+            (await create_conn(host, port, **arguments)).close()
+        except (SaslAuthenticationFailed, UnsupportedSaslMechanismError):
+            return True
+        except (KafkaError, OSError, TimeoutError):
+            continue
+    return False

@@ -54,6 +54,11 @@ class Outbox:
             await _closed(self._producer)
             self._producer = None
 
+    async def hear(self) -> None:
+        """Return when a broker answers; raises one of PASSING when none does."""
+        if self._producer is not None and not await self._producer.client.force_metadata_update():
+            raise KafkaError("no broker told its metadata")
+
     async def ask(self, command: OutdialCommand) -> None:
         """Send a command whose answer is wanted, once.
 

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from uuid import uuid4
@@ -18,12 +18,15 @@ from outdial.connection import Connection
 from outdial.topology import Topology
 from outdial.worker.carrier import Carrier
 from outdial.worker.claims import Claims
-from outdial.worker.connecting import client_arguments
+from outdial.worker.connecting import client_arguments, login_refused
 from outdial.worker.desk import Desk
 from outdial.worker.faust_app import Intake
-from outdial.worker.outbox import Outbox
+from outdial.worker.outbox import PASSING, Outbox
 
 CONNECT_AGAIN_S: Final = 1.0
+HEAR_EVERY_S: Final = 1.0
+SILENT_S: Final = 5.0
+"""After so long without any answer the worker says that it has no broker."""
 DRAIN_S: Final = 30.0
 WORDS_S: Final = 10.0
 
@@ -102,10 +105,11 @@ class Worker:
         self._intake: Intake | None = None
         self._phase: Phase = "starting"
         self._why = "it has not begun"
+        self._silent = False
 
     def ready(self) -> bool:
         """Whether it takes requests."""
-        return self._phase == "working"
+        return self._phase == "working" and not self._silent
 
     def status(self) -> WorkerStatus:
         """How it is now; made of plain values."""
@@ -135,7 +139,7 @@ class Worker:
         whoever started it starts it again.
 
         Raises:
-            WorkerRefused: a topic is missing.
+            WorkerRefused: a topic is missing, or the cluster does not take our name and password.
             IntakeEnded: the client of the consumer group stopped.
         """
         stopping = asyncio.create_task(stop.wait())
@@ -164,6 +168,12 @@ class Worker:
                     found = set(await admin.list_topics())
                 break
             except (KafkaConnectionError, OSError) as error:
+                if await login_refused(self._options.connection):
+                    raise WorkerRefused(
+                        "kafka_login_refused",
+                        "the Kafka cluster does not take our user name, password or mechanism",
+                        "set OUTDIAL_KAFKA__SASL_MECHANISM, OUTDIAL_KAFKA__SASL_USERNAME and OUTDIAL_KAFKA__SASL_PASSWORD",
+                    ) from error
                 log.warning("no Kafka broker answers at %s (%s); trying again", where, type(error).__name__)
                 await asyncio.sleep(CONNECT_AGAIN_S)
         missing = [name for name in needed if name not in found]
@@ -189,15 +199,30 @@ class Worker:
         parts = [asyncio.create_task(self._intake.ended())] if self._intake else []
         if self._claims is not None:
             parts.append(asyncio.create_task(self._claims.ended()))
+        hearing = asyncio.create_task(self._hear())
         try:
             done, _ = await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
             for part in done:
                 part.result()
         finally:
-            for part in parts:
+            for part in (*parts, hearing):
                 part.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            await asyncio.gather(*parts, hearing, return_exceptions=True)
             self._phase, self._why = "draining", "it stops"
+
+    async def _hear(self) -> None:
+        """Ask again and again whether a broker is there: to a consumer, one that is away is one that has nothing new."""
+        clock = asyncio.get_running_loop().time
+        heard = clock()
+        while True:
+            asked = clock()
+            with suppress(*PASSING):
+                async with asyncio.timeout(SILENT_S):
+                    await self._outbox.hear()
+                heard = asked
+            self._silent = clock() - heard >= SILENT_S
+            self._why = f"no Kafka broker answers at {self._options.connection.bootstrap}" if self._silent else ""
+            await asyncio.sleep(HEAR_EVERY_S)
 
     async def _drain(self) -> None:
         await self._desk.drain(self._options.drain_s, WORDS_S)

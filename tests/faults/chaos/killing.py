@@ -5,6 +5,7 @@ from typing import Final
 
 from faults.chaos.world import FIRST_S, World
 
+JAVA_ENDED: Final = 128 + signal.SIGTERM
 AGAIN: Final = 0.25
 """The part of the kills that does not wait for the one before to be recovered from."""
 LONGEST_LIFE_S: Final = 1.5
@@ -18,8 +19,8 @@ def kill_at_random(world: World, kills: int, sizes: tuple[int, ...] = (1, 2, 3, 
         while len(processes.running) > size:
             name = chance.choice(sorted(processes.running))
             code = processes.stop(name)
-            # One that has not begun to listen to signals is ended by this one.
-            assert code in (0, -signal.SIGTERM), f"{name} was stopped and ended with {code}: {processes.last_words(name)}"
+            # One that has not begun to listen to signals is ended by this one; Java tells its parent so.
+            assert code in (0, -signal.SIGTERM, JAVA_ENDED), f"{name} was stopped and ended with {code}: {processes.last_words(name)}"
         while len(processes.running) < size:
             processes.add()
         if not number:
