@@ -151,6 +151,8 @@ class Partition:
         self._left: deque[Record] = deque()
         """Read and not yet decided."""
         self._fetched_to = 0
+        self._decided_to = 0
+        """Every command before it has been decided."""
         self._at_once: int | None = None
         """How many records are taken at once; None: all that came."""
         self._asked_ends: deque[tuple[int, int]] = deque()
@@ -178,6 +180,7 @@ class Partition:
         if len(self._asked_ends) > 1:
             self._asked_ends.pop()
         self._asked_ends.append((asked, end))
+        self._note_read()
 
     @property
     def lag(self) -> int:
@@ -193,6 +196,7 @@ class Partition:
         """The partition has come back to us from a rebalance: read on where its ledger stands."""
         if self.not_ready is None:
             self._left.clear()
+            self._fetched_to = self.next_offset
             self._consumer.seek(self._commands, self.next_offset)
         self.allowed.set()
 
@@ -320,6 +324,7 @@ class Partition:
                 self._take(received(record, self._seal, self._options.customer_id), now, turn)
                 turn.next_offset = record.offset + 1
             if not self._left:
+                self._decided_to = self._fetched_to
                 self._note_read()
             if not self._stopping:
                 self._due(now, turn)
@@ -335,8 +340,8 @@ class Partition:
             yield self._left.popleft()
 
     def _note_read(self) -> None:
-        """All that was fetched has been decided: take note of the ends that this has reached."""
-        while self._asked_ends and self._asked_ends[0][1] <= self._fetched_to:
+        """Take note of the ends that have been reached by what was decided."""
+        while self._asked_ends and self._asked_ends[0][1] <= self._decided_to:
             self.read_up_to = self._asked_ends.popleft()[0]
 
     def _take(self, came: Received, now: int, turn: Turn) -> None:
@@ -536,6 +541,7 @@ class Partition:
         self._at_once = None
         self._asked_ends.clear()
         self.read_up_to = 0
+        self._decided_to = 0
         self._held = False
         producer = Producer(self._options.connection, self._topology.transactional_id(self.number))
         self._producer = producer
@@ -564,7 +570,7 @@ class Partition:
         self._ledger.arm(self.now())
         await self.allowed.wait()
         self._consumer.seek(self._commands, self.next_offset)
-        self._fetched_to = self.next_offset
+        self._fetched_to = self._decided_to = self.next_offset
         self.not_ready = None
         self._meters.observe("outdial_partition_opening_seconds", asyncio.get_running_loop().time() - began)
         log.info("partition %d is open at command %d, event %d", self.number, self.next_offset, events_end)
