@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker test races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker test retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -18,6 +18,9 @@ test: .venv/for-development ## Run all tests; those of the doors on Kafka once e
 
 doors: .venv/for-development ## Run every test of HTTP, command line and import on Kafka.
 	$(BIN)/python -m pytest -k kafka tests/api tests/cli tests/imports tests/test_documents.py
+
+retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
+	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)
 
 races: .venv/for-development ## Race run, stop, plans and deletes over two API processes on a real Kafka, and check. Other: make races RACES=100 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))

@@ -108,6 +108,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "type_unknown": "There is no command of this type.",
     "undecodable": "There are bytes in the row that are no text in the encoding of the file.",
     "unknown_field": "There is no field of this name here.",
+    "version_differs": "The stream has changed since the version that `If-Match` or `if_version` names. Read it again.",
     "views_behind": "The views of this process have not caught up with the log in time; `?stale=1` reads them as they are.",
     "views_damaged": "The views lack something that the log has. Build them anew: `outdial views rebuild`.",
 }

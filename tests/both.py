@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = "all: every test of the doors runs on Kafka too; spread: each test function once, with the first of its parameters"
+    parser.addoption("--retries", type=int, default=120, help="requests of the test of repeats (the goal: 10,000)")
     parser.addoption("--on-kafka", choices=("all", "spread"), default="all", help=words)
 
 

@@ -36,6 +36,8 @@ class Command(BaseModel):
     """Who asked, for the history. Information only."""
     time: Instant | None = None
     """When the sender made it: information only, no rule reads it."""
+    if_version: Annotated[int, Field(ge=0)] | None = None
+    """Carry it out only if its stream stands at this version, the ``sequence`` of its last event; else ``version_differs``."""
 
     @property
     def stream(self) -> str:

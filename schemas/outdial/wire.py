@@ -25,12 +25,13 @@ _SCHEMAS: Final = {f"outdial/{name}/1": model for name, model in EVENTS.items()}
 
 
 class Malformed(ValueError):
-    """Input that is no command. ``reason`` is stable, ``message`` is for people."""
+    """Input that is no command. ``reason`` is stable, ``message`` is for people, ``pointer`` a JSON pointer (RFC 6901) to the field."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, pointer: str | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.pointer = pointer
 
 
 def to_json(value: Any) -> bytes:
@@ -98,18 +99,20 @@ def _without_extensions(value: Any) -> Any:
 def explained(error: ValidationError) -> Malformed:
     """A validation error as one reason and one sentence, without the input (it may be personal)."""
     found = error.errors(include_url=False, include_input=False)[0]
-    path = ".".join(str(part) for part in found["loc"] if part not in COMMANDS) or "the command"
+    parts = [str(part) for part in found["loc"] if part not in COMMANDS]
+    path = ".".join(parts) or "the command"
+    pointer = "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
     match found["type"]:
         case "json_invalid":
             return Malformed("json_invalid", f"not JSON: {found['msg'].removeprefix('Invalid JSON: ')}")
         case "union_tag_invalid" | "union_tag_not_found":
             return Malformed("type_unknown", f"type must be one of {', '.join(sorted(public_types()))}")
         case "missing":
-            return Malformed("field_missing", f"{path} is missing")
+            return Malformed("field_missing", f"{path} is missing", pointer)
         case "extra_forbidden":
-            return Malformed("unknown_field", f"{path} is not a field here")
+            return Malformed("unknown_field", f"{path} is not a field here", pointer)
         case _:
-            return Malformed("field_invalid", f"{path}: {found['msg']}")
+            return Malformed("field_invalid", f"{path}: {found['msg']}", pointer)
 
 
 def public_types() -> list[str]:

@@ -46,6 +46,7 @@ _OF_TARGET = """SELECT position, body FROM log
     WHERE (target_key = :key AND position > :after OR position = :added AND position > :after)
     AND stream = :stream AND body ->> '$.data.target_id' = :target
     ORDER BY position LIMIT :limit"""
+_VERSION = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? ORDER BY position DESC LIMIT 1"
 _LAST = "SELECT position, time FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 
 Row = tuple[int, str]
@@ -107,6 +108,12 @@ def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, adde
 def _low(after: Position, place: int) -> int:
     """The place above which the rest of a partition begins; ``place``: any in that partition."""
     return after.marks[0] if after.partitions == 1 else after.ranges()[partition_at(place)][0]
+
+
+def version(db: sqlite3.Connection, stream: str) -> int:
+    """The version a stream stands at, the sequence of its last event; 0 when there is none."""
+    found = db.execute(_VERSION, (key_of(stream), stream)).fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def last_position(db: sqlite3.Connection, partitions: int) -> Position:

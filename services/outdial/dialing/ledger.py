@@ -264,6 +264,8 @@ class Ledger:
                 self._check_sender(command)
                 content = content_hash(command)
                 repeated = self._repeated(command, command_id, content)
+                if command.if_version is not None and not repeated:
+                    self._check_version(command, command.if_version)
             except Rejected as why:
                 return Effects(command, command_id, Decision(refused=why), "rejected")
         try:
@@ -413,6 +415,12 @@ class Ledger:
         if creates:
             raise Rejected("already_exists", f"this id is taken; choose another for the {command.kind}")
         raise Rejected(f"{command.kind}_unknown", f"there is no such {command.kind}")
+
+    def _check_version(self, command: Command, wanted: int) -> None:
+        """Whether the stream is as the sender saw it. One that is not there is refused by its own rule."""
+        stream = self._stream(command.kind, command.stream)
+        if stream is not None and stream.version != wanted:
+            raise Rejected("version_differs", f"the {command.kind} is at version {stream.version}, not {wanted}; read it again")
 
     def _repeated(self, command: Command, command_id: str, content: str) -> bool:
         """Whether the command came before.

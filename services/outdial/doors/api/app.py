@@ -28,7 +28,7 @@ from outdial.doors.api import (
 )
 from outdial.doors.api.auth import Front
 from outdial.doors.api.deps import Door, Ledger, Settings, caller_of
-from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, Refused, envelope, unavailable
+from outdial.doors.api.errors import ARGUMENT, BAD_METHOD, INTERNAL, NO_ROUTE, Refused, told, unavailable
 from outdial.requests import Unavailable
 
 PREFIX: Final = "/v1.0"
@@ -78,8 +78,8 @@ def _offer(app: FastAPI, router: APIRouter, prefix: str) -> None:
 
 
 def _answer(request: Request, why: Refused) -> Response:
-    body = envelope(why, caller_of(request).request_id)
-    return Response(body, status_code=why.kind.http, media_type="application/json", headers=why.headers)
+    body, media_type = told(why, caller_of(request).request_id, request.headers.get("accept", ""))
+    return Response(body, status_code=why.kind.http, media_type=media_type, headers=why.headers)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -22,7 +22,7 @@ from urllib.parse import unquote_plus, urlsplit
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outdial.doors.api.deps import CALLER, Caller, Door, reach
-from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, envelope, unavailable
+from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, told, unavailable
 from outdial.requests import Unavailable
 
 _LOG: Final = logging.getLogger("outdial.http")
@@ -33,12 +33,14 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = ("token", "accesskey")
 _VERSIONED: Final = "/v1.0/"
 _YES: Final = ("true", "1")
+_POSITION: Final = b"outdial-position"
+"""An answer that does not say at which position it holds says that it shows at least what this one has."""
 FRAMES: Final = 6
 """As many as tell where it was."""
 _STOPPED: Final = Refused(
     UNAVAILABLE, "stopping", "the service is stopping and did not finish this request; send it again", headers={"Connection": "close"}
 )
-_WANTED: Final = frozenset({b"authorization", b"cookie", b"host", b"origin", b"x-request-id"})
+_WANTED: Final = frozenset({b"accept", b"authorization", b"cookie", b"host", b"origin", b"x-request-id"})
 
 
 class Front:
@@ -59,30 +61,35 @@ class Front:
             return
         headers = {name: value for name, value in scope["headers"] if name in _WANTED}
         request_id = _request_id(headers)
+        accept = headers.get(b"accept", b"").decode("latin-1")
         responses = self.door.responses
-        begun = False
+        begun, position = False, ""
 
         async def tagged(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
                 responses[message["status"]] += 1
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                sent = message.get("headers", ())
+                message["headers"] = [*sent, (b"x-request-id", request_id.encode())]
+                if all(name != _POSITION for name, _ in sent):
+                    message["headers"].append((_POSITION, (position or str(self.door.ledger.position)).encode()))
             await send(message)
 
         try:
             scope[CALLER] = Caller(self._customer(scope, headers, secrets), request_id)
             if scope["method"] == "GET":
                 await self._bring_up(scope["path"], scope["query_string"])
+                position = str(self.door.ledger.position)
         except Refused as why:
-            await _answer(tagged, why, request_id)
+            await _answer(tagged, why, request_id, accept)
             return
         try:
             await self.app(scope, receive, tagged)
         except asyncio.CancelledError:
             if begun or not self.door.closing:
                 raise
-            await _answer(tagged, _STOPPED, request_id)
+            await _answer(tagged, _STOPPED, request_id, accept)
         except Exception as error:  # noqa: BLE001  the last resort: the app has answered 500; what happened is logged without values
             _LOG.error("request %s failed: %s at %s", request_id, type(error).__name__, _where(error))
 
@@ -219,9 +226,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _answer(send: Send, why: Refused, request_id: str) -> None:
-    body = envelope(why, request_id)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+async def _answer(send: Send, why: Refused, request_id: str, accept: str) -> None:
+    body, media_type = told(why, request_id, accept)
+    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in why.headers.items()]
     await send({"type": "http.response.start", "status": why.kind.http, "headers": headers})
     await send({"type": "http.response.body", "body": body})

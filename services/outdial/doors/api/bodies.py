@@ -120,7 +120,7 @@ def picked(body: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def needed(body: Mapping[str, Any], name: str) -> Any:
     """A field that must be there."""
     if body.get(name) is None:
-        raise by_rule("field_missing", f"{name} is missing")
+        raise by_rule("field_missing", f"{name} is missing", pointer=f"/{name}")
     return body[name]
 
 
@@ -156,8 +156,8 @@ def check_actions(actions: Any, depth: int = 0) -> None:
             raise by_rule("field_invalid", "actions hold a number that is too large")
 
 
-def plan_from(body: Any, base: Plan | None = None) -> Plan:
-    """The plan the fields of a body give, over ``base`` where one is changed.
+def plan_from(body: Any, base: Plan | None = None, at: str = "") -> Plan:
+    """The plan the fields of a body give, over ``base`` where one is changed. ``at``: the JSON pointer of the object they are in.
 
     Raises:
         Refused: a field has a bad value, or is one this version cannot honour.
@@ -169,4 +169,4 @@ def plan_from(body: Any, base: Plan | None = None) -> Plan:
     if promised:
         raise by_rule("plan_unsupported", f"{', '.join(promised)} cannot be honoured yet; leave it out, or calls would ignore it")
     changes = {name: fields[name] for name in PLAN_FIELDS if name in fields and (fields[name] is not None or name in _PLAN_NULLABLE)}
-    return made(Plan, changes if base is None else base.model_dump() | changes)
+    return made(Plan, changes if base is None else base.model_dump() | changes, at)

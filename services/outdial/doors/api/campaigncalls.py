@@ -6,9 +6,10 @@ from starlette.responses import Response
 
 from outdial.commands import DeleteDial
 from outdial.doors.api import shapes
-from outdial.doors.api.deps import command_id, customer_of, door_of, path_id, reply, submit
+from outdial.doors.api.deps import command_id, customer_of, door_of, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import NO_CALL, Refused
 from outdial.doors.api.paging import asked, page, times_of
+from outdial.requests import Answer
 from outdial.views import calls
 from outdial.views.calls import Call
 
@@ -27,10 +28,16 @@ def found(request: Request, attempt_id: str) -> Call:
     return row
 
 
+def _shown(request: Request, attempt_id: str, answer: Answer | None = None) -> Response:
+    """An attempt; its version is that of its outdial, read anew beneath it."""
+    version = version_of(request, found(request, attempt_id).outdial_id)
+    return single(request, shapes.campaigncall(found(request, attempt_id), times_of(request)), version, answer)
+
+
 @router.get("/campaigncalls/{id}")
 async def get_campaigncall(request: Request) -> Response:
     """One attempt."""
-    return reply(shapes.campaigncall(found(request, path_id(request)), times_of(request)))
+    return _shown(request, path_id(request))
 
 
 @router.get("/campaigncalls")
@@ -49,4 +56,4 @@ async def delete_campaigncall(request: Request) -> Response:
         id=command_id(request), customer_id=row.customer_id, outdial_id=row.outdial_id, target_id=row.target_id, attempt_id=row.id
     )
     answer = await submit(request, command)
-    return reply(shapes.campaigncall(found(request, row.id), times_of(request)), answer)
+    return _shown(request, row.id, answer)

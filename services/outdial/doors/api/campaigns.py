@@ -17,7 +17,7 @@ from outdial.commands import (
 )
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import check_actions, needed, picked, read_object
-from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, submit
+from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import NO_CAMPAIGN, Refused, by_reference, by_rule
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
@@ -48,7 +48,8 @@ def found(request: Request, campaign_id: str) -> Campaign:
 
 
 def _shown(request: Request, campaign_id: str, answer: Answer | None = None) -> Response:
-    return reply(shapes.campaign(found(request, campaign_id), times_of(request)), answer)
+    version = version_of(request, campaign_id)
+    return single(request, shapes.campaign(found(request, campaign_id), times_of(request)), version, answer)
 
 
 def _info(body: dict[str, Any]) -> dict[str, Any]:

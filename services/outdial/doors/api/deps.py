@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from re import compile as pattern
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from outdial.ids import derived, item_id
 from outdial.metrics import Meters
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
+from outdial.views import history
 from outdial.wire import explained, to_json
 
 DEFAULT_CUSTOMER: Final = "7f1b1c5e-0000-4000-8000-000000000001"
@@ -27,6 +29,11 @@ CALLER: Final = "outdial.caller"
 LONGEST_WAIT_S: Final = 5.0
 """How long ``min_position`` is waited for."""
 LONGEST_KEY: Final = 255
+_CONDITIONAL: Final = frozenset({"PUT", "DELETE"})
+_TAG: Final = pattern(r'(?:^|,)\s*"(\d{1,18})"\s*(?=,|$)')
+"""A strong entity tag of this door, in a list of them."""
+_VARY: Final = "Outdial-Time, Authorization, Cookie"
+"""What the same address answers differently by."""
 
 
 class Ledger(Protocol):
@@ -221,8 +228,12 @@ def flag(request: Request, name: str) -> bool:
 C = TypeVar("C", bound=BaseModel)
 
 
-def made(model: type[C], fields: Mapping[str, Any]) -> C:
-    """A message from fields of a body.
+_IN_BODIES: Final = {"/campaign_type": "/type"}
+"""Fields that have another name in bodies than in commands; a command's ``resources`` are fields of the body itself."""
+
+
+def made(model: type[C], fields: Mapping[str, Any], at: str = "") -> C:
+    """A message from fields of a body; ``at``: the JSON pointer of the object they were in.
 
     Raises:
         Refused: INVALID_ARGUMENT, naming the field.
@@ -230,19 +241,55 @@ def made(model: type[C], fields: Mapping[str, Any]) -> C:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise by_form(explained(error)) from None
+        why = explained(error)
+        if why.pointer is not None:
+            why.pointer = at + _IN_BODIES.get(why.pointer, why.pointer.removeprefix("/resources"))
+        raise by_form(why) from None
 
 
 async def submit(request: Request, command: Command, refusal: Callable[[str | None, str | None], Refused] = by_rule) -> Answer:
-    """The answer to one command.
+    """The answer to one command. The If-Match of a PUT or DELETE goes with it, for the ledger to decide.
 
     Raises:
         Refused: the ledger rejected it; ``refusal`` says what its word means here.
     """
+    wanted = request.headers.get("if-match") if request.method in _CONDITIONAL else None
+    if wanted is not None and wanted.strip() != "*":
+        command = command.model_copy(update={"if_version": _version_wanted(request, command.stream, wanted)})
     [answer] = await door_of(request).send([command])
     if answer.result == "rejected":
         raise refusal(answer.reason, answer.message)
     return answer
+
+
+def _version_wanted(request: Request, stream: str, tags: str) -> int:
+    """The version an If-Match asks for; of several the one its stream stands at, if that is among them.
+
+    Raises:
+        Refused: VERSION_DIFFERS, when none is a tag of this door (RFC 9110: a weak one never matches).
+    """
+    known = {int(found) for found in _TAG.findall(tags)}
+    if not known:
+        raise by_rule("version_differs", "If-Match names no version as ETag gives it")
+    at = history.version(door_of(request).reader, stream)
+    return at if at in known else min(known)
+
+
+def version_of(request: Request, stream: str) -> int:
+    """The version a stream stands at. Read it before the rows it is a version of: a tag may be older than what it marks, never newer."""
+    return history.version(door_of(request).reader, stream)
+
+
+def single(request: Request, body: Any, version: int, answer: Answer | None = None) -> Response:
+    """One resource and its tag, the version of its stream; 304 where the client has it already."""
+    tag = f'"{version}"'
+    known = request.headers.get("if-none-match", "") if request.method == "GET" else ""
+    if tag in known or known.strip() == "*":
+        return Response(status_code=304, headers={"ETag": tag, "Vary": _VARY})
+    response = reply(body, answer)
+    response.headers["ETag"] = tag
+    response.headers["Vary"] = _VARY
+    return response
 
 
 def reply(body: Any, answer: Answer | None = None) -> Response:

@@ -1,6 +1,7 @@
 """Refusals as HTTP knows them: one envelope, and one table from the ledger's words to it. Source: contract 1.3."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from outdial.requests import Unavailable
@@ -33,6 +34,7 @@ NO_ROUTE: Final = Kind(404, "NOT_FOUND", "ROUTE_NOT_FOUND")
 BAD_METHOD: Final = Kind(405, "METHOD_NOT_ALLOWED", "METHOD_NOT_ALLOWED")
 EXISTS: Final = Kind(409, "ALREADY_EXISTS", "ALREADY_EXISTS")
 STATE: Final = Kind(409, "FAILED_PRECONDITION", "STATE_INVALID")
+PRECONDITION: Final = Kind(412, "FAILED_PRECONDITION", "VERSION_DIFFERS")
 TOO_LARGE: Final = Kind(413, "INVALID_ARGUMENT", "BODY_TOO_LARGE")
 MEDIA_TYPE: Final = Kind(415, "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE")
 ID_REUSED: Final = Kind(422, "INVALID_ARGUMENT", "ID_REUSED")
@@ -66,6 +68,7 @@ RULES: Final[Mapping[str, Kind]] = {
     "json_invalid": JSON_BODY,
     "customer_denied": DENIED,
     "too_large": TOO_LARGE,
+    "version_differs": PRECONDITION,
 }  # fmt: skip
 """The ledger's words for a refusal, and the door's own, as HTTP."""
 
@@ -81,6 +84,7 @@ CLAIM_RULES: Final = frozenset({"outdial_deleted", "target_deleted"})
 """Words that, to a worker about to place a call, mean "do not": 409 there (design section 7)."""
 
 
+PROBLEM: Final = "application/problem+json"
 LATE: Final = "answer_late"
 """The reason for which nothing is wrong but the time it takes."""
 
@@ -120,13 +124,46 @@ def by_claim(rule: str | None, message: str | None) -> Refused:
 
 
 def by_form(why: Malformed) -> Refused:
-    """The refusal of input that is not of the right form."""
-    return by_rule(why.reason, why.message)
+    """The refusal of input that is not of the right form; it names the place in the body where that is known."""
+    return by_rule(why.reason, why.message, **({} if why.pointer is None else {"pointer": why.pointer}))
 
 
 def unavailable(why: Unavailable, **facts: Any) -> Refused:
     """The refusal of what cannot be done at the moment, or was not answered in time."""
     return Refused(TIMEOUT if why.reason == LATE else UNAVAILABLE, why.reason, why.message, headers={"Retry-After": "1"}, **facts)
+
+
+class Told(NamedTuple):
+    """A refusal as it is sent."""
+
+    body: bytes
+    media_type: str
+
+
+def told(why: Refused, request_id: str, accept: str) -> Told:
+    """A refusal as its client wants it: the contract's envelope, or a problem (RFC 9457) where ``accept`` names that."""
+    if PROBLEM in accept.lower():
+        return Told(_problem(why, request_id), PROBLEM)
+    return Told(envelope(why, request_id), "application/json")
+
+
+def _problem(why: Refused, request_id: str) -> bytes:
+    """RFC 9457. Its type is ``about:blank``: what it is about stands in ``reason`` and ``rule``."""
+    kind = why.kind
+    facts = {name: value for name, value in why.facts.items() if name not in ("pointer", "reason")}
+    pointer = why.facts.get("pointer")
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(kind.http).phrase,
+        "status": kind.http,
+        "detail": why.message,
+        "reason": kind.reason,
+        "rule": why.rule,
+        "request_id": request_id,
+        **({} if pointer is None else {"errors": [{"pointer": pointer, "detail": why.message}]}),
+        **facts,
+    }
+    return to_json(problem)
 
 
 def envelope(why: Refused, request_id: str) -> bytes:

@@ -17,7 +17,7 @@ from outdial.commands import (
 )
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import needed, picked, plan_from, read_object
-from outdial.doors.api.deps import command_id, customer_of, door_of, is_id, made, path_id, reply, submit
+from outdial.doors.api.deps import command_id, customer_of, door_of, is_id, made, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import NO_OUTDIAL, Refused, by_rule
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
@@ -44,7 +44,8 @@ def found(request: Request, outdial_id: str) -> Outdial:
 
 
 def _shown(request: Request, outdial_id: str, answer: Answer | None = None) -> Response:
-    return reply(shapes.outdial(found(request, outdial_id), times_of(request)), answer)
+    version = version_of(request, outdial_id)
+    return single(request, shapes.outdial(found(request, outdial_id), times_of(request)), version, answer)
 
 
 @router.get("/outdials/{id}")
@@ -70,7 +71,7 @@ async def create_outdial(request: Request) -> Response:
     if fields.get("campaign_id") == "":
         del fields["campaign_id"]
     if body.get("plan") is not None:
-        fields["plan"] = plan_from(body["plan"])
+        fields["plan"] = plan_from(body["plan"], at="/plan")
     outdial_id = item_id(command, 0)
     made_of = {**fields, "id": command, "customer_id": customer_of(request), "outdial_id": outdial_id}
     answer = await submit(request, made(CreateOutdial, made_of))
@@ -131,7 +132,7 @@ async def set_dialing(request: Request) -> Response:
         case "run":
             wishes = picked(body, ("outplan_id", "end_handle"))
             if body.get("plan") is not None:
-                wishes["plan"] = plan_from(body["plan"])
+                wishes["plan"] = plan_from(body["plan"], at="/plan")
             answer = await submit(request, made(StartDialing, {**fields, **wishes}))
         case "stop":
             answer = await submit(request, made(StopDialing, fields))

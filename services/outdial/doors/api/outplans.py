@@ -1,5 +1,7 @@
 """Outplans. Source: contract 2.4 and 3.3."""
 
+from typing import Final
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -7,7 +9,7 @@ from starlette.responses import Response
 from outdial.commands import CreateOutplan, DeleteOutplan, SetDialInfo, UpdateOutplan
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import picked, plan_from, read_object
-from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, submit
+from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import NO_OUTPLAN, Refused
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
@@ -16,6 +18,8 @@ from outdial.views import outplans
 from outdial.views.outplans import Outplan
 
 router = APIRouter(tags=["outplans"])
+CHANGES_TRIED: Final = 20
+"""How often a change of some fields is laid over the plan anew, when another process has changed it meanwhile."""
 
 
 def found(request: Request, outplan_id: str) -> Outplan:
@@ -31,7 +35,8 @@ def found(request: Request, outplan_id: str) -> Outplan:
 
 
 def _shown(request: Request, outplan_id: str, answer: Answer | None = None) -> Response:
-    return reply(shapes.outplan(found(request, outplan_id), times_of(request)), answer)
+    version = version_of(request, outplan_id)
+    return single(request, shapes.outplan(found(request, outplan_id), times_of(request)), version, answer)
 
 
 @router.get("/outplans/{id}")
@@ -75,10 +80,19 @@ async def set_dial_info(request: Request) -> Response:
     body = await read_object(request)
     door = door_of(request)
     async with door.plan_changes:
-        await door.ledger.caught_up()
-        plan = plan_from(body, found(request, outplan_id).plan)
-        command = SetDialInfo(id=command_id(request), customer_id=customer_of(request), outplan_id=outplan_id, plan=plan)
-        answer = await submit(request, command)
+        for left in reversed(range(CHANGES_TRIED)):
+            await door.ledger.caught_up()
+            version = version_of(request, outplan_id)
+            plan = plan_from(body, found(request, outplan_id).plan)
+            command = SetDialInfo(
+                id=command_id(request), customer_id=customer_of(request), outplan_id=outplan_id, plan=plan, if_version=version
+            )
+            try:
+                answer = await submit(request, command)
+                break
+            except Refused as why:
+                if why.rule != "version_differs" or "if-match" in request.headers or not left:
+                    raise
     return _shown(request, outplan_id, answer)
 
 

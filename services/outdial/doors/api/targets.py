@@ -12,7 +12,7 @@ from starlette.responses import Response
 from outdial.commands import AddTarget, AddTargets, DeleteTarget, NewTarget
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import LARGE, MANY, metadata_text, picked, read_object
-from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, submit
+from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import ARGUMENT, NO_TARGET, Refused, by_form, by_rule
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.paging import asked, page, times_of
@@ -43,12 +43,19 @@ def found(request: Request, outdial_id: str, target_id: str) -> Target:
     return row
 
 
+def _shown(request: Request, outdial_id: str, target_id: str, answer: Answer | None = None, **more: Any) -> Response:
+    """A target; its version is that of its outdial, whose plan says how many tries are left."""
+    version = version_of(request, outdial_id)
+    outdial = found_outdial(request, outdial_id)
+    shown = shapes.target(found(request, outdial_id, target_id), outdial.plan, times_of(request))
+    return single(request, {**shown, **more}, version, answer)
+
+
 @router.get("/outdials/{id}/targets/{target_id}")
 async def get_target(request: Request) -> Response:
     """One target, also when it is deleted."""
     target_id = path_id(request, "target_id")
-    outdial = found_outdial(request, path_id(request))
-    return reply(shapes.target(found(request, outdial.id, target_id), outdial.plan, times_of(request)))
+    return _shown(request, path_id(request), target_id)
 
 
 @router.get("/outdials/{id}/targets")
@@ -66,8 +73,7 @@ async def delete_target(request: Request) -> Response:
     target_id, outdial_id = path_id(request, "target_id"), path_id(request)
     command = DeleteTarget(id=command_id(request), customer_id=customer_of(request), outdial_id=outdial_id, target_id=target_id)
     answer = await submit(request, command)
-    outdial = found_outdial(request, outdial_id)
-    return reply(shapes.target(found(request, outdial_id, target_id), outdial.plan, times_of(request)), answer)
+    return _shown(request, outdial_id, target_id, answer)
 
 
 @router.get("/outdials/{id}/targets/{target_id}/calls")
@@ -101,9 +107,8 @@ async def _add_one(request: Request, outdial_id: str, body: dict[str, Any], wish
     answer = await submit(request, command)
     skipped = next((item for item in answer.items if item.result == "skipped"), None)
     target_id = item_id(command.id or "", 0) if skipped is None else skipped.existing_id or ""
-    outdial = found_outdial(request, outdial_id)
-    shown = shapes.target(found(request, outdial_id, target_id), outdial.plan, times_of(request))
-    return reply(shown if skipped is None else {**shown, "duplicate_of": target_id}, answer)
+    more = {} if skipped is None else {"duplicate_of": target_id}
+    return _shown(request, outdial_id, target_id, answer, **more)
 
 
 def _fields(body: Any) -> dict[str, Any]:
