@@ -48,6 +48,7 @@ class SeenTarget:
     ended: bool = False
     """Whether an attempt has ended since it was added or reopened."""
     not_dialed: int = 0
+    call_back_at: int | None = None
     lost: set[str] = field(default_factory=set)
     state: str = "idle"
     deleted: bool = False
@@ -79,7 +80,7 @@ def may_try(plan: Plan, seen: SeenTarget, index: int) -> bool:
     """Whether the plan leaves a destination a try."""
     if plan.retry_mode is RetryMode.DESTINATION:
         return seen.tries[index] < plan.caps[index]
-    kinds = [KINDS.get(outcome, 4) for where, outcome in seen.outcomes if where == index]
+    kinds = [KINDS.get(outcome, 4) for where, outcome in seen.outcomes if where == index and outcome != "answered"]
     return all(kinds.count(kind) <= plan.caps[kind] for kind in kinds)
 
 
@@ -100,6 +101,8 @@ def due_at(plan: Plan, seen: SeenTarget) -> int:
     """When a target that waits may be dialed again."""
     if not seen.ended:
         return seen.waits_from
+    if seen.call_back_at is not None:
+        return seen.call_back_at
     wait = plan.try_interval
     if seen.not_dialed:
         wait = max(wait, min(1_000 * 2 ** (seen.not_dialed - 1), 900_000))
@@ -223,7 +226,9 @@ class Invariants:
                 seen.outcomes.append((data.destination_index, data.outcome))
             seen.not_dialed = seen.not_dialed + 1 if data.given_back else 0
             seen.open, seen.ended, seen.waits_from = None, True, time
-            seen.state = "reached" if data.outcome == "answered" else "idle"
+            assert data.call_back_at is None or not (data.given_back or data.lost)
+            seen.call_back_at = data.call_back_at
+            seen.state = "reached" if data.outcome == "answered" and data.call_back_at is None else "idle"
             outdial.silent = outdial.silent + 1 if data.lost or data.given_back else 0
             if data.lost:
                 seen.lost.add(data.attempt_id)

@@ -254,6 +254,9 @@ class DialResult(OutdialCommand):
     started_at: Instant | None = None
     ended_at: Instant | None = None
     call_id: Name | None = None
+    call_back_at: Instant | None = None
+    """When the person wants to be called again: the target waits until then instead of `try_interval`, also after
+    `answered`, and needs a try as ever. Means nothing with `not_dialed`."""
 
     @property
     def plain_outcome(self) -> Outcome:

@@ -190,7 +190,7 @@ class DialRequested(OutdialEvent):
     destination_index: int
     try_count: int
     """Which try of this destination, from 1."""
-    rule: Literal["first_try", "retry", "next_destination", "not_dialed_again"]
+    rule: Literal["first_try", "retry", "next_destination", "not_dialed_again", "call_back"]
     due_at: Instant
     run: int
     campaign_id: str = ZERO_ID
@@ -235,6 +235,8 @@ class DialEnded(OutdialEvent):
     started_at: Instant | None = None
     ended_at: Instant | None = None
     call_id: str | None = None
+    call_back_at: Instant | None = None
+    """The target waits until then; absent: as the plan says."""
 
 
 class ResultIgnored(OutdialEvent):

@@ -6,6 +6,7 @@ from zlib import crc32
 import pytest
 
 from api.door import MINUTE, Api, Opened
+from outdial.scalars import format_instant
 
 NOBODY = "00000000-0000-4000-8000-00000000dead"
 
@@ -257,3 +258,26 @@ async def test_a_key_means_the_same_request_however_its_path_is_written(api: Api
     made = [await api.ok("POST", f"/outdials/{path}/targets", body, headers=key) for path in (outdial_id, outdial_id.upper())]
 
     assert made[0] == made[1]
+
+
+async def test_a_result_may_say_when_to_call_back_and_the_target_shows_it_until_it_is_dialed(api: Api) -> None:
+    outdial_id = await dialing(api, 1)
+    [request] = await api.requests()
+    at = format_instant(api.clock() + 30 * MINUTE)
+
+    await api.say(request, "answered", call_back_at=at)
+
+    path = f"/outdials/{outdial_id}/targets/{request['target_id']}?time=iso"
+    found = await api.ok("GET", path)
+    assert (found["status"], found["lifecycle"], found["call_back_at"]) == ("idle", "idle", at)
+    stats = await api.ok("GET", f"/outdials/{outdial_id}/stats?time=iso")
+    assert (stats["due_now"], stats["next_due"]) == (0, at)
+    await api.pass_time(30 * MINUTE)
+    assert [one["try_count"] for one in await api.requests()] == [1, 2]
+    assert (await api.ok("GET", path))["call_back_at"] is None
+
+
+async def test_a_call_back_at_no_instant_is_refused(api: Api) -> None:
+    await dialing(api, 1)
+    [request] = await api.requests()
+    await api.refused(400, "INVALID_ARGUMENT", "POST", "/dial_results", {**request, "outcome": "busy", "call_back_at": "tomorrow"})

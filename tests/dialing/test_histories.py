@@ -81,6 +81,7 @@ BEGINNINGS: Final[tuple[tuple[Command, ...], ...]] = (
 )
 """How a history may begin: a run by a plan, a run by an outplan, a campaign that hands over to another."""
 WAITS: Final = (0, 1, SECOND, 30 * SECOND, MINUTE, MINUTE, 2 * MINUTE, 2 * MINUTE, 10 * MINUTE, 691 * SECOND, 5 * HOUR, 3 * DAY)
+CALL_BACKS: Final = (-HOUR, 0, 1, MINUTE, 90 * SECOND, DAY)
 KINDS: Final = "TTTTTTTTTTTTTTTTTTTTRRRRRRRRRRRRRRRRRRRRAAArruuKDOSsSPpkCCGGgHhXY!L??"
 """What the next two bytes mean; a letter that stands more often comes more often."""
 
@@ -179,9 +180,13 @@ class History:
             return DialAnswered(outdial_id=outdial_id, target_id=target_id, attempt_id=attempt)
         if kind == "K":
             return ClaimDial(outdial_id=outdial_id, target_id=target_id, attempt_id=attempt, worker=f"w{two % 2}")
-        outcome = OUTCOMES[two % len(OUTCOMES)]
         return DialResult(
-            outdial_id=outdial_id, target_id=target_id, attempt_id=attempt, outcome=outcome, answered=True if two % 29 == 0 else None
+            outdial_id=outdial_id,
+            target_id=target_id,
+            attempt_id=attempt,
+            outcome=OUTCOMES[two % len(OUTCOMES)],
+            answered=True if two % 29 == 0 else None,
+            call_back_at=self.now + CALL_BACKS[two % len(CALL_BACKS)] if two % 7 == 0 else None,
         )
 
     def send(self, command: Command) -> None:

@@ -15,7 +15,7 @@ from outdial.events import (
     TargetReopened,
     TargetRevived,
 )
-from outdial.views import outdials
+from outdial.views import outdials, targets
 from outdial.views.counts import Stats
 from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, views_in
 from views.histories import STEPS, History, counted
@@ -190,3 +190,20 @@ async def test_a_count_that_came_down_to_nothing_is_no_row(views: Views, log: Lo
 
     assert reader.execute("SELECT count(*) FROM waiting").fetchone() == (0,)
     assert reader.execute("SELECT count(*) FROM tally WHERE n = 0").fetchone() == (0,)
+
+
+async def test_a_call_back_is_due_at_its_instant_whatever_the_plan(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=3, try_interval=60_000)
+    target = log.target(outdial)
+    at = log.clock + 90 * MINUTE
+    log.tried(outdial, target, "not_dialed")
+    log.requested(outdial, target, 2)
+    log.ended(outdial, target, "answered", 2, call_back_at=at)
+    reader = await views.show(log)
+
+    found = targets.get(reader, outdial, target)
+    assert found is not None
+    assert (found.lifecycle, found.waits_until, found.not_dialed_streak) == ("idle", at, 0)
+    assert (outdials.stats(reader, outdial, at - 1).due_now, outdials.stats(reader, outdial, at - 1).next_due) == (0, at)
+    assert outdials.stats(reader, outdial, at).due_now == 1

@@ -22,6 +22,8 @@ from outdial.views.rows import Write, writes
 SLICE_US: Final = 2 * SECOND_US
 AT_ONCE: Final = -1
 """The slice of targets that wait for nothing: never tried, or reopened."""
+AT: Final = -1
+"""In place of ``not_dialed`` in a row: the target waits for an instant of its own, which stands in place of the end of the attempt."""
 FIRST_BACKOFF_MS: Final = 1_000
 LONGEST_BACKOFF_MS: Final = 900_000
 NEVER: Final = "never"
@@ -229,7 +231,7 @@ def _slice(
 
 @lru_cache(maxsize=4096)
 def _parsed(profile: str) -> tuple[int, int, tuple[int, ...], int, int]:
-    """(set destinations, callable destinations, tries of each, cap of the target or -1, not_dialed in a row)."""
+    """(set destinations, callable destinations, tries of each, cap of the target or -1, not_dialed in a row or AT)."""
     slots, dialable, *tries, most, streak = map(int, profile.split(","))
     return slots, dialable, tuple(tries), most, streak
 
@@ -252,7 +254,9 @@ def has_try(profile: str, plan: Plan, *, calls_only: bool) -> bool:
 
 
 def wait_us(profile: str, plan: Plan) -> int:
-    """How long targets of this profile wait from the end of their last attempt, microseconds."""
+    """How long targets of this profile wait from ``since`` on, microseconds."""
     streak = _parsed(profile)[4]
+    if streak == AT:
+        return 0
     backoff = min(FIRST_BACKOFF_MS << min(streak - 1, 10), LONGEST_BACKOFF_MS) if streak else 0
     return max(plan.try_interval, backoff) * MILLISECOND_US

@@ -21,7 +21,7 @@ from outdial.events import (
     TargetReopened,
     TargetRevived,
 )
-from outdial.views.counts import AT_ONCE, NEVER, SLICE_US, STATUS_OF, Tally, Waiting
+from outdial.views.counts import AT, AT_ONCE, NEVER, SLICE_US, STATUS_OF, Tally, Waiting
 from outdial.views.places import key_of
 from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode_compact, from_json, to_json
@@ -48,7 +48,7 @@ DDL: Final = (
         try_count_3 INTEGER NOT NULL DEFAULT 0,
         try_count_4 INTEGER NOT NULL DEFAULT 0,
         since INTEGER,                  -- end of the last attempt; NULL = never tried, or reopened
-        streak INTEGER NOT NULL DEFAULT 0,      -- not_dialed in a row
+        streak INTEGER NOT NULL DEFAULT 0,      -- not_dialed in a row; -1 = waits for the instant since, whatever the plan
         last_outcome TEXT,
         ordinal INTEGER NOT NULL DEFAULT 0,     -- attempts ever requested
         last_call INTEGER,              -- call.position of the last attempt
@@ -227,8 +227,10 @@ def apply(row: Row, position: int, event: Event) -> None:
         case DialEnded():
             row.lifecycle = data.outcome if data.outcome in WAITING_LIFECYCLES else "idle"
             row.tries[data.destination_index] -= data.given_back
-            row.streak = row.streak + 1 if data.given_back else 0
+            row.streak = max(row.streak, 0) + 1 if data.given_back else 0
             row.since, row.last_outcome = event.time, data.outcome
+            if data.call_back_at is not None:
+                row.since, row.streak = data.call_back_at, AT
         case TargetFinished():
             row.lifecycle, row.last_outcome = "finished", "answered"
         case TargetExhausted():
@@ -317,7 +319,9 @@ class Target:
     priority: int
     time_zone: str | None
     since: int | None
-    """End of the last attempt; None = never tried, or reopened."""
+    """End of the last attempt, or ``waits_until``; None = never tried, or reopened."""
+    waits_until: int | None
+    """The instant at which it asked to be called back; None = it did not."""
     not_dialed_streak: int
     last_outcome: str | None
     ordinal: int
@@ -363,6 +367,7 @@ def full_address(address: dict[str, str] | None) -> dict[str, str] | None:
 
 def _target(found: tuple[Any, ...]) -> Target:
     position, outdial_id, target_id, personal_text, lifecycle = found[:5]
+    since, streak = found[13:15]
     personal = from_json(personal_text)
     destinations = [full_address(address) for address in personal["destinations"]]
     return Target(
@@ -376,5 +381,9 @@ def _target(found: tuple[Any, ...]) -> Target:
         STATUS_OF[lifecycle],
         lifecycle,
         found[5:10],
-        *found[10:],
+        *found[10:13],
+        since,
+        since if streak == AT else None,
+        max(streak, 0),
+        *found[15:],
     )

@@ -6,9 +6,11 @@ from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, Outcom
 from outdial.commands import DialAnswered as SayAnswered
 from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import Outdial
-from outdial.dialing.rules import AFTER_ATTEMPT, wait_us
+from outdial.dialing.rules import AFTER_ATTEMPT, AT, wait_us
 from outdial.dialing.target import (
+    CALL_BACK,
     LOST,
+    OUTCOME,
     Done,
     Idle,
     Progressing,
@@ -31,7 +33,7 @@ from outdial.events import (
 )
 from outdial.scalars import MILLISECOND_US
 
-Rule = Literal["first_try", "retry", "next_destination", "not_dialed_again"]
+Rule = Literal["first_try", "retry", "next_destination", "not_dialed_again", "call_back"]
 
 
 def request(outdial: Outdial, command: RequestDial, now: int) -> list[OutdialEvent]:
@@ -72,6 +74,8 @@ def _rule(target: Idle, index: int) -> Rule:
     """Why this request, in a word."""
     if target.wait > AFTER_ATTEMPT:
         return "not_dialed_again"
+    if target.wait == AT and target.history.ends and target.history.ends[-1] & CALL_BACK:
+        return "call_back"
     if target.history.tries[index]:
         return "retry"
     return "next_destination" if any(target.history.tries) else "first_try"
@@ -112,23 +116,29 @@ def answered(outdial: Outdial, command: SayAnswered, now: int) -> list[OutdialEv
 
 
 def result(outdial: Outdial, command: DialResult, now: int) -> list[OutdialEvent]:
-    """How an attempt ended. About a closed one: nothing, or a note that it was ignored."""
+    """How an attempt ended. About a closed one: nothing, or a note that it was ignored.
+
+    A call back can be asked for by whoever was dialed: after ``not_dialed`` it means nothing.
+    """
     target = _target_of(outdial, command.target_id)
     outcome = command.plain_outcome
     if isinstance(target, Progressing) and target.attempt_id == command.attempt_id:
+        given_back = outcome == "not_dialed" and not target.answered and not command.answered
         ended = DialEnded(
             attempt_id=command.attempt_id,
             target_id=target.facts.id,
             ordinal=target.history.ordinal,
             destination_index=target.index,
             outcome=outcome_in_force(outcome, answered=target.answered or bool(command.answered)),
-            given_back=outcome == "not_dialed" and not target.answered and not command.answered,
+            given_back=given_back,
             started_at=command.started_at,
             ended_at=command.ended_at,
             call_id=command.call_id,
+            call_back_at=None if given_back else command.call_back_at,
         )
         return _ending(outdial, target, ended, now)
-    return _word_for_closed(outdial, target, command.attempt_id, outcome_in_force(outcome, answered=bool(command.answered)))
+    plain = outcome_in_force(outcome, answered=bool(command.answered))
+    return _word_for_closed(outdial, target, command.attempt_id, plain, call_back=command.call_back_at is not None)
 
 
 def end_lease(outdial: Outdial, command: EndLease, now: int) -> list[OutdialEvent]:
@@ -165,7 +175,7 @@ def _ending(outdial: Outdial, target: Progressing, ended: DialEnded, now: int) -
     """
     if target.deleted:
         return [ended]
-    if ended.outcome == "answered":
+    if ended.outcome == "answered" and ended.call_back_at is None:
         return [ended, TargetFinished(target_id=target.facts.id, attempt_id=ended.attempt_id)]
     if outdial.plan is None:
         return [ended]
@@ -175,14 +185,17 @@ def _ending(outdial: Outdial, target: Progressing, ended: DialEnded, now: int) -
     return [ended]
 
 
-def _word_for_closed(outdial: Outdial, target: Target, attempt_id: str, outcome: Outcome) -> list[OutdialEvent]:
-    """Law 1 of targets: what a word about an attempt that is over comes to."""
+def _word_for_closed(outdial: Outdial, target: Target, attempt_id: str, outcome: Outcome, *, call_back: bool = False) -> list[OutdialEvent]:
+    """Law 1 of targets: what a word about an attempt that is over comes to.
+
+    A late ``answered`` that asks for a call back finishes nobody: the target is dialed again as the plan has it.
+    """
     ordinal = _ordinal_of(outdial, target, attempt_id)
     is_open = isinstance(target, Progressing)
     end = target.history.end_of(ordinal, open_attempt=is_open)
-    if end is not None and end & LOST and outcome == "answered" and _can_be_reached(target):
+    if end is not None and end & LOST and outcome == "answered" and not call_back and _can_be_reached(target):
         return [TargetFinished(target_id=target.facts.id, attempt_id=attempt_id, late=True)]
-    if end is not None and end & ~LOST == code_of(outcome):
+    if end is not None and end & OUTCOME == code_of(outcome):
         return []
     reason: Literal["closed", "superseded"] = "closed" if ordinal == target.history.ordinal else "superseded"
     return [ResultIgnored(attempt_id=attempt_id, target_id=target.facts.id, outcome=outcome, reason=reason)]

@@ -13,11 +13,14 @@ from outdial.scalars import MILLISECOND_US
 
 NOW = -1
 """A wait that is none: never tried, or reopened."""
+AT = -2
+"""A wait for an instant of the target's own, such as one at which it asked to be called back: ``since`` is that instant."""
 AFTER_ATTEMPT = 0
 """A wait for the plan's ``try_interval``. Above it: the number of ``not_dialed`` in a row."""
 FIRST_BACKOFF_MS = 1_000
 LONGEST_BACKOFF_MS = 900_000
-RESULT_TYPES: dict[Outcome, int] = {"machine": 0, "busy": 1, "no_answer": 2, "failed": 3}
+RESULT_TYPES: dict[Outcome, int] = {"machine": 0, "busy": 1, "no_answer": 2, "failed": 3, "answered": 5}
+"""``answered`` is the end of a target unless it asked to be called back, and then of no type that a plan counts."""
 OTHER_RESULT = 4
 SHORTEST_SENSIBLE_RING_MS = 1_000
 MEANT_RESULTS = "(meant types of result? retry_mode=result)"
@@ -36,7 +39,7 @@ class Shape(NamedTuple):
 
 
 def result_type(outcome: Outcome) -> int:
-    """The index an outcome has among the five types of result (contract section 8)."""
+    """The index an outcome has among the five types of result (contract section 8); 5 for ``answered``."""
     return RESULT_TYPES.get(outcome, OTHER_RESULT)
 
 
@@ -68,7 +71,7 @@ def _has_try(shape: Shape, plan: Plan, index: int) -> bool:
 
 def wait_us(wait: int, plan: Plan) -> int:
     """How long a target waits since its last attempt ended, microseconds."""
-    if wait == NOW:
+    if wait < AFTER_ATTEMPT:
         return 0
     interval = plan.try_interval
     if wait > AFTER_ATTEMPT:

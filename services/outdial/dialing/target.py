@@ -15,7 +15,8 @@ Laws, each a test:
    one is open, finishes the target. The person was reached, whoever was late.
 2. A try is spent when it is requested and given back when it ends ``not_dialed``: nobody's phone rang.
 3. ``machine`` stays machine, also after an answer; any other outcome of an answered call is ``answered``.
-4. What a target waits for is a function of its state and the plan (:func:`due_at`). No timer is kept.
+4. A target that asked to be called back at an instant waits for that instant, also when the call was answered; it needs a try as ever.
+5. What a target waits for is a function of its state and the plan (:func:`due_at`). No timer is kept.
 
 Source: design section 5; contract 4, C3 to C6, C16, C17, C27.
 """
@@ -24,7 +25,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from outdial.commands import OUTCOMES, Outcome
-from outdial.dialing.rules import AFTER_ATTEMPT, NOW, Shape, result_type, wait_us
+from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, Shape, result_type, wait_us
 from outdial.events import (
     DialAnswered,
     DialClaimed,
@@ -45,6 +46,8 @@ from outdial.wire import encode_compact
 
 NO_TRIES = (0, 0, 0, 0, 0)
 LOST = 0x80
+CALL_BACK = 0x40
+OUTCOME = 0x3F
 REMEMBERED_ENDS = 64
 _CODE: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 
@@ -76,7 +79,7 @@ class History:
     ordinal: int = 0
     """Attempts requested, ever."""
     ends: bytes = b""
-    """How the last attempts ended, oldest first: index into OUTCOMES, plus LOST."""
+    """How the last attempts ended, oldest first: index into OUTCOMES, plus LOST or CALL_BACK."""
     not_dialed: int = 0
     """Attempts in a row that ended ``not_dialed``."""
 
@@ -96,9 +99,9 @@ class Idle:
     facts: Facts
     history: History
     since: int
-    """When the waiting began."""
+    """When the waiting began; with ``rules.AT``, when it ends."""
     wait: int
-    """What is waited for: ``rules.NOW``, ``rules.AFTER_ATTEMPT`` or a number of ``not_dialed`` in a row."""
+    """What is waited for: ``rules.NOW``, ``rules.AT``, ``rules.AFTER_ATTEMPT`` or a number of ``not_dialed`` in a row."""
 
 
 @record
@@ -169,9 +172,9 @@ def outcome_in_force(outcome: Outcome, *, answered: bool) -> Outcome:
     return "answered" if answered and outcome != "machine" else outcome
 
 
-def code_of(outcome: Outcome, *, lost: bool = False) -> int:
+def code_of(outcome: Outcome, *, lost: bool = False, call_back: bool = False) -> int:
     """How an end is remembered."""
-    return _CODE[outcome] | (LOST if lost else 0)
+    return _CODE[outcome] | (LOST if lost else 0) | (CALL_BACK if call_back else 0)
 
 
 def added(event: TargetAdded, number: int, time: int) -> Idle:
@@ -208,6 +211,8 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
             ended = _ended(history, event)
             if target.deleted:
                 return Deleted(facts, ended)
+            if event.call_back_at is not None:
+                return Idle(facts, ended, event.call_back_at, AT)
             return Idle(facts, ended, time, ended.not_dialed or AFTER_ATTEMPT)
         case TargetFinished(), Idle() | Done():
             return Done(facts, history, True, target.since, target.wait)  # noqa: FBT003  one field of a record
@@ -259,7 +264,8 @@ def _changed(
 
 def _ended(history: History, event: DialEnded) -> History:
     """Law 2: the history once an attempt is over."""
-    ends = (history.ends + bytes((code_of(event.outcome, lost=event.lost),)))[-REMEMBERED_ENDS:]
+    code = code_of(event.outcome, lost=event.lost, call_back=event.call_back_at is not None)
+    ends = (history.ends + bytes((code,)))[-REMEMBERED_ENDS:]
     if event.given_back:
         tries = _counted(history.tries, event.destination_index, -1)
         return History(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1)

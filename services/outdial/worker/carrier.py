@@ -54,6 +54,8 @@ class Result:
     """Microseconds since 1970-01-01 UTC; None: when ``place`` was asked."""
     ended_at: int | None = None
     """Microseconds since 1970-01-01 UTC; None: when ``place`` returned."""
+    call_back_at: int | None = None
+    """When the person wants to be called again, microseconds since 1970-01-01 UTC; None: as the plan says."""
 
 
 @runtime_checkable

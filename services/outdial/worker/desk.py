@@ -246,6 +246,7 @@ def _result(request: DialRequest, ended: Outcome | Result, started_at: int) -> D
             started_at=started_at if known.started_at is None else known.started_at,
             ended_at=now_us() if known.ended_at is None else known.ended_at,
             call_id=None if known.call_id is None else known.call_id.replace("\0", "")[:CALL_ID_LENGTH],
+            call_back_at=known.call_back_at,
         )
     except ValueError:
         log.error("what the carrier told about attempt %s beside its outcome is not said: it is malformed", request.attempt_id)  # noqa: TRY400  as above

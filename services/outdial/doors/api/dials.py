@@ -36,6 +36,7 @@ USUAL: Final = 100
 MOST: Final = 1_000
 LONGEST_WAIT_MS: Final = 30_000
 MOST_SHARES: Final = 1_024
+RESULT_FIELDS: Final = ("attempt_id", "outcome", "answered", "started_at", "ended_at", "call_id", "call_back_at")
 PAGES_AT_ONCE: Final = 16
 """Pages read for one answer; a share of few targets may find nothing in many."""
 
@@ -117,7 +118,7 @@ async def say_answered(request: Request) -> Response:
 @router.post("/dial_results")
 async def say_result(request: Request) -> Response:
     """How an attempt ended. One, or a list."""
-    return await _say(request, DialResult, ("attempt_id", "outcome", "answered", "started_at", "ended_at", "call_id"))
+    return await _say(request, DialResult, RESULT_FIELDS)
 
 
 async def _say(request: Request, model: type[DialAnswered | DialResult], names: tuple[str, ...]) -> Response:

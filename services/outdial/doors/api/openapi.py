@@ -156,7 +156,7 @@ def _told() -> dict[str, Told]:
     )
     targets = _object("targets", targets=_list(target), on_duplicate=_QUERY["on_duplicate"][0], dry_run={"type": "boolean"})
     attempt = dict.fromkeys(("attempt_id", "outdial_id", "target_id"), _ID)
-    result = {**attempt, **_fields(DialResult, ("outcome", "answered", "started_at", "ended_at", "call_id"))}
+    result = {**attempt, **_fields(DialResult, ("outcome", "answered", "started_at", "ended_at", "call_id", "call_back_at"))}
     outdial = _fields(CreateOutdial, ("name", "detail", "data", "campaign_id", "plan", "outplan_id"))
     return {
         **dict.fromkeys(

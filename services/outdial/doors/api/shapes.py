@@ -65,6 +65,7 @@ def target(row: Target, plan: Plan | None, times: Times) -> dict[str, Any]:
         "try_count_remaining_4": left[4],
         "priority": row.priority,
         "time_zone": row.time_zone,
+        "call_back_at": times(row.waits_until) if row.waits_until is not None and row.status == "idle" else None,
         "tm_create": times(row.tm_create),
         "tm_update": times(row.tm_update),
         "tm_delete": times(row.tm_delete),
