@@ -147,24 +147,20 @@ class Crowd(threading.Thread):
             time.sleep(0.02)
         return time.monotonic() - begin
 
-    def end(self, seconds: float) -> float:
-        """Make no more trouble, and return when every target came to its end; how long it took, seconds."""
+    def end(self) -> Callable[[], bool]:
+        """Make no more trouble; tells whether every target came to its end."""
         self.rate = 0
         self.trouble = False
         self.ask(self._run_all)
-        return self.wait(lambda: not self.left and not self._later and not self._asked, seconds, "every target has come to its end")
+        return lambda: not self.left and not self._later and not self._asked
 
-    def rest(self, seconds: float) -> float:
-        """Stop every list, and return when no attempt is open; how long it took, seconds."""
+    def rest(self) -> Callable[[], bool]:
+        """Stop every list; tells whether no attempt is open."""
         self.rate = 0
         self.trouble = False
         stopped = self.kinds["DialingStopped"] + len(self.lists)
         self.ask(lambda: [self.send({"type": "StopDialing", "outdial_id": outdial_id}) for outdial_id in self.lists])
-        return self.wait(
-            lambda: self.kinds["DialingStopped"] >= stopped and not (self._open or self._later or self._unanswered or self._undelivered),
-            seconds,
-            "every list is stopped",
-        )
+        return lambda: self.kinds["DialingStopped"] >= stopped and not (self._open or self._later or self._unanswered or self._undelivered)
 
     def ask(self, what: Callable[[], object]) -> None:
         """Have something done by the crowd's own thread, soon."""

@@ -56,7 +56,7 @@ def trouble_dialers(world: World, faults: int) -> None:
             crowd.wait(lambda before=before: _count(world) > before, PROGRESS_S, "calls are placed again")  # type: ignore[misc]
             fault.recovered = time.time() - at
             world.processes.faults.append(fault)
-        world.notes["quiesced_s"] = round(crowd.end(180), 1)
+        world.notes["quiesced_s"] = round(crowd.wait(crowd.end(), 180, "every target has come to its end"), 1)
         gone = workers.ended()
         assert not gone, gone
     crowd.memory.placed = placed(world.place.folder / "calls")

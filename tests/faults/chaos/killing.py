@@ -27,6 +27,7 @@ def kill_at_random(world: World, kills: int, sizes: tuple[int, ...] = (1, 2, 3, 
             crowd.wait(lambda: crowd.went_on(0.001), FIRST_S, "the ledgers begin")
         name = chance.choice(sorted(processes.running))
         world.live(chance.uniform(0, LONGEST_LIFE_S))
+        processes.tend()
         fault = processes.kill(name)
         processes.add(name)
         if number + 1 < kills and chance.random() < AGAIN:

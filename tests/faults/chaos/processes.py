@@ -71,6 +71,10 @@ class Processes:
 
     place: Place
     start: Start
+    supervised: bool = False
+    """Whether one that ends by itself is started again, as a supervisor would, and only noted."""
+    died: list[str] = field(default_factory=list)
+    """Those that ended by themselves, with their last words, where that is only noted."""
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     _count: int = 0
@@ -91,6 +95,13 @@ class Processes:
             name = f"ledger-{self._count}"
         self.running[name] = self.start(self.place, name)
         return name
+
+    def tend(self) -> None:
+        """Start those again that ended by themselves, where that is wanted."""
+        if self.supervised:
+            for name in [name for name, process in self.running.items() if process.poll() is not None]:
+                self.died.append(f"{name} ended with {self.running.pop(name).returncode}: {self.last_words(name)}")
+                self.add(name)
 
     def kill(self, name: str, what: str = "kill -9") -> Fault:
         """End one where it stands."""

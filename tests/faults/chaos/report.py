@@ -88,10 +88,11 @@ def _peers(counted: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## The peers under the same harness",
         "",
-        "The same kills, users and checker on the ledger's work as `benchmarks/peers` does it elsewhere.",
+        "The same kills, users and checker on the ledger's work as `benchmarks/peers` does it elsewhere. A peer's process that",
+        "ends by itself is started again, and waiting goes on when nothing moved for 60 s; both are counted.",
         "",
-        "| ledger | kills | targets | wrong, all in all | attempts requested twice | requests and events that do not match | stuck |",
-        "|---|---|---|---|---|---|---|",
+        "| ledger | kills | targets | wrong, all in all | requested twice | requests without event, or events without | stuck | died |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in ["ours", *names]:
         of = [run for run in found if run["peer"] == name]
@@ -101,6 +102,7 @@ def _peers(counted: Sequence[dict[str, Any]]) -> list[str]:
         }
         lines.append(
             f"| {name} | {sum(run['faults'] for run in of)} | {sum(run['targets'] for run in of):,} | {sum(run['wrong'] for run in of):,} "
-            f"| {tally['requested twice']:,} | {tally['dial requests'] + tally['from no event']:,} | {tally['stuck']} |"
+            f"| {tally['requested twice']:,} | {tally['dial requests'] + tally['from no event']:,} | {tally['stuck']} "
+            f"| {sum(run.get('died', 0) for run in of)} |"
         )
     return lines

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,17 +38,36 @@ class World:
     notes: dict[str, Any] = field(default_factory=dict)
     """What else is to be told of the run."""
     topics: Topics | None = None
+    tolerant: bool = False
+    """Whether a ledger that does not go on, or ends by itself, is only noted: a peer's faults are counted to the end."""
+    stuck: int = 0
 
     def recovered(self, fault: Fault, seconds: float = PROGRESS_S) -> None:
         """Wait until every partition goes on after a fault, and note how long that took."""
-        self.crowd.wait(lambda: self.crowd.went_on(fault.at), seconds, f"progress after {fault.what} of {fault.pid}")
-        fault.recovered = time.time() - fault.at
+        if self._come(lambda: self.crowd.went_on(fault.at), seconds, f"progress after {fault.what} of {fault.pid}"):
+            fault.recovered = time.time() - fault.at
         self.outage(fault)
+
+    def _come(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
+        """Whether something came to hold in time; AssertionError when not, unless that is only noted."""
+
+        def tended() -> bool:
+            self.processes.tend()
+            return condition()
+
+        try:
+            self.crowd.wait(tended, seconds, what)
+        except AssertionError:
+            if not self.tolerant or self.crowd.failure is not None:
+                raise
+            self.stuck += 1
+            return False
+        return True
 
     def live(self, seconds: float) -> None:
         """Let time pass, unless the crowd finds a fault meanwhile."""
         until = time.monotonic() + seconds
-        self.crowd.wait(lambda: time.monotonic() >= until, seconds + 30, "time passes")
+        self._come(lambda: time.monotonic() >= until, seconds + 30, "time passes")
 
     def outage(self, fault: Fault) -> None:
         """Nobody may have been there to decide from a fault until now."""
@@ -59,7 +78,10 @@ class World:
         wrong = self.processes.ended()
         if wrong:
             return wrong
-        self.notes["quiesced_s"] = round(self.crowd.end(END_S) if all_must_end else self.crowd.rest(END_S), 1)
+        came = self.crowd.end if all_must_end else self.crowd.rest
+        begin = time.monotonic()
+        self._come(came(), END_S, "every target has come to its end" if all_must_end else "every list is stopped")
+        self.notes["quiesced_s"] = round(time.monotonic() - begin, 1)
         self.topics = topics = read(self.place.bootstrap, self.place.prefix, self.place.partitions, NAMES)
         self.crowd.wait(lambda: self._all_shown(topics), 30, "the earlier reader has come to the end")
         return faults_of(topics, self.crowd.memory, all_must_end=all_must_end)
@@ -89,7 +111,8 @@ class World:
             "verdict": "right" if not wrong else "wrong",
             "wrong": len(wrong),
             "first_wrong": wrong[:3],
-            "tally": {said: times for said in TALLIED if (times := sum(said in fault for fault in wrong))},
+            "tally": {said: times for said in TALLIED if (times := self.stuck * (said == "stuck") + sum(said in fault for fault in wrong))},
+            **({"died": len(self.processes.died), "last_words": self.processes.died[:2]} if self.tolerant else {}),
             **self.notes,
         }
 
