@@ -310,6 +310,13 @@ def _clock(speed: float, last: int) -> "Callable[[], int]":
     return lambda: base + int((time.monotonic_ns() - began) / 1_000 * speed)
 
 
+def _steady() -> int:
+    """Microseconds that pass evenly whatever the machine's clock is set to, and while it sleeps."""
+    import time
+
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1_000
+
+
 def _kafka_options(options: "ServeOptions", cluster: "Cluster") -> "Options":
     """What the Kafka runtime is told.
 
@@ -386,7 +393,13 @@ async def _open_embedded(options: "ServeOptions") -> "Embedded":
                 f"the last event of the log is {ahead} minutes ahead of this machine's clock, so nothing would fall due until then",
                 "set the clock right; the data of a demo with --speed goes on with: outdial demo",
             )
-        return await Embedded.open(options.data, _clock(options.speed, last), speed=options.speed, key=options.fingerprint_key)
+        return await Embedded.open(
+            options.data,
+            _clock(options.speed, last),
+            speed=options.speed,
+            key=options.fingerprint_key,
+            steady=_steady if options.speed == 1 else None,
+        )
     except sqlite3.Error as error:
         raise _refused(explained(error, options.data / DATABASE)) from None
     except StoreError as error:

@@ -7,11 +7,13 @@ from time import time_ns
 
 import pytest
 
-from outdial.commands import COMMANDS
+from outdial.commands import COMMANDS, StartDialing
 from outdial.embedded import rebuild
 from outdial.embedded.runtime import Embedded
 from outdial.events import EVENTS
-from runtimes.contract import RULES, Rule, types_of
+from outdial.plan import Plan
+from outdial.scalars import SECOND_US
+from runtimes.contract import PEOPLE, RULES, Rule, new, people, person, types_of, until
 from runtimes.script import Clock, play, script
 
 
@@ -88,6 +90,23 @@ async def test_the_script_brings_about_every_event(folders: Folders) -> None:
     running = await folders.stage().start(clock)
     await play(running, clock, script())
     assert Counter(types_of(running)).keys() == EVENTS.keys()
+
+
+async def test_a_clock_set_forward_ends_no_lease_before_its_time_has_passed(tmp_path: Path) -> None:
+    clock, steady = Clock(), Clock()
+    running = await Embedded.open(tmp_path, clock, key="k", steady=steady)
+    plan = Plan(max_try_count_0=2, dial_timeout=1_000, pickup_timeout=1_000, result_grace=1_000)
+    start = new(StartDialing(outdial_id=PEOPLE, plan=plan), "start")
+    await running.submit([people(), person(1), start])
+    await until(running, lambda: "DialRequested" in types_of(running))
+
+    clock.at += 3_600 * SECOND_US
+    await running.submit([person(2)])
+    assert "DialEnded" not in types_of(running)
+
+    steady.at += 4 * SECOND_US
+    await until(running, lambda: "DialEnded" in types_of(running))
+    await running.close()
 
 
 async def test_a_commit_waits_for_the_disk(folders: Folders) -> None:

@@ -20,6 +20,7 @@ from outdial.commands import AddTargets, Command
 from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.embedded.errors import UNREADABLE, explained, unreadable
+from outdial.embedded.leases import LeaseTime
 from outdial.embedded.log import DATABASE, Log, open_reader
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
@@ -34,6 +35,8 @@ DECIDED_AT_ONCE = 50
 PRESSING_RECORDS = 1_000
 READ_AT_ONCE = 2_000
 LONGEST_WAIT_S = 60.0
+LOOK_AGAIN_S = 0.25
+"""How soon what is due and was held back is looked at again: a lease whose time has passed by a clock that was set forward."""
 PASSING_ERRORS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
 """Errors of the disk, which end when somebody frees space or gives back a right. Others are the program's: it stops."""
 DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
@@ -65,7 +68,9 @@ class Turn:
 class Embedded:
     """The running ledger of one data folder."""
 
-    def __init__(self, folder: Path, log: Log, reader: sqlite3.Connection, clock: Callable[[], int], speed: float) -> None:
+    def __init__(
+        self, folder: Path, log: Log, reader: sqlite3.Connection, clock: Callable[[], int], speed: float, steady: Callable[[], int] | None
+    ) -> None:
         self.folder = folder
         self.reader = reader
         """Read-only, for the event loop's thread."""
@@ -76,6 +81,9 @@ class Embedded:
         self._log = log
         self._clock = clock
         self._speed = speed
+        self._lease_time = LeaseTime(steady)
+        self._idle_at = 0
+        """When it was last seen that nothing comes of what is due; 0 once something did."""
         self._ledger = self._new_ledger()
         self._queue: deque[Waiting] = deque()
         self._turns: list[Turn] = []
@@ -87,10 +95,19 @@ class Embedded:
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, folder: Path, clock: Callable[[], int], *, speed: float = 1.0, key: str | None = None) -> Self:
+    async def open(
+        cls,
+        folder: Path,
+        clock: Callable[[], int],
+        *,
+        speed: float = 1.0,
+        key: str | None = None,
+        steady: Callable[[], int] | None = None,
+    ) -> Self:
         """Open a data folder, read its log, and start.
 
-        ``clock`` gives microseconds since 1970 UTC; ``speed`` how many of its seconds pass in one of ours.
+        ``clock`` gives microseconds since 1970 UTC; ``speed`` how many of its seconds pass in one of ours. ``steady`` gives
+        microseconds that pass evenly, where the clock may be set while this runs.
 
         Raises:
             StoreError: the folder cannot be used; its ``fix`` says what to do.
@@ -99,7 +116,7 @@ class Embedded:
             log = await Log.open(folder, key)
             opened.push_async_callback(log.close)
             reader = opened.enter_context(closing(open_reader(folder)))
-            runtime = cls(folder, log, reader, clock, speed)
+            runtime = cls(folder, log, reader, clock, speed, steady)
             await runtime._replay()
             opened.pop_all()
         runtime._task = asyncio.create_task(runtime._run(), name="ledger")
@@ -218,6 +235,8 @@ class Embedded:
             return
         due = self._ledger.next_due()
         wait = LONGEST_WAIT_S if due is None else min((due - self.now()) / 1e6 / self._speed, LONGEST_WAIT_S)
+        if due is not None and due <= self._idle_at:
+            wait = LOOK_AGAIN_S
         self._arrived.clear()
         if wait > 0:
             with suppress(TimeoutError):
@@ -236,7 +255,10 @@ class Embedded:
                 if len(turn.effects) % DECIDED_AT_ONCE == 0:
                     await asyncio.sleep(0)
         if not self._stopping:
-            turn.effects += self._due(now, self._queue[0].arrived - 1 if self._queue else now)
+            read_up_to = self._queue[0].arrived - 1 if self._queue else now
+            due = self._due(now, min(read_up_to, self._lease_time.at(now)))
+            self._idle_at = 0 if due else now
+            turn.effects += due
         return turn
 
     async def _commit(self, turn: Turn) -> None:
