@@ -100,6 +100,7 @@ class Sim:
             update={
                 "result": "events" if changed else answers[0].result,
                 "open": tuple(attempt for answer in answers for attempt in answer.open),
+                "open_more": sum(answer.open_more for answer in answers),
                 "warnings": tuple(warning for answer in answers for warning in answer.warnings),
             }
         )

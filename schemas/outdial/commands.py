@@ -428,6 +428,13 @@ class UnfollowPlan(OutplanCommand):
     outdial_id: Id
 
 
+class TellPlan(OutplanCommand):
+    """Many outdials go by this plan, which changed: tell the next of them."""
+
+    type: Literal["TellPlan"] = "TellPlan"
+    internal: ClassVar[bool] = True
+
+
 class ApplyPlan(OutdialCommand):
     """outplan -> outdial: this is the plan, under the ask it answers."""
 
@@ -595,7 +602,7 @@ OutdialCommands = (
     | ApplyPlan | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | EndLease | FinishDialing | ReviveTargets
 )  # fmt: skip
-OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | AskResource
+OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | TellPlan | AskResource
 CampaignCommands = (
     CreateCampaign | UpdateCampaign | SetCampaignResources | RunCampaign | StopCampaign | DeleteCampaign
     | DialingRefused | ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown | RunEnded | AskResource

@@ -164,13 +164,15 @@ class PlanApplied(OutdialEvent):
 
 
 class DialingStopped(OutdialEvent):
-    """A run ended before its time; ``open`` lists the attempts that live on."""
+    """A run ended before its time; ``open`` lists the first of the attempts that live on."""
 
     run: int
     how: Literal["stopped", "refused", "deleted"]
     reason: str | None = None
     requests: int
     open: tuple[str, ...] = ()
+    open_more: int = 0
+    """How many more live on."""
 
 
 class DialingFinished(OutdialEvent):
@@ -287,6 +289,17 @@ class OutplanDialInfoSet(OutplanEvent):
 
     version: int
     plan: Plan
+    told_to: int | None = None
+    """Outdials that began to follow up to this event of the stream are told at once, the others by and by; absent: all at once."""
+
+
+class OutplanTold(OutplanEvent):
+    """More of the many outdials that go by this plan were told of it."""
+
+    version: int
+    """Of the plan."""
+    told_to: int | None = None
+    """Those that began to follow up to this event of the stream; absent: all."""
 
 
 class OutplanDeleted(OutplanEvent):
@@ -410,7 +423,7 @@ OutdialEvents = (
     | DialingStarted | PlanAsked | PlanApplied | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted
 )  # fmt: skip
-OutplanEvents = OutplanCreated | OutplanUpdated | OutplanDialInfoSet | OutplanDeleted | OutplanFollowed | OutplanUnfollowed
+OutplanEvents = OutplanCreated | OutplanUpdated | OutplanDialInfoSet | OutplanTold | OutplanDeleted | OutplanFollowed | OutplanUnfollowed
 CampaignEvents = (
     CampaignCreated | CampaignUpdated | CampaignResourcesAsked | CampaignResourceAnswered
     | CampaignResourcesSet | CampaignResourcesRefused | CampaignStarted | CampaignStopping

@@ -96,7 +96,9 @@ class Answer(BaseModel):
     position: str = "0"
     """The log position at which the answer holds."""
     open: tuple[str, ...] = ()
-    """Attempts that live on after a stop or a delete."""
+    """The first of the attempts that live on after a stop or a delete."""
+    open_more: int = 0
+    """How many more live on."""
     items: tuple[Item, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -132,7 +134,9 @@ class AnswerRecord(BaseModel):
     awaits: tuple[Id, ...] = ()
     """Commands that followed from this one and are answered too before the root is."""
     open: tuple[str, ...] = ()
-    """Attempts that live on after a stop or a delete."""
+    """The first of the attempts that live on after a stop or a delete."""
+    open_more: int = 0
+    """How many more live on."""
     items: tuple[Item, ...] = ()
     """Items of AddTargets that were not simply added."""
     warnings: tuple[str, ...] = ()

@@ -133,6 +133,7 @@ def script() -> list[Step]:
     _words_come_late(told)
     _runs_end(told)
     _campaigns_run(told)
+    _a_large_plan_changes(told)
     _things_are_refused(told)
     return told.steps
 
@@ -290,6 +291,19 @@ def _campaigns_run(told: Writer) -> None:
         StopCampaign(campaign_id=first),
         RunCampaign(campaign_id=second),
     )
+
+
+def _a_large_plan_changes(told: Writer) -> None:
+    """A plan of which one transaction holds few: those that go by it are told one after another."""
+    large = Address(type="tel", target="+15550009998", detail="\x01" * 50_000)
+    lists = [named(f"list {number} by a large plan") for number in range(3)]
+    told.after(
+        SECOND,
+        CreateOutplan(outplan_id=named("large plan"), plan=Plan(source=large)),
+        *(CreateOutdial(outdial_id=outdial_id, outplan_id=named("large plan")) for outdial_id in lists),
+    )
+    told.after(SECOND, SetDialInfo(outplan_id=named("large plan"), plan=Plan(source=large, max_try_count_0=1)))
+    told.after(SECOND, *(DeleteOutdial(outdial_id=outdial_id) for outdial_id in lists))
 
 
 def _things_are_refused(told: Writer) -> None:

@@ -51,6 +51,9 @@ from outdial.events import (
 )
 from outdial.scalars import ZERO_ID
 
+LONGEST_CHAIN = 1_000
+"""Campaigns that may follow each other without a dial request; their ids stand in the command to the next."""
+
 # --- state --------------------------------------------------------------------------------------------
 
 
@@ -299,7 +302,7 @@ def _run(campaign: Campaign, command: RunCampaign) -> Decision:
     chain = command.chain or ()
     if campaign.status == "run":
         return Decision() if chain else Decision(follow_ups=[_begun(campaign, campaign.run, campaign.chain)])
-    if campaign.id in chain:
+    if campaign.id in chain or len(chain) >= LONGEST_CHAIN:
         ended = CampaignStopped(run=campaign.run, how="chain_empty", reason="chain_empty")
         return Decision([ended] if campaign.status == "stop" else [])
     if campaign.change is not None:

@@ -36,6 +36,7 @@ class Decision:
     """Set when the answer is a refusal although something is told to another stream."""
     items: Sequence[Item] = ()
     open: tuple[str, ...] = ()
+    open_more: int = 0
     warnings: tuple[str, ...] = ()
 
 

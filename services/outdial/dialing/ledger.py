@@ -45,6 +45,7 @@ from outdial.commands import (
     SetOutdialData,
     StartDialing,
     StopDialing,
+    TellPlan,
     UpdateOutdial,
 )
 from outdial.commands import DialAnswered as SayAnswered
@@ -122,9 +123,15 @@ class Effects:
             result=self.result,
             position=position,
             open=self.decision.open,
+            open_more=self.decision.open_more,
             items=tuple(self.decision.items),
             warnings=self.decision.warnings,
         )
+
+    @property
+    def size(self) -> int:
+        """About how many records it makes."""
+        return len(self.events) + len(self.follow_ups)
 
     @property
     def requests(self) -> list[tuple[str, bytes]]:
@@ -223,6 +230,8 @@ class Ledger:
         self._wake_at: dict[str, tuple[int, int]] = {}
         self._turns = 0
         self._touched: set[str] = set()
+        self._telling: dict[str, None] = {}
+        """Outplans that have yet to tell outdials of a change."""
         self.outdials: dict[str, Outdial] = {}
         self.outplans: dict[str, Outplan] = {}
         self.campaigns: dict[str, Campaign] = {}
@@ -284,12 +293,13 @@ class Ledger:
         return effects
 
     def tick(self, now: int, read_up_to: int, limit: int, room: int = NO_END) -> list[Effects]:
-        """Decide what has become due, at most ``limit`` commands. A full list means that there may be more.
+        """Decide what has become due, at most ``limit`` commands. Unless the list is empty there may be more.
 
-        Nor does it go on once there are ``room`` events; one command may make a thousand.
+        Nor does it go on once there are ``room`` events and follow-ups; one command may make a thousand.
         """
         self._arm_touched(now)
-        done: list[Effects] = []
+        done = self._tell_plans(now, limit, room)
+        room -= sum(effects.size for effects in done)
         held: list[Outdial] = []
         while self._wake and self._wake[0][0] <= now and len(done) < limit and room > 0:
             at, turn, outdial_id = heappop(self._wake)
@@ -304,7 +314,7 @@ class Ledger:
                 if idle:
                     break
                 done.append(effects)
-                room -= len(effects.events)
+                room -= effects.size
             if idle:
                 held.append(outdial)
             else:
@@ -313,8 +323,21 @@ class Ledger:
             self._arm(outdial, now, now)
         return done
 
+    def _tell_plans(self, now: int, limit: int, room: int) -> list[Effects]:
+        """Go on telling outdials of changed plans: for each outplan the next of them."""
+        done: list[Effects] = []
+        for outplan_id in [*self._telling]:
+            if len(done) < limit and room > 0:
+                found = self.outplans[outplan_id]
+                command = TellPlan(outplan_id=outplan_id)
+                done.append(self._decide(command, derived(outplan_id, f"{command.type}/{found.version}"), now, internal=True))
+                room -= done[-1].size
+        return done
+
     def next_due(self) -> int | None:
         """When :meth:`tick` has something to do next, microseconds; None: not before a command."""
+        if self._telling:
+            return self.last_time
         self._arm_touched(self.last_time)
         while self._wake and self._wake_at.get(self._wake[0][2]) != self._wake[0][:2]:
             heappop(self._wake)
@@ -449,7 +472,8 @@ class Ledger:
             # Nobody knows yet what will come of it.
             refused = Rejected("campaign_changing", "what this command asks for is still under way; send it again in a moment")
             return Effects(command, command_id, Decision(refused=refused), "rejected")
-        effects = Effects(command, command_id, Decision(items=decision.items, open=decision.open, warnings=decision.warnings), result)
+        same = Decision(items=decision.items, open=decision.open, open_more=decision.open_more, warnings=decision.warnings)
+        effects = Effects(command, command_id, same, result)
         owed = decision.follow_ups
         if decision.events or decision.refused is not None:
             # Its stream has gone on since: what is still under way there comes from the first.
@@ -509,7 +533,12 @@ class Ledger:
                 outdial = self.outdials[event.stream] = Outdial(event.stream)
             outdial.evolve(data, event.time)  # type: ignore[arg-type]
         elif data.kind == "outplan":
-            outplan.evolve(self.outplans.setdefault(event.stream, Outplan(event.stream)), data)  # type: ignore[arg-type]
+            found = self.outplans.setdefault(event.stream, Outplan(event.stream))
+            outplan.evolve(found, data)  # type: ignore[arg-type]
+            if found.told_to is None:
+                self._telling.pop(event.stream, None)
+            else:
+                self._telling[event.stream] = None
         else:
             campaign.evolve(self.campaigns.setdefault(event.stream, Campaign(event.stream)), data)  # type: ignore[arg-type]
 

@@ -9,6 +9,7 @@ it, by events alone. What is decided about it stands in three files: :mod:`~outd
 from collections import deque
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import Literal
 
 from outdial.commands import CampaignType, Command, EndHandle, EndLease, FinishDialing, RequestDial, ReviveTargets
@@ -44,6 +45,8 @@ from outdial.scalars import SECOND_US, ZERO_ID
 SILENT_ATTEMPTS = 20
 """After so many attempts in a row without a word, an outdial probes with one at a time."""
 SLACK = 64
+OPEN_LISTED = 100
+"""Open attempts that an event or an answer names; the others are counted."""
 """Leases of ended attempts are shed when they are more than the others and this."""
 
 
@@ -253,8 +256,12 @@ class Outdial:
 
     def _stopped(self, event: DialingStopped) -> None:
         run, self.run = self.run, None
-        if run is not None and run.campaign_run is not None and event.open:
-            self.ended.append(EndedRun(run.campaign_id, run.campaign_run, event.how, event.reason, event.requests, set(event.open)))
+        if run is None or run.campaign_run is None or not self.open:
+            return
+        # To a campaign that has run again, the end of a run before is no news.
+        self.ended = [one for one in self.ended if one.campaign_id != run.campaign_id]
+        opened = set(self.open.values())
+        self.ended.append(EndedRun(run.campaign_id, run.campaign_run, event.how, event.reason, event.requests, opened))
 
     def _applied(self, event: PlanApplied) -> None:
         self.plan, self.plan_version = event.plan, event.version
@@ -334,6 +341,16 @@ class Outdial:
     def calls_only(self) -> bool:
         """Whether the run dials nothing but telephones."""
         return self.run is not None and self.run.campaign_type == "call"
+
+    @property
+    def open_listed(self) -> tuple[str, ...]:
+        """The first of the open attempts."""
+        return tuple(islice(self.open.values(), OPEN_LISTED))
+
+    @property
+    def open_more(self) -> int:
+        """How many more are open."""
+        return max(0, len(self.open) - OPEN_LISTED)
 
     def attempt_of(self, found: Target, ordinal: int) -> str:
         """The id of an attempt on a target."""

@@ -1,6 +1,9 @@
 """An outplan: a plan with a name, and the outdials that go by it. Source: contract 2.4, 3.3; design section 2."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
 
 from outdial.commands import (
     ApplyPlan,
@@ -11,6 +14,7 @@ from outdial.commands import (
     OutplanCommands,
     RefusePlan,
     SetDialInfo,
+    TellPlan,
     UnfollowPlan,
     UpdateOutplan,
 )
@@ -22,11 +26,20 @@ from outdial.events import (
     OutplanDialInfoSet,
     OutplanEvent,
     OutplanFollowed,
+    OutplanTold,
     OutplanUnfollowed,
     OutplanUpdated,
 )
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
+from outdial.wire import encode
+
+TOLD_AT_ONCE = 500
+"""Outdials told of a change of the plan by one command, at most."""
+TOLD_BYTES = 256 * 1024
+"""What that may come to, about."""
+SLACK = 64
+"""Who follows no longer is taken out of the order when they are more than the others and this."""
 
 # --- state --------------------------------------------------------------------------------------------
 
@@ -45,6 +58,10 @@ class Outplan:
     deleted: bool = False
     followers: dict[str, int] = field(default_factory=dict)
     """The latest ask of each outdial that goes by this plan."""
+    order: list[tuple[int, str, int]] = field(default_factory=list)
+    """(version of the outplan, outdial, ask) of each that began to follow; some do so no longer."""
+    told_to: int | None = None
+    """A change of the plan was told to those that began to follow by then; None: to all."""
 
 
 # --- evolve -------------------------------------------------------------------------------------------
@@ -61,11 +78,16 @@ def evolve(outplan: Outplan, event: OutplanEvent) -> None:
             outplan.name = outplan.name if event.name is None else event.name
             outplan.detail = outplan.detail if event.detail is None else event.detail
         case OutplanDialInfoSet():
-            outplan.plan, outplan.plan_version = event.plan, event.version
+            outplan.plan, outplan.plan_version, outplan.told_to = event.plan, event.version, event.told_to
+        case OutplanTold():
+            outplan.told_to = event.told_to
         case OutplanDeleted():
             outplan.deleted = True
         case OutplanFollowed():
             outplan.followers[event.outdial_id] = event.ask
+            outplan.order.append((outplan.version, event.outdial_id, event.ask))
+            if len(outplan.order) > 2 * len(outplan.followers) + SLACK:
+                outplan.order = [one for one in outplan.order if outplan.followers.get(one[1]) == one[2]]
         case OutplanUnfollowed():
             outplan.followers.pop(event.outdial_id, None)
         case _:
@@ -107,6 +129,8 @@ def decide(outplan: Outplan | None, command: OutplanCommands) -> Decision:
             return Decision([] if name is detail is None else [OutplanUpdated(name=name, detail=detail)])
         case SetDialInfo():
             return _set_plan(_present(outplan), command.plan)
+        case TellPlan():
+            return _tell_more(_existing(outplan))
 
 
 def _existing(outplan: Outplan | None) -> Outplan:
@@ -123,15 +147,33 @@ def _present(outplan: Outplan | None) -> Outplan:
 
 
 def _set_plan(outplan: Outplan, plan: Plan) -> Decision:
-    """A new plan, and word of it to every outdial that goes by this outplan."""
+    """A new plan, and word of it to every outdial that goes by this outplan; to the first of them, if they are many."""
     if plan == outplan.plan:
         return Decision()
     version = outplan.plan_version + 1
+    told, told_to = _told(outplan, 0, version, plan)
+    return Decision([OutplanDialInfoSet(version=version, plan=plan, told_to=told_to)], told, warnings=tuple(warnings_of(plan)))
+
+
+def _tell_more(outplan: Outplan) -> Decision:
+    """Word of the plan in force to the next of those that go by it."""
+    if outplan.told_to is None:
+        return Decision()
+    told, told_to = _told(outplan, outplan.told_to, outplan.plan_version, outplan.plan)
+    return Decision([OutplanTold(version=outplan.plan_version, told_to=told_to)], told)
+
+
+def _told(outplan: Outplan, told_to: int, version: int, plan: Plan) -> tuple[list[FollowUp], int | None]:
+    """Word of a plan to some of those that began to follow after ``told_to``, and up to whom that is; None: to all."""
+    limit = max(1, min(TOLD_AT_ONCE, TOLD_BYTES // len(encode(plan))))
+    begin = bisect_right(outplan.order, told_to, key=itemgetter(0))
+    following = (one for one in islice(outplan.order, begin, None) if outplan.followers.get(one[1]) == one[2])
+    chosen = list(islice(following, limit))
     told = [
         FollowUp(ApplyPlan(outdial_id=outdial_id, ask=ask, outplan_id=outplan.id, version=version, plan=plan), awaited=False)
-        for outdial_id, ask in outplan.followers.items()
+        for _, outdial_id, ask in chosen
     ]
-    return Decision([OutplanDialInfoSet(version=version, plan=plan)], told, warnings=tuple(warnings_of(plan)))
+    return told, chosen[-1][0] if next(following, None) is not None else None
 
 
 def _follow(outplan: Outplan | None, command: FollowPlan) -> Decision:

@@ -163,25 +163,28 @@ def refuse_start(command: StartDialing, why: Rejected) -> Decision:
 
 def stop(outdial: Outdial, command: StopDialing) -> Decision:
     """No request from here on. A campaign stops only its own run."""
-    run, open_attempts = outdial.run, tuple(outdial.open.values())
-    if run is None:
-        return Decision(open=open_attempts)
-    if command.campaign_id is not None and (run.campaign_id, run.campaign_run) != (command.campaign_id, command.run):
-        return Decision(open=open_attempts)
-    return Decision([_stopped(run, "stopped", None, open_attempts)], open=open_attempts)
+    run = outdial.run
+    if run is None or (command.campaign_id is not None and (run.campaign_id, run.campaign_run) != (command.campaign_id, command.run)):
+        return _with_open(outdial, [])
+    return _with_open(outdial, [_stopped(outdial, run, "stopped", None)])
 
 
-def _stopped(run: Run, how: StoppedHow, reason: str | None, open_attempts: tuple[str, ...]) -> DialingStopped:
-    return DialingStopped(run=run.number, how=how, reason=reason, requests=run.requests, open=open_attempts)
+def _with_open(outdial: Outdial, events: list[OutdialEvent]) -> Decision:
+    """What ends a run, and word of the attempts that live on."""
+    return Decision(events, open=outdial.open_listed, open_more=outdial.open_more)
+
+
+def _stopped(outdial: Outdial, run: Run, how: StoppedHow, reason: str | None) -> DialingStopped:
+    opened, more = outdial.open_listed, outdial.open_more
+    return DialingStopped(run=run.number, how=how, reason=reason, requests=run.requests, open=opened, open_more=more)
 
 
 def delete(outdial: Outdial) -> Decision:
     """Delete an outdial; a running one stops."""
-    open_attempts = tuple(outdial.open.values())
     if outdial.deleted:
-        return Decision(open=open_attempts)
-    events: list[OutdialEvent] = [] if outdial.run is None else [_stopped(outdial.run, "deleted", None, open_attempts)]
-    return Decision([*events, OutdialDeleted()], open=open_attempts)
+        return _with_open(outdial, [])
+    events: list[OutdialEvent] = [] if outdial.run is None else [_stopped(outdial, outdial.run, "deleted", None)]
+    return _with_open(outdial, [*events, OutdialDeleted()])
 
 
 def apply_plan(outdial: Outdial, command: ApplyPlan) -> Decision:
@@ -210,7 +213,7 @@ def refuse_plan(outdial: Outdial, command: RefusePlan) -> Decision:
     if run is None or run.ask != command.ask or not run.waits:
         return Decision()
     if not run.has_plan or plan is None:
-        return Decision([_stopped(run, "refused", command.reason, tuple(outdial.open.values()))])
+        return Decision([_stopped(outdial, run, "refused", command.reason)])
     if outdial.outplan_id not in (ZERO_ID, command.outplan_id):
         return Decision([PlanAsked(run=run.number, outplan_id=outdial.outplan_id, ask=outdial.asks + 1)])
     version = outdial.outplan_version or None
@@ -283,7 +286,7 @@ def reactions(outdial: Outdial, event: EventData) -> list[FollowUp]:
         case PlanApplied() if event.ask is None:
             return _unfollow(outdial)
         case DialingStopped():
-            return [*_unfollow(outdial), *_run_ended(outdial, event.how, event.reason, event.requests, len(event.open))]
+            return [*_unfollow(outdial), *_run_ended(outdial, event.how, event.reason, event.requests, len(outdial.open))]
         case DialingFinished():
             return [*_unfollow(outdial), *_run_ended(outdial, "finished", None, event.requests, 0)]
         case _:

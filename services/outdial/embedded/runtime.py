@@ -394,6 +394,7 @@ def _settled(chain: list[Effects], position: str) -> Answer:
     refused = next((answer for answer in answers if answer.result == "rejected"), None)
     told: dict[str, object] = {
         "open": tuple(attempt for answer in answers for attempt in answer.open),
+        "open_more": sum(answer.open_more for answer in answers),
         "warnings": tuple(warning for answer in answers for warning in answer.warnings),
     }
     if refused is not None:

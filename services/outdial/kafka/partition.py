@@ -691,6 +691,7 @@ def _answer(effects: Effects, root: Root, partition: int) -> AnswerRecord:
         last_offset=0,
         awaits=tuple(told.command.id or "" for told in effects.follow_ups if told.awaited),
         open=told.open,
+        open_more=told.open_more,
         items=told.items,
         warnings=told.warnings,
     )

@@ -65,6 +65,7 @@ class Waiting:
             message=None if refused is None else refused.message,
             position=str(position),
             open=tuple(attempt for record in chain for attempt in record.open),
+            open_more=sum(record.open_more for record in chain),
             items=first.items,
             warnings=tuple(warning for record in chain for warning in record.warnings),
         )

@@ -139,7 +139,7 @@ async def set_dialing(request: Request) -> Response:
         case _:
             raise by_rule("field_invalid", "status must be run or stop")
     shown = shapes.dialing(found(request, outdial_id), times_of(request))
-    return reply({**shown, "open_attempts": answer.open[:SHOWN_OPEN]}, answer)
+    return reply({**shown, "open_attempts": answer.open[:SHOWN_OPEN], "open_count": len(answer.open) + answer.open_more}, answer)
 
 
 @router.get("/outdials/{id}/stats")
