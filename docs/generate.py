@@ -5,6 +5,8 @@ from pathlib import Path
 
 import reasons
 from outdial import asyncapi, export
+from outdial.doors.api import openapi
+from outdial.doors.api.app import routes_alone
 from pictures import target_picture
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +28,7 @@ def generated() -> dict[Path, bytes]:
     files = {ROOT / "schemas" / "json" / path: text for path, text in export.documents().items()}
     files[EXAMPLES] = _examples()
     files[ROOT / "schemas" / "json" / "asyncapi.json"] = asyncapi.asyncapi_document()
+    files[ROOT / "schemas" / "json" / "openapi.json"] = openapi.text(routes_alone())
     files[ROOT / "docs" / "target.md"] = TARGET.format(picture=target_picture()).encode()
     files[ROOT / "docs" / "reasons.md"] = reasons.page().encode()
     return files

@@ -102,13 +102,14 @@ def _objects(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(schema_generator=_Described)
+    return model.model_json_schema(schema_generator=Described)
 
 
-class _Described(GenerateJsonSchema):
+class Described(GenerateJsonSchema):
     """Adds to every field what its source says about it, and leaves out the titles that only repeat its name."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """The schema of a model, with the texts of its fields."""
         made = super().model_schema(schema)
         model = schema["cls"]
         texts = field_texts(model)
@@ -121,6 +122,7 @@ class _Described(GenerateJsonSchema):
         return made
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002  the name and shape are pydantic's
+        """Never."""
         return False
 
 

@@ -1,10 +1,17 @@
 """The door described, and what whoever runs it asks."""
 
+import json
 import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
 
 from api.door import Api, Opened
 from outdial.doors.api.deps import Settings
 from outdial.doors.api.openapi import _told
+from outdial.resources import RESOURCES, PlanInForce
+
+ROOT = Path(__file__).parents[2]
 
 
 async def test_every_route_is_described_under_a_name_of_its_own(api: Api) -> None:
@@ -45,6 +52,58 @@ async def test_the_page_of_the_document_has_nothing_from_another_host(api: Api) 
     assert "/v1.0/outdials/{id}/targets" in answer.text
     assert "http://" not in answer.text
     assert "https://" not in answer.text
+
+
+async def test_the_pages_run_nothing_and_load_nothing(api: Api) -> None:
+    for path in ("/docs", "/docs/messages"):
+        answer = await api.http.get(path)
+        policy = answer.headers["content-security-policy"]
+        style = re.findall(r"<style>(.*?)</style>", answer.text)
+        assert "default-src 'none'" in policy
+        assert [b64encode(sha256(text.encode()).digest()).decode() for text in style] == re.findall(r"'sha256-([^']+)'", policy)
+        assert not re.search(r"<(script|link|img|iframe|form)|\sstyle=|\son\w+=|javascript:", answer.text)
+
+
+async def test_the_page_lays_out_what_a_route_takes_and_answers(api: Api) -> None:
+    page = (await api.http.get("/docs")).text
+
+    [shown] = re.findall(r"<summary>PUT /v1.0/outplans/{id}/dial_info</summary>.*?</details>", page)
+    for word in ("If-Match", "dial_timeout", "How long an attempt may ring", "tm_create"):
+        assert word in shown
+
+
+async def test_the_document_is_the_file_that_is_checked_in(api: Api) -> None:
+    assert (await api.http.get("/openapi.json")).json() == json.loads((ROOT / "schemas/json/openapi.json").read_text("utf-8"))
+
+
+async def test_every_field_that_is_served_is_described_and_no_other(api: Api) -> None:
+    plan = (await api.ok("POST", "/outplans", {"max_try_count_0": 2, "source": {"type": "tel", "target": "+15550000000"}}))["id"]
+    outdial = await api.outdial()
+    target = await api.target(outdial)
+    campaign = (await api.ok("POST", "/campaigns", {"outdial_id": outdial, "outplan_id": plan}))["id"]
+    await api.ok("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
+    [request] = await api.requests()
+    aim = f"/outdials/{outdial}/targets/{target['id']}"
+    wanted = {
+        "Outdial": f"/outdials/{outdial}",
+        "Target": aim,
+        "Targetcall": f"{aim}/calls",
+        "Outplan": f"/outplans/{plan}",
+        "Campaign": f"/campaigns/{campaign}",
+        "Campaigncall": f"/campaigncalls/{request['attempt_id']}",
+        "DialingOfOutdial": f"/outdials/{outdial}/dialing",
+        "Stats": f"/outdials/{outdial}/stats",
+    }
+    for name, path in wanted.items():
+        for form in ("", "?time=iso"):
+            found = await api.ok("GET", path + form)
+            row = found["result"][0] if "next_page_token" in found else found
+            model = RESOURCES[name]
+            optional = {field for field, told in model.model_fields.items() if not told.is_required()}
+            assert set(row) | optional == set(model.model_fields), f"{name}: what is served stands in schemas/outdial/resources.py"
+            assert not model.model_validate(row).model_extra
+    found = await api.ok("GET", wanted["DialingOfOutdial"])
+    assert set(found["plan"]) == set(PlanInForce.model_fields)
 
 
 async def test_the_address_itself_leads_to_the_page(api: Api) -> None:

@@ -4,21 +4,17 @@ import asyncio
 import json
 from functools import lru_cache
 from html import escape
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from outdial.asyncapi import asyncapi_document
+from outdial.doors.api.pages import page, table
 from outdial.topology import Topology
 
 router = APIRouter(tags=["health"])
-_STYLE: Final = (
-    "body{font:15px/1.5 system-ui;max-width:60em;margin:2em auto;padding:0 1em}"
-    "code,summary{font-weight:600}pre{overflow-x:auto;padding:.6em;border:1px solid;border-radius:.3em}"
-    "summary{cursor:pointer}td,th{text-align:left;vertical-align:top;padding:.15em 1.2em .15em 0}"
-)
 
 
 @router.get("/asyncapi.json")
@@ -30,7 +26,7 @@ async def describe_topics(request: Request) -> Response:
 @router.get("/docs/messages")
 async def read_messages(request: Request) -> Response:
     """The topics and every message on them as a page."""
-    return HTMLResponse(await asyncio.to_thread(_page, _topology(request)))
+    return page("Outdial: messages", await asyncio.to_thread(_body, _topology(request)))
 
 
 def _topology(request: Request) -> Topology:
@@ -40,7 +36,7 @@ def _topology(request: Request) -> Topology:
 
 
 @lru_cache(maxsize=1)
-def _page(topology: Topology) -> str:
+def _body(topology: Topology) -> str:
     document = json.loads(asyncapi_document(topology))
     messages = document["components"]["messages"]
     sections = [
@@ -49,8 +45,7 @@ def _page(topology: Topology) -> str:
     ]
     about = "".join(f"<p>{escape(text)}</p>" for text in document["info"]["description"].split("\n\n"))
     links = '<p>The same for programs: <a href="/asyncapi.json">asyncapi.json</a>. The routes: <a href="/docs">docs</a>.</p>'
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Outdial: messages</title><style>{_STYLE}</style>'
-    return f"{head}<h1>Messages</h1>{about}{links}{''.join(sections)}</html>"
+    return f"<h1>Messages</h1>{about}{links}{''.join(sections)}"
 
 
 def _who(operations: dict[str, Any], channel: str) -> list[str]:
@@ -70,16 +65,12 @@ def _message(message: dict[str, Any]) -> str:
     """One message: what it is, its headers and fields, and examples."""
     headers = message.get("headers", {}).get("properties", {})
     required = message["payload"].get("required", [])
-    rows = [_row(f"header {name}", field, "") for name, field in headers.items()]
-    rows += [_row(name, field, "required" if name in required else "") for name, field in message["payload"]["properties"].items()]
+    fields = [(f"header {name}", field.get("description", ""), "") for name, field in headers.items()]
+    fields += [
+        (name, field.get("description", ""), "required" if name in required else "")
+        for name, field in message["payload"]["properties"].items()
+    ]
     examples = "".join(
         f"<pre>{escape(json.dumps(example['payload'], indent=2, ensure_ascii=False))}</pre>" for example in message["examples"]
     )
-    return (
-        f"<details><summary>{escape(message['title'])}</summary><p>{escape(message['summary'])}</p>"
-        f"<table>{''.join(rows)}</table>{examples}</details>"
-    )
-
-
-def _row(name: str, field: dict[str, Any], mark: str) -> str:
-    return f"<tr><td><code>{escape(name)}</code></td><td>{escape(field.get('description', ''))}</td><td>{mark}</td></tr>"
+    return f"<details><summary>{escape(message['title'])}</summary><p>{escape(message['summary'])}</p>{table(fields)}{examples}</details>"

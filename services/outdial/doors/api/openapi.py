@@ -1,5 +1,6 @@
 """The routes, described: ``/openapi.json`` (OpenAPI 3.1) and a page to read it by, with nothing from another host."""
 
+import json
 from html import escape
 from importlib.metadata import version
 from re import findall
@@ -11,19 +12,23 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from outdial.commands import COMMANDS, Command, CreateOutdial, DialResult, NewTarget
+from outdial.doors.api.pages import page, table
+from outdial.envelope import CloudEvent
+from outdial.export import Described
 from outdial.plan import PLAN_FIELDS, Plan
+from outdial.requests import Answer, DialRequest
+from outdial.resources import RESOURCES
 from outdial.wire import to_json
 
 router = APIRouter(tags=["health"])
 Schema = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
-_PAGES: Final = ("page_size", "page_token", "deleted", "time")
-_PAGE_STYLE: Final = (
-    "body{font:15px/1.5 system-ui;max-width:60em;margin:2em auto;padding:0 1em}code{font-weight:600}dd{margin:0 0 .8em 2em}"
-)
+MANY_KINDS: Final = 6
+"""Kinds of body that the page does not lay out one by one."""
+_PAGES: Final = ("page_size", "page_token", "deleted")
 
 
 class Told(NamedTuple):
@@ -50,14 +55,7 @@ async def read_front(_request: Request) -> Response:
 @router.get("/docs")
 async def read_docs(request: Request) -> Response:
     """This interface as a page."""
-    rows = [
-        f"<dt><code>{method.upper()} {escape(path)}</code></dt><dd>{escape(operation['description'])}</dd>"
-        for path, operations in document(request.app)["paths"].items()
-        for method, operation in operations.items()
-    ]
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Outdial</title><style>{_PAGE_STYLE}</style>'
-    links = '<p>The same for programs: <a href="/openapi.json">openapi.json</a>. On Kafka: <a href="/docs/messages">messages</a>.</p>'
-    return HTMLResponse(f"{head}<h1>Outdial</h1>{links}<dl>{''.join(rows)}</dl></html>")
+    return page("Outdial", _body(document(request.app)))
 
 
 def document(app: Starlette) -> Schema:
@@ -68,19 +66,24 @@ def document(app: Starlette) -> Schema:
     return found
 
 
+def text(app: Starlette) -> bytes:
+    """The document as the file that is checked in."""
+    return json.dumps(document(app), indent=2, ensure_ascii=False).encode() + b"\n"
+
+
 def _document(app: Starlette) -> Schema:
     told = _told()
     listed = get_openapi(title="Outdial", version=version("outdial"), routes=app.routes)
     for path, operations in listed["paths"].items():
-        for operation in operations.values():
-            _tell(path, operation, told.get(operation["operationId"], Told()))
-    named: list[type[BaseModel]] = [NewTarget, Plan, *_public()]
-    _, models = models_json_schema([(model, "validation") for model in named], ref_template=_REF)
+        for method, operation in operations.items():
+            _tell(path, method, operation, told.get(operation["operationId"], Told()))
+    named: list[type[BaseModel]] = [NewTarget, Plan, *_public(), *RESOURCES.values(), Answer, DialRequest, CloudEvent]
+    _, models = models_json_schema([(model, "validation") for model in named], ref_template=_REF, schema_generator=Described)
     bearer = {"type": "http", "scheme": "bearer"}
     return {
         **listed,
         "components": {
-            "schemas": {**models["$defs"], "Error": _ERROR},
+            "schemas": {**models["$defs"], "Error": _ERROR, "Problem": _PROBLEM},
             "securitySchemes": {"bearer": bearer, "token": {"type": "apiKey", "in": "query", "name": "token"}},
         },
         "security": [{"bearer": []}, {"token": []}],
@@ -91,20 +94,50 @@ def _public() -> list[type[Command]]:
     return [model for model in COMMANDS.values() if not model.internal]
 
 
-def _tell(path: str, operation: Schema, told: Told) -> None:
+def _tell(path: str, method: str, operation: Schema, told: Told) -> None:
     """Add to what the framework knows of a route what only the door knows."""
-    ids = [{"name": name, "in": "path", "required": True, "schema": _ID} for name in findall(r"{(\w+)}", path)]
+    name = operation["operationId"]
+    ids = [{"name": found, "in": "path", "required": True, "schema": _ID} for found in findall(r"{(\w+)}", path)]
+    of_version = path.startswith("/v1.0/")
+    wanted = (*told.query, *(_READS if of_version and method == "get" else ()), *(("time",) if name in _TIMED else ()))
     query = [
-        {"name": name, "in": "query", "schema": schema, "description": means}
-        for name, (schema, means) in _QUERY.items()
-        if name in told.query
+        {"name": found, "in": "query", "schema": schema, "description": means}
+        for found, (schema, means) in _QUERY.items()
+        if found in wanted
     ]
-    refused = {"description": "A refusal.", "content": {"application/json": {"schema": {"$ref": _REF.format(model="Error")}}}}
+    headers = [
+        {"name": found, "in": "header", "schema": _TEXT, "description": means}
+        for found, (methods, means) in _HEADERS.items()
+        if method in methods and of_version and (method != "get" or name in _SINGLE)
+    ]
     operation["summary"] = operation["description"].partition(".")[0].replace("\n", " ")
-    operation["parameters"] = ids + query
-    operation["responses"] = {"200": {"description": "Done."}, "default": refused}
+    operation["parameters"] = ids + query + headers
+    operation["responses"] = _responses(name, method, of_version=of_version)
+    if not of_version:
+        operation["security"] = []
     if told.body is not None:
         operation["requestBody"] = {"required": True, "content": {kind: {"schema": told.body} for kind in told.kinds}}
+
+
+def _responses(name: str, method: str, *, of_version: bool) -> Schema:
+    kind, schema = _ANSWERS.get(name, ("application/json", {"type": "object"}))
+    done: Schema = {"description": "Done.", "content": {kind: {"schema": schema}}}
+    if of_version:
+        done["headers"] = {"Outdial-Position": {"schema": _TEXT, "description": "The position of the log it holds at."}}
+    if name in _SINGLE:
+        done["headers"]["ETag"] = {"schema": _TEXT, "description": "The version of the stream."}
+    forms = {"application/json": {"schema": _ref("Error")}, "application/problem+json": {"schema": _ref("Problem")}}
+    found = {"200": done, "default": {"description": "A refusal.", "content": forms}}
+    if name == "read_front":
+        found["307"] = {"description": "The page."}
+        del found["200"]
+    if name in _SINGLE and method == "get":
+        found["304"] = {"description": "The client has it already."}
+    return found
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": _REF.format(model=name)}
 
 
 def _object(*required: str, **properties: Schema) -> Schema:
@@ -124,11 +157,94 @@ _ERROR: Final = _object(
         details={"type": "array", "items": {"type": "object"}},
     ),
 )
+_PROBLEM: Final = _object(
+    "type",
+    "title",
+    "status",
+    "detail",
+    "reason",
+    "rule",
+    "request_id",
+    **dict.fromkeys(("type", "title", "detail", "reason", "rule", "request_id"), _TEXT),
+    status={"type": "integer"},
+    errors={"type": "array", "items": _object("pointer", "detail", pointer=_TEXT, detail=_TEXT)},
+)
+_HEADERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "Idempotency-Key": (("post",), "The same key and body again are carried out once; another body is 422 ID_REUSED."),
+    "If-Match": (("put", "delete"), "Only at this version (ETag), else 412 VERSION_DIFFERS."),
+    "If-None-Match": (("get",), "304 while it is at this version (ETag)."),
+}
+_READS: Final = ("min_position", "stale")
+
+
+def _listed(name: str) -> Schema:
+    """A page of a list."""
+    return _object("result", "next_page_token", result={"type": "array", "items": _ref(name)}, next_page_token=_TEXT)
+
+
+def _after(item: Schema) -> Schema:
+    """Some of a log, oldest first."""
+    return _object("result", "next_after", result={"type": "array", "items": item}, next_after=_TEXT)
+
+
+def _answers() -> dict[str, tuple[str, Schema]]:
+    """What each route answers, by the name of its function."""
+    placed = {"allOf": [_ref("CloudEvent"), _object("position", position=_TEXT)]}
+    request = {"allOf": [_ref("DialRequest"), _object("position", position=_TEXT)]}
+    said = _object("attempt_id", "result", attempt_id=_TEXT, result={"enum": ["events", "unchanged", "rejected"]})
+    one: dict[str, tuple[str, ...]] = {
+        "Outdial": ("create_outdial", "get_outdial", "update_outdial", "delete_outdial", "set_outdial_campaign", "set_outdial_data"),
+        "Target": ("get_target", "delete_target"),
+        "Outplan": ("create_outplan", "get_outplan", "update_outplan", "set_dial_info", "delete_outplan"),
+        "Campaign": (
+            "create_campaign", "get_campaign", "update_campaign", "delete_campaign", "set_service_level", "set_actions", "set_status",
+            "set_resource_info", "set_next_campaign",
+        ),
+        "Campaigncall": ("get_campaigncall", "delete_campaigncall"),
+        "DialingOfOutdial": ("get_dialing", "set_dialing"),
+        "Stats": ("get_stats",),
+        "ImportReport": ("import_targets",),
+        "Answer": ("send_commands",),
+    }  # fmt: skip
+    many = {
+        "Outdial": ("list_outdials",),
+        "Target": ("list_targets",),
+        "Targetcall": ("list_target_calls",),
+        "Outplan": ("list_outplans",),
+        "Campaign": ("list_campaigns",),
+        "Campaigncall": ("list_calls_of_campaign", "list_campaigncalls"),
+    }
+    found = {name: _ref(model) for model, names in one.items() for name in names}
+    found |= {name: _listed(model) for model, names in many.items() for name in names}
+    found |= {
+        "add_targets": {"oneOf": [_ref("Target"), _ref("Bulk")]},
+        "list_events": _after(placed),
+        "list_target_history": _after(placed),
+        "list_dial_requests": _after(request),
+        "claim_dial": _object("attempt_id", "worker", attempt_id=_ID, worker=_TEXT, position=_TEXT),
+        "say_answered": {"oneOf": [said, _object("result", result={"type": "array", "items": said})]},
+        "say_result": {"oneOf": [said, _object("result", result={"type": "array", "items": said})]},
+    }
+    texts = {"metrics": "text/plain", "read_docs": "text/html", "read_messages": "text/html", "stream_events": "text/event-stream"}
+    return {name: ("application/json", schema) for name, schema in found.items()} | {name: (kind, _TEXT) for name, kind in texts.items()}
+
+
+_ANSWERS: Final = _answers()
+_SINGLE: Final = frozenset(
+    name
+    for name, (_, schema) in _ANSWERS.items()
+    if schema.get("$ref", "").rpartition("/")[2] in ("Outdial", "Target", "Outplan", "Campaign", "Campaigncall")
+)
+"""Routes that answer with one resource and its version."""
+_TIMED: Final = frozenset(name for name, (_, schema) in _ANSWERS.items() if "$ref" in schema or "next_page_token" in str(schema))
+"""Routes whose answers have times in one of two forms."""
 _QUERY: Final[dict[str, tuple[Schema, str]]] = {
     "page_size": ({"type": "integer"}, "Rows of a page, 1 to 100; anything else is 100."),
     "page_token": (_TEXT, "next_page_token of the page before, or a time: rows strictly older."),
     "deleted": ({"type": "boolean"}, "Show deleted rows too."),
     "time": ({"enum": ["iso"]}, "Times as RFC 3339, and null for not yet."),
+    "min_position": (_TEXT, "Wait until the views have reached this position."),
+    "stale": ({"type": "boolean"}, "Do not wait for what was acknowledged a moment ago."),
     "after": (_TEXT, "A position of the log; 0 is the beginning."),
     "limit": ({"type": "integer", "minimum": 1, "maximum": 1_000}, "Rows of an answer."),
     "wait_ms": ({"type": "integer", "minimum": 0, "maximum": 30_000}, "How long to wait for the next one, milliseconds."),
@@ -214,3 +330,60 @@ def _list(items: Schema) -> Schema:
 
 def _one_or_many(schema: Schema) -> Schema:
     return {"oneOf": [schema, _list(schema)]}
+
+
+# --- the page -------------------------------------------------------------------------------------------
+
+
+def _body(document: Schema) -> str:
+    groups: dict[str, list[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            groups.setdefault(operation["tags"][0], []).append(_operation(document, path, method, operation))
+    links = '<p>The same for programs: <a href="/openapi.json">openapi.json</a>. On Kafka: <a href="/docs/messages">messages</a>.</p>'
+    return f"<h1>Outdial</h1>{links}" + "".join(f"<h2>{escape(tag)}</h2>{''.join(found)}" for tag, found in groups.items())
+
+
+def _operation(document: Schema, path: str, method: str, operation: Schema) -> str:
+    """One route: what it is for, what it takes, what it answers."""
+    parts = [f"<p>{escape(operation['description'])}</p>"]
+    taken = [(found["name"], found.get("description", ""), found["in"]) for found in operation["parameters"]]
+    if taken:
+        parts.append(table(taken))
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        parts.append(f"<p>Body, <code>{escape(kind)}</code>:</p>{_fields_of(document, content['schema'])}")
+    for kind, content in operation["responses"].get("200", {}).get("content", {}).items():
+        parts.append(f"<p>Answer, <code>{escape(kind)}</code>:</p>{_fields_of(document, content['schema'])}")
+    return f"<details><summary>{method.upper()} {escape(path)}</summary>{''.join(parts)}</details>"
+
+
+def _fields_of(document: Schema, schema: Schema) -> str:
+    """The fields of an object, or of each of those it may be."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    kinds = schema.get("oneOf", schema.get("allOf"))
+    if kinds is not None:
+        if len(kinds) > MANY_KINDS:
+            return f'<p>{len(kinds)} kinds; they are laid out under <a href="/docs/messages">messages</a>.</p>'
+        return ("<p>or</p>" if "oneOf" in schema else "").join(_fields_of(document, kind) for kind in kinds)
+    if schema.get("type") == "array":
+        return f"<p>A list of:</p>{_fields_of(document, schema['items'])}"
+    required = schema.get("required", ())
+    properties = schema.get("properties", {})
+    fields = [(name, _meaning(field), "required" if name in required else "") for name, field in properties.items()]
+    return table(fields) if fields else f"<p>{escape(str(schema.get('type', '')))}</p>"
+
+
+def _meaning(field: Schema) -> str:
+    """What a field is, and how its values look."""
+    kinds = [_kind(one) for one in field.get("anyOf", [field])]
+    return f"{' or '.join(filter(None, dict.fromkeys(kinds)))}. {field.get('description', '')}".strip(". ")
+
+
+def _kind(field: Schema) -> str:
+    if "$ref" in field:
+        return str(field["$ref"]).rpartition("/")[2]
+    if "enum" in field:
+        return ", ".join(map(str, field["enum"]))
+    kind = field.get("format", field.get("type", ""))
+    return " or ".join(kind) if isinstance(kind, list) else str(field.get("const", kind))

@@ -1,0 +1,276 @@
+"""Resources as they are served over HTTP. Source: contract 2, C3 to C5, C9, C12, C13.
+
+The door lays them out field by field, as there may be ten thousand in an answer; these models describe what it serves, in the
+description of the interface and to clients. Readers keep fields they do not know. Durations are milliseconds.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+
+from outdial.address import Address
+from outdial.commands import Outcome
+from outdial.plan import RetryMode
+from outdial.scalars import Id
+
+When = Annotated[datetime | None, WithJsonSchema({"type": ["string", "null"]})]
+"""``2022-04-28 01:41:40.503790`` (UTC), with the year 9999 for "not yet"; RFC 3339 and null where the client asks for that."""
+Dialing = Literal["run", "stop", "stopping"]
+
+
+class Resource(BaseModel):
+    """What every resource has."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    tm_create: When
+    tm_update: When
+    """When it last changed."""
+    tm_delete: When
+    """When it was deleted; it stays readable by its id."""
+
+
+class Outdial(Resource):
+    """A list of people to reach."""
+
+    id: Id
+    customer_id: Id
+    campaign_id: Id
+    """The campaign it belongs to; the zero id: none."""
+    name: str
+    detail: str
+    data: str
+    """Yours; the service does not look into it."""
+
+
+class Target(Resource):
+    """One person to reach, by up to five destinations."""
+
+    id: Id
+    outdial_id: Id
+    name: str
+    detail: str
+    data: str
+    status: Literal["idle", "progressing", "done"]
+    lifecycle: Literal["idle", "dialing", "answered", "busy", "no_answer", "finished", "failed"]
+    """The same in seven words: ``finished`` was reached, ``failed`` has no try left."""
+    destination_0: Address | None
+    destination_1: Address | None
+    destination_2: Address | None
+    destination_3: Address | None
+    destination_4: Address | None
+    try_count_0: int
+    """Attempts made to destination 0."""
+    try_count_1: int
+    try_count_2: int
+    try_count_3: int
+    try_count_4: int
+    try_count_max: int | None
+    """Attempts it may have in all, beside the plan's; null: no such limit."""
+    try_count_current: int
+    """The sum of the five."""
+    try_count_remaining_0: int | None
+    """Tries left under the plan in force; null where there is none, or where it counts by outcome."""
+    try_count_remaining_1: int | None
+    try_count_remaining_2: int | None
+    try_count_remaining_3: int | None
+    try_count_remaining_4: int | None
+    priority: int
+    time_zone: str | None
+    call_back_at: When
+    """When its next attempt was asked for; it waits until then."""
+
+
+class PlanInForce(BaseModel):
+    """How to dial: the fields of a plan, all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    source: Address | None
+    """The caller id."""
+    dial_timeout: int
+    """How long an attempt may ring."""
+    try_interval: int
+    """From the end of one attempt on a target to the earliest start of its next."""
+    max_try_count_0: int
+    max_try_count_1: int
+    max_try_count_2: int
+    max_try_count_3: int
+    max_try_count_4: int
+    retry_mode: RetryMode
+    max_attempts: int | None
+    max_concurrent: int
+    calls_per_second: int | None
+    pickup_timeout: int
+    result_grace: int
+    max_call_duration: int
+
+
+class Outplan(Resource, PlanInForce):
+    """A plan with a name."""
+
+    id: Id
+    customer_id: Id
+    name: str
+    detail: str
+
+
+class Campaign(Resource):
+    """What runs an outdial by an outplan."""
+
+    id: Id
+    customer_id: Id
+    type: Literal["call", "flow"]
+    name: str
+    detail: str
+    status: Dialing
+    service_level: int
+    end_handle: Literal["stop", "continue"]
+    actions: list[dict[str, Any]]
+    outplan_id: Id
+    outdial_id: Id
+    queue_id: Id
+    next_campaign_id: Id
+    ended_how: str | None
+    """How the last run ended; null while one goes on."""
+    ended_reason: str | None
+
+
+class Attempt(Resource):
+    """One attempt to reach a target: what both views of it have."""
+
+    id: Id
+    customer_id: Id
+    campaign_id: Id
+    outdial_id: Id
+    outdial_target_id: Id
+    activeflow_id: Id
+    reference_id: Id
+    """The call, where ``reference_type`` is ``call`` and its id is a UUID."""
+    destination: Address
+    destination_index: int
+    try_count: int
+    """Which try of this destination, from 1."""
+    outcome: Outcome | None
+    """Null while it is open."""
+    lost: bool
+    """Nobody said how it ended."""
+
+
+class Campaigncall(Attempt):
+    """An attempt."""
+
+    outplan_id: Id
+    queue_id: Id
+    flow_id: Id
+    reference_type: Literal["none", "call", "flow"]
+    status: Literal["dialing", "progressing", "done"]
+    result: Literal["", "success", "fail"]
+    source: Address | None
+    call_id: str | None
+    worker: str | None
+    """Who claimed it."""
+
+
+class Targetcall(Attempt):
+    """An attempt, as its target sees it."""
+
+    reference_type: Literal["none", "call"]
+    status: Literal["progressing", "done"]
+
+
+class DialingOfOutdial(BaseModel):
+    """The run of an outdial."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    status: Dialing
+    run: int
+    """Which run it is, or was; 0: it never ran."""
+    campaign_id: Id
+    outplan_id: Id
+    plan: PlanInForce | None
+    plan_version: int
+    end_handle: Literal["stop", "continue"]
+    open: int
+    """Attempts that are open."""
+    open_attempts: list[Id] = []
+    """The first hundred of them, where this answers a run or a stop."""
+    ended_how: str | None
+    ended_reason: str | None
+    tm_update: When
+
+
+class Stats(BaseModel):
+    """The numbers of an outdial."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    dialing: Dialing
+    position: str
+    """They are right at this position of the log."""
+    total: int
+    """Targets that are not deleted; ``status``, ``lifecycle`` and ``outcome`` (the last one) each add up to it."""
+    deleted: int
+    status: dict[str, int]
+    lifecycle: dict[str, int]
+    outcome: dict[str, int]
+    open_attempts: int
+    requested: int
+    claimed: int
+    answered: int
+    lost: int
+    given_back: int
+    ended: dict[str, int]
+    """Attempts that are over, by outcome."""
+    waiting: int
+    """Idle targets with a try left under the plan in force."""
+    due_now: int
+    next_due: When
+    no_tries: int
+    """Idle targets without one."""
+
+
+class Bulk(BaseModel):
+    """What became of many targets."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    result: list[Target]
+    """Those that are on the list, in the order of the body."""
+    errors: list[dict[str, Any]]
+    """``index``, ``reason``, ``message`` of those that were refused."""
+    skipped: list[dict[str, Any]]
+    """``index``, ``existing_id``, ``reason`` of duplicates."""
+    would_add: int | None = None
+    """Of a dry run."""
+
+
+class ImportReport(BaseModel):
+    """What became of the rows of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    import_id: Id
+    dry_run: bool
+    rows: int
+    added: int
+    existing: int
+    """Rows an earlier run of the same import had added."""
+    skipped_count: int
+    error_count: int
+    skipped: list[dict[str, Any]]
+    errors: list[dict[str, Any]]
+    truncated: bool
+    """Whether more was skipped or refused than is named."""
+    position: str
+
+
+RESOURCES: dict[str, type[BaseModel]] = {
+    model.__name__: model
+    for model in (Outdial, Target, Outplan, Campaign, Campaigncall, Targetcall, DialingOfOutdial, Stats, Bulk, ImportReport)
+}
+"""Every one by its name."""
