@@ -5,6 +5,7 @@ from typing import Any
 from outdial.address import Address
 from outdial.commands import (
     AddTarget,
+    AskWhy,
     ClaimDial,
     CreateCampaign,
     CreateOutdial,
@@ -81,6 +82,11 @@ def picked_up(ordinal: int = 1, number: int = 1) -> DialAnswered:
 
 def claim(worker: str = "w1", ordinal: int = 1, number: int = 1, **more: Any) -> ClaimDial:
     return ClaimDial(outdial_id=OUTDIAL, target_id=target_id(number), attempt_id=attempt(ordinal, number), worker=worker, **more)
+
+
+def ask(number: int | None = None, **more: Any) -> AskWhy:
+    """Why a target, or with no number the outdial, is not being dialed."""
+    return AskWhy(**{"outdial_id": OUTDIAL, "target_id": None if number is None else target_id(number), **more})
 
 
 def outplan(plan: Plan = PLAN, **more: Any) -> CreateOutplan:

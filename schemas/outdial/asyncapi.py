@@ -71,6 +71,7 @@ _SAID: Final[Mapping[str, Json]] = {
     "DialAnswered": _CALL,
     "DialResult": {**_CALL, "outcome": "busy"},
     "DeleteDial": _CALL,
+    "AskWhy": {"target_id": TARGET},
     "CreateOutplan": {"name": "gentle", "plan": _PLAN},
     "UpdateOutplan": {"name": "gentler"},
     "SetDialInfo": {"plan": {**_PLAN, "try_interval": 7_200_000}},

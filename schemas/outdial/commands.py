@@ -27,6 +27,8 @@ class Command(BaseModel):
     internal: ClassVar[bool] = False
     noted: ClassVar[bool] = False
     """True when its id is spent even if it changed nothing (design section 5, repeats)."""
+    question: ClassVar[bool] = False
+    """True when it only asks: it changes nothing, makes no event, and its id is never remembered."""
 
     id: Id | None = None
     """Makes it idempotent: the same id again is the same answer. Absent: derived."""
@@ -270,6 +272,15 @@ class DeleteDial(OutdialCommand):
     type: Literal["DeleteDial"] = "DeleteDial"
     target_id: Id
     attempt_id: Id
+
+
+class AskWhy(OutdialCommand):
+    """Ask why an outdial, or one target of it, is not being dialed; the answer is in ``facts``. Changes nothing."""
+
+    type: Literal["AskWhy"] = "AskWhy"
+    question: ClassVar[bool] = True
+    target_id: Id | None = None
+    """Absent: the question is about the outdial as a whole."""
 
 
 # --- outplan ------------------------------------------------------------------------------------
@@ -598,7 +609,7 @@ class ReviveTargets(OutdialCommand):
 OutdialCommands = (
     CreateOutdial | UpdateOutdial | SetOutdialData | SetOutdialCampaign | DeleteOutdial
     | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing
-    | ClaimDial | DialAnswered | DialResult | DeleteDial
+    | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy
     | ApplyPlan | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | EndLease | FinishDialing | ReviveTargets
 )  # fmt: skip

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from outdial.address import Address
 from outdial.commands import CampaignType
 from outdial.scalars import ZERO_ID, Id, Instant
+from outdial.why import Facts
 
 
 class DialRequest(BaseModel):
@@ -101,6 +102,8 @@ class Answer(BaseModel):
     """How many more live on."""
     items: tuple[Item, ...] = ()
     warnings: tuple[str, ...] = ()
+    facts: Facts | None = None
+    """What a question was answered with."""
 
 
 class AnswerRecord(BaseModel):
@@ -141,6 +144,8 @@ class AnswerRecord(BaseModel):
     """Items of AddTargets that were not simply added."""
     warnings: tuple[str, ...] = ()
     """What the sender should know although the command was carried out."""
+    facts: Facts | None = None
+    """What a question was answered with."""
 
 
 class Unavailable(Exception):

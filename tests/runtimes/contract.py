@@ -15,10 +15,12 @@ import pytest
 from outdial.commands import (
     AddTarget,
     AddTargets,
+    AskWhy,
     Command,
     CreateCampaign,
     CreateOutdial,
     CreateOutplan,
+    DeleteOutdial,
     DialResult,
     Resources,
     RunCampaign,
@@ -31,6 +33,7 @@ from outdial.plan import Plan
 from outdial.position import Position, partition_at
 from outdial.requests import Answer, Unavailable
 from outdial.views import calls, campaigns, history, outdials, targets
+from outdial.why import OutdialWhy, TargetWhy
 from runtimes.script import CUSTOMER, HOUR, MINUTE, SECOND, START, Clock, named, play, script, settle, target
 
 PATIENCE_S: Final = 20.0
@@ -189,6 +192,24 @@ async def what_was_answered_is_there_after_a_new_start(stage: Stage) -> None:
     again = await running.submit([person(1), person(2)])
     assert [answer.result for answer in again] == ["events", "events"]
     assert types_of(running).count("TargetAdded") == 32
+
+
+@rule
+async def a_question_is_answered_with_facts_and_writes_no_event(stage: Stage) -> None:
+    running = await stage.start()
+    await running.submit([people(), person(1)])
+    position, written = running.position, log_of(running)
+    about_one = await one(running, new(AskWhy(outdial_id=PEOPLE, target_id=named("target 1")), "why"))
+    about_all = await one(running, new(AskWhy(outdial_id=PEOPLE), "why"))
+    assert isinstance(about_one.facts, TargetWhy)
+    assert isinstance(about_all.facts, OutdialWhy)
+    assert (about_one.result, about_one.facts.why, about_all.facts.why) == ("unchanged", "no_run", "no_run")
+    assert [(check.rule, check.facts) for check in about_one.facts.rules if check.holds] == [("no_run", {"runs": 0})]
+    assert (await one(running, new(AskWhy(outdial_id=named("nobody")), "why nobody"))).reason == "outdial_unknown"
+    await running.submit([new(DeleteOutdial(outdial_id=PEOPLE), "delete")])
+    assert (await one(running, new(AskWhy(outdial_id=PEOPLE), "why"))).facts.why == "outdial_deleted"  # type: ignore[union-attr]
+    assert [event["type"] for event in log_of(running)[len(written) :]] == ["OutdialDeleted"]
+    assert running.position.covers(position)
 
 
 @rule

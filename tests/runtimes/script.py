@@ -14,6 +14,7 @@ from outdial.commands import (
     AddTarget,
     AddTargets,
     ApplyPlan,
+    AskWhy,
     ClaimDial,
     Command,
     CreateCampaign,
@@ -184,6 +185,8 @@ def _people_dial(told: Writer) -> None:
         DialResult(**attempt("people", 4), outcome="machine", answered=True),
         DialResult(**attempt("people", 5), outcome="failed"),
         ReopenTarget(outdial_id=people, target_id=named("target 4")),
+        AskWhy(outdial_id=people, target_id=named("target 2")),
+        AskWhy(outdial_id=people),
     )
 
 

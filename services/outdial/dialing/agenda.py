@@ -10,7 +10,7 @@ name a target that has left; whoever meets it makes it anew.
 What is out of tries is kept by shape too, so that a plan that allows more finds whom to bring back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
@@ -158,6 +158,46 @@ class Agenda:
     def without_tries(self, plan: Plan, *, calls_only: bool) -> int:
         """Targets that wait but would have no try under a plan."""
         return sum(queue.live for queue in self._queues.values() if next_destination(queue.shape, plan, calls_only=calls_only) is None)
+
+    def without_destination(self) -> Iterator[tuple[Shape, int]]:
+        """What the targets look like that wait but have no try under the plan in force, and how many look like that."""
+        if self._plan is not None:
+            for queue in self._queues.values():
+                if queue.destination is None and queue.live:
+                    yield queue.shape, queue.live
+
+    @property
+    def exhausted(self) -> int:
+        """Targets out of tries."""
+        return sum(map(len, self._exhausted.values()))
+
+    def shape_of(self, target: Target) -> Shape:
+        """What decides the next destination of a target, as far as the plan in force looks at it."""
+        return shape_of(target, by_outcome=self._by_outcome)
+
+    def ahead_of(self, target: Idle, now: int, limit: int) -> int:
+        """How many of those due by now come before a target that waits, counted up to a limit."""
+        found: set[str] = set()
+        facts = target.facts
+        mine = self._queues.get(self._key(target))
+        due = target.since + (0 if mine is None else mine.wait_us)
+        for queue in self._queues.values():
+            if queue.destination is None or queue.priority < facts.priority:
+                continue
+            same = queue.priority == facts.priority
+            bound = (due - queue.wait_us, facts.number, facts.id) if same else (now - queue.wait_us + 1, 0, "")
+            self._note_before(queue, bound, found, limit)
+        return len(found)
+
+    def _note_before(self, queue: Queue, bound: tuple[int, int, str], found: set[str], limit: int) -> None:
+        """Note who waits in a queue and comes before a bound. In a heap nobody comes before whoever stands above."""
+        entries, places = queue.entries, [0]
+        while places and len(found) < limit:
+            place = places.pop()
+            if place < len(entries) and entries[place] < bound:
+                if self._waits(entries[place], queue) is not None:
+                    found.add(entries[place][2])
+                places += (2 * place + 1, 2 * place + 2)
 
     def revivable(self, limit: int) -> list[str]:
         """At most ``limit`` of the targets out of tries to which the plan in force gives one."""

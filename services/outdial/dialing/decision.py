@@ -7,6 +7,7 @@ from typing import NamedTuple
 from outdial.commands import AskResource, Command, ResourceKnown, ResourceUnknown
 from outdial.events import EventData
 from outdial.requests import Item
+from outdial.why import Facts
 
 
 class Rejected(Exception):
@@ -38,6 +39,8 @@ class Decision:
     open: tuple[str, ...] = ()
     open_more: int = 0
     warnings: tuple[str, ...] = ()
+    facts: Facts | None = None
+    """What a question is answered with."""
 
 
 def told_of_resource(command: AskResource, why: Rejected | None) -> Decision:

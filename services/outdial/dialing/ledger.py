@@ -23,6 +23,7 @@ from outdial.commands import (
     AddTarget,
     AddTargets,
     ApplyPlan,
+    AskWhy,
     ClaimDial,
     ClaimOutdial,
     Command,
@@ -49,7 +50,7 @@ from outdial.commands import (
     UpdateOutdial,
 )
 from outdial.commands import DialAnswered as SayAnswered
-from outdial.dialing import attempts, campaign, listing, outplan, running
+from outdial.dialing import attempts, campaign, listing, outplan, running, why
 from outdial.dialing.addresses import Fingerprint, dialable
 from outdial.dialing.campaign import Campaign
 from outdial.dialing.decision import Decision, FollowUp, Rejected
@@ -126,6 +127,7 @@ class Effects:
             open_more=self.decision.open_more,
             items=tuple(self.decision.items),
             warnings=self.decision.warnings,
+            facts=self.decision.facts,
         )
 
     @property
@@ -271,8 +273,9 @@ class Ledger:
         if not internal:
             try:
                 self._check_sender(command)
-                content = content_hash(command)
-                repeated = self._repeated(command, command_id, content)
+                if not command.question:
+                    content = content_hash(command)
+                    repeated = self._repeated(command, command_id, content)
                 if command.if_version is not None and not repeated:
                     self._check_version(command, command.if_version)
             except Rejected as why:
@@ -381,6 +384,8 @@ class Ledger:
                 return running.refuse_start(command, Rejected("outdial_unknown", "there is no such outdial"))
             case _ if outdial is None:
                 raise Rejected("outdial_unknown", "there is no such outdial")
+            case AskWhy():
+                return Decision(facts=why.asked(outdial, command, now))
             case SayAnswered():
                 return Decision(attempts.answered(outdial, command, now))
             case ClaimDial():

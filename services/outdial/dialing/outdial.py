@@ -44,6 +44,8 @@ from outdial.scalars import SECOND_US, ZERO_ID
 
 SILENT_ATTEMPTS = 20
 """After so many attempts in a row without a word, an outdial probes with one at a time."""
+MARKED = frozenset({OutdialCreated, OutdialDeleted, DialingStarted, DialingStopped, DialingFinished, PlanAsked, PlanApplied})
+"""Events that say since when an outdial is as it is."""
 SLACK = 64
 OPEN_LISTED = 100
 """Open attempts that an event or an answer names; the others are counted."""
@@ -87,7 +89,7 @@ class Outdial:
 
     __slots__ = (
         "agenda", "asks", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted", "deleted_dials",
-        "detail", "ended", "id", "leases", "name", "open", "outplan_id", "outplan_version", "plan", "plan_version", "recent",
+        "detail", "ended", "id", "leases", "marks", "name", "open", "outplan_id", "outplan_version", "plan", "plan_version", "recent",
         "run", "runs", "silent", "targets", "twins", "version",
     )  # fmt: skip
 
@@ -124,12 +126,16 @@ class Outdial:
         self.silent = 0
         """Attempts in a row that ended without a word."""
         self.deleted_dials: set[str] = set()
+        self.marks: dict[type[OutdialEvent], int] = {}
+        """When the last event of each kind in MARKED was."""
 
     # --- evolve -------------------------------------------------------------------------------------
 
     def evolve(self, event: OutdialEvent, time: int) -> None:
         """Fold one event. Reads nothing but the state and the event."""
         self.version += 1
+        if type(event) in MARKED:
+            self.marks[type(event)] = time
         match event:
             case TargetAdded():
                 added = targets.added(event, self.version, time)

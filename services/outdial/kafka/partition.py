@@ -694,6 +694,7 @@ def _answer(effects: Effects, root: Root, partition: int) -> AnswerRecord:
         open_more=told.open_more,
         items=told.items,
         warnings=told.warnings,
+        facts=told.facts,
     )
 
 

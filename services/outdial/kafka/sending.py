@@ -68,6 +68,7 @@ class Waiting:
             open_more=sum(record.open_more for record in chain),
             items=first.items,
             warnings=tuple(warning for record in chain for warning in record.warnings),
+            facts=first.facts,
         )
 
     def _in_order(self, first: AnswerRecord) -> list[AnswerRecord]:

@@ -1,0 +1,148 @@
+"""Why something is not being dialed: the words, and what the ledger answers when it is asked. Source: design section 7.
+
+The ledger looks at the rules in the order of :data:`REASONS`. The first that holds is why. A rule that is
+added to the ledger has its word here, its place in the order, and a sentence for people.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from outdial.scalars import Id, Instant
+
+
+class Reason(NamedTuple):
+    """What a word means."""
+
+    says: str
+    """The verdict, for people, after "Not dialing:"."""
+    ends: str
+    """What lets go: a sentence for people."""
+    events: tuple[str, ...]
+    """The types of event it follows from; the last of them is the one."""
+    of: Literal["target", "outdial"]
+    """Whose events those are."""
+
+
+REASONS: Final[Mapping[str, Reason]] = {
+    "deleted": Reason("the target was deleted", "Nothing; add it again.", ("TargetDeleted",), "target"),
+    "outdial_deleted": Reason("the outdial was deleted", "Nothing.", ("OutdialDeleted",), "outdial"),
+    "reached": Reason("the person was reached", "Nothing but reopening it.", ("TargetFinished",), "target"),
+    "attempt_open": Reason(
+        "an attempt is open",
+        "The result of the call. Without one it is given up as lost when its lease ends.",
+        ("DialRequested", "DialAnswered"),
+        "target",
+    ),
+    "tries_spent": Reason(
+        "every try is spent", "A plan that allows more tries, or reopening it.", ("TargetExhausted", "DialEnded"), "target"
+    ),
+    "no_run": Reason(
+        "dialing is stopped", "Starting it.", ("OutdialCreated", "DialingStopped", "DialingFinished"), "outdial"
+    ),
+    "plan_pending": Reason("the plan has not come yet", "The answer of the outplan.", ("DialingStarted", "PlanAsked"), "outdial"),
+    "nothing_left": Reason(
+        "no target is waiting for a try", "A new target, a plan that allows more tries, or a call that ends.", (), "outdial"
+    ),
+    "type_not_dialable": Reason(
+        "no destination is one that a call can reach", "A run that is not of a campaign of type call.", ("PlanApplied",), "outdial"
+    ),
+    "no_tries_in_plan": Reason("the plan gives it no try", "A plan that does.", ("PlanApplied",), "outdial"),
+    "not_due": Reason(
+        "it is not due yet",
+        "Time: the try_interval since its last attempt, longer after attempts that were never placed, or the time to call back at.",
+        ("DialEnded",),
+        "target",
+    ),
+    "no_worker": Reason(
+        "twenty attempts in a row were lost or never placed, so one is tried at a time",
+        "A word about any call. Look whether whoever places the calls is running.",
+        ("DialEnded",),
+        "outdial",
+    ),
+    "max_concurrent": Reason(
+        "as many calls are open as the plan allows", "A call that ends. Without a word the first lease that does.",
+        ("DialRequested",), "outdial",
+    ),
+    "calls_per_second": Reason(
+        "as many calls were requested within a second as the plan allows", "Time.", ("DialRequested",), "outdial"
+    ),
+}  # fmt: skip
+"""Every word, in the order in which the rules are looked at."""
+
+
+class Check(BaseModel):
+    """A rule that was looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rule: str
+    """The word of the rule; the table is in ``docs/why.md``."""
+    holds: bool
+    """Whether it keeps the call from being requested now."""
+    since: Instant | None = None
+    """Since when, where the ledger knows."""
+    until: Instant | None = None
+    """When it lets go by itself, at the latest; absent: something has to happen."""
+    facts: dict[str, Any] = {}
+    """What it was decided by: plain values by name; times as texts, durations in milliseconds."""
+
+
+class Verdict(BaseModel):
+    """What holds, and what was looked at to find it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    at: Instant
+    """When the ledger looked."""
+    why: str | None = None
+    """The first rule that holds; absent: none does, the request is being made."""
+    since: Instant | None = None
+    """Since when it holds, where the ledger knows."""
+    until: Instant | None = None
+    """When that rule lets go by itself, at the latest; absent: something has to happen."""
+    next_at: Instant | None = None
+    """The earliest time of the next request if nothing happens until then; absent: there is none."""
+    rules: tuple[Check, ...] = ()
+    """The rules in the order they are looked at; those after one that holds for good are not looked at."""
+
+
+class TargetWhy(Verdict):
+    """Why a target is not being dialed."""
+
+    about: Literal["target"] = "target"
+    """What it is about."""
+    target_id: Id
+
+
+class Held(BaseModel):
+    """Targets held by one rule."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    why: str
+    """The rule."""
+    targets: int
+    """How many."""
+    next_at: Instant | None = None
+    """When the first of them is let go by itself; absent: something has to happen."""
+
+
+class OutdialWhy(Verdict):
+    """Why an outdial is not dialing."""
+
+    about: Literal["outdial"] = "outdial"
+    """What it is about."""
+    open: int
+    """Open attempts."""
+    waiting: int
+    """Targets that wait and have a try under the plan, due or not."""
+    next_due: Instant | None = None
+    """When the first of them is, or was, due."""
+    held: tuple[Held, ...] = ()
+    """Targets that a rule of their own keeps out, however fast the outdial goes."""
+
+
+Facts = TargetWhy | OutdialWhy
+"""What a question is answered with."""

@@ -1,0 +1,302 @@
+"""Why a target, or a whole outdial, is not being dialed. It only looks; nothing is changed by it.
+
+The rules are looked at in the order of :data:`outdial.why.REASONS`, which is that of a decision: what has become
+of the target itself, then the run and its plan, then what the plan leaves it, then whether it is due, then its turn
+among those that are. A rule that holds says until when, if time alone lets go of it.
+
+``next_at`` is the earliest time of the next request in a world that stands still: nobody sends a command, and no
+call has a word said about it. It is exact unless others come back, or fall due, before the target has had its turn;
+then it is later. A rule that a slice of the ledger adds has its check here, at its place.
+
+What it costs does not grow with the list: for an outdial it is a look at each queue of the agenda, for a target
+also at those that are due before it, :data:`AHEAD_AT_MOST` of them at most.
+"""
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+
+from outdial.commands import AskWhy
+from outdial.dialing.decision import Rejected
+from outdial.dialing.outdial import SILENT_ATTEMPTS, Outdial
+from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, next_destination
+from outdial.dialing.target import Deleted, Done, Idle, Progressing, due_at, evolve
+from outdial.events import (
+    DialEnded,
+    DialingFinished,
+    DialingStarted,
+    DialingStopped,
+    OutdialCreated,
+    OutdialDeleted,
+    PlanApplied,
+    PlanAsked,
+)
+from outdial.plan import Plan
+from outdial.scalars import MILLISECOND_US, SECOND_US, format_instant
+from outdial.why import Check, Held, OutdialWhy, TargetWhy
+
+AHEAD_AT_MOST = 10_000
+"""Of those due before a target so many are counted; the answer is a lower bound beyond them."""
+
+
+def asked(outdial: Outdial, command: AskWhy, now: int) -> TargetWhy | OutdialWhy:
+    """The answer to the question, about the target it names or about the outdial."""
+    if command.target_id is None:
+        return of_outdial(outdial, now)
+    if command.target_id not in outdial.targets:
+        raise Rejected("target_unknown", "this outdial has no such target")
+    return of_target(outdial, command.target_id, now)
+
+
+# --- one target ---------------------------------------------------------------------------------------
+
+
+def of_target(outdial: Outdial, target_id: str, now: int) -> TargetWhy:
+    """Why one target is not being dialed."""
+    checks, waits, turn = _of_itself(outdial, target_id, now), None, now
+    if not _is_over(checks):
+        checks += _of_the_run(outdial)
+        waits = _as_waiting(outdial, target_id)
+    if waits is not None and outdial.plan is not None and not _holds(checks, "plan_pending"):
+        checks += _of_its_tries(outdial, outdial.plan, waits)
+        due = _of_its_time(outdial.plan, waits, now)
+        checks.append(due)
+        if not any(check.holds for check in checks):
+            ahead = outdial.agenda.ahead_of(waits, now, AHEAD_AT_MOST)
+            checks += _of_the_pace(outdial, outdial.plan, now, ahead)
+            turn = _turn(outdial, outdial.plan, now, ahead)
+    first, next_at = _judged(checks, turn)
+    over = waits is None and not _is_over(checks)
+    return TargetWhy(
+        target_id=target_id,
+        at=now,
+        why=None if first is None else first.rule,
+        since=None if first is None else first.since,
+        until=None if first is None else first.until,
+        next_at=None if over else next_at,
+        rules=tuple(checks),
+    )
+
+
+def _of_itself(outdial: Outdial, target_id: str, now: int) -> list[Check]:
+    """What has become of the target."""
+    target = outdial.targets[target_id]
+    gone = isinstance(target, Deleted) or (isinstance(target, Progressing) and target.deleted)
+    checks = [
+        Check(rule="deleted", holds=gone),
+        Check(rule="outdial_deleted", holds=outdial.deleted, since=outdial.marks.get(OutdialDeleted)),
+        Check(rule="reached", holds=isinstance(target, Done) and target.reached),
+    ]
+    match target:
+        case Progressing():
+            facts = {
+                "attempt_id": target.attempt_id,
+                "destination_index": target.index,
+                "answered": target.answered,
+                "claimed": target.worker is not None,
+                "not_after": format_instant(target.not_after),
+            }
+            checks.append(Check(rule="attempt_open", holds=True, until=max(target.expires_at, now), facts=facts))
+        case Done(reached=False):
+            spent = outdial.agenda.next_destination(target) is None
+            checks.append(Check(rule="tries_spent", holds=spent, since=target.since, facts=_tries(target)))
+        case _:
+            pass
+    return checks
+
+
+def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
+    """The target as it waits, or will once its open attempt is given up as lost; None: it would not wait any more."""
+    target = outdial.targets[target_id]
+    match target:
+        case Idle():
+            return target
+        case Done(reached=False):
+            return Idle(target.facts, target.history, target.since, target.wait)
+        case Progressing(answered=False, deleted=False):
+            lost = DialEnded(
+                attempt_id=target.attempt_id,
+                target_id=target_id,
+                ordinal=target.history.ordinal,
+                destination_index=target.index,
+                outcome="no_answer",
+                lost=True,
+            )
+            after = evolve(target, lost, target.expires_at)
+            return after if isinstance(after, Idle) and outdial.agenda.next_destination(after) is not None else None
+        case _:
+            return None
+
+
+def _of_its_tries(outdial: Outdial, plan: Plan, waits: Idle) -> list[Check]:
+    """What the plan leaves the target."""
+    none = outdial.agenda.next_destination(waits) is None
+    barred = none and outdial.agenda.calls_only and next_destination(outdial.agenda.shape_of(waits), plan, calls_only=False) is not None
+    since = outdial.marks.get(PlanApplied)
+    facts = _tries(waits) | {"caps": list(plan.caps), "retry_mode": plan.retry_mode.value, "max_attempts": plan.max_attempts}
+    return [
+        Check(rule="type_not_dialable", holds=barred, since=since, facts={"types": list(waits.facts.types)}),
+        Check(rule="no_tries_in_plan", holds=none and not barred, since=since, facts=facts),
+    ]
+
+
+def _of_its_time(plan: Plan, waits: Idle, now: int) -> Check:
+    """Whether it is due."""
+    due = due_at(waits, plan) or 0
+    facts: dict[str, object] = {"due_at": format_instant(due)}
+    if waits.wait == AT:
+        return Check(rule="not_due", holds=due > now, until=due, facts=facts | {"wait": "appointed"})
+    wait = "back_off" if waits.wait > AFTER_ATTEMPT else "none" if waits.wait == NOW else "try_interval"
+    facts |= {"wait": wait, "wait_ms": (due - waits.since) // MILLISECOND_US}
+    return Check(rule="not_due", holds=due > now, since=waits.since, until=due, facts=facts)
+
+
+def _tries(target: Idle | Done) -> dict[str, object]:
+    return {"tries": list(target.history.tries), "try_count_max": target.facts.try_count_max}
+
+
+# --- an outdial ---------------------------------------------------------------------------------------
+
+
+def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
+    """Why an outdial is not dialing, and which of its targets are kept out by a rule of their own."""
+    checks = [Check(rule="outdial_deleted", holds=outdial.deleted, since=outdial.marks.get(OutdialDeleted)), *_of_the_run(outdial)]
+    plan, agenda, due, turn = outdial.plan, outdial.agenda, None, now
+    if plan is not None and not _holds(checks, "plan_pending"):
+        left = agenda.dialable or agenda.revivable(1)
+        due = agenda.next_due(now)
+        checks.append(Check(rule="nothing_left", holds=not left, facts={"open": len(outdial.open)}))
+        checks.append(Check(rule="not_due", holds=due is not None and due > now, until=due))
+        checks += _of_the_pace(outdial, plan, now, 0)
+        turn = _turn(outdial, plan, now, 0)
+    first, next_at = _judged(checks, turn)
+    return OutdialWhy(
+        at=now,
+        why=None if first is None else first.rule,
+        since=None if first is None else first.since,
+        until=None if first is None else first.until,
+        next_at=next_at,
+        rules=tuple(checks),
+        open=len(outdial.open),
+        waiting=agenda.dialable,
+        next_due=due,
+        held=tuple(_held(outdial)),
+    )
+
+
+def _held(outdial: Outdial) -> list[Held]:
+    """How many targets each rule of their own keeps out."""
+    agenda, plan = outdial.agenda, outdial.plan
+    counts = {"tries_spent": agenda.exhausted, "type_not_dialable": 0, "no_tries_in_plan": 0}
+    for shape, targets in agenda.without_destination():
+        barred = plan is not None and agenda.calls_only and next_destination(shape, plan, calls_only=False) is not None
+        counts["type_not_dialable" if barred else "no_tries_in_plan"] += targets
+    return [Held(why=why, targets=targets) for why, targets in counts.items() if targets]
+
+
+# --- what holds all of them ---------------------------------------------------------------------------
+
+
+def _of_the_run(outdial: Outdial) -> list[Check]:
+    """Whether there is a run, and its plan."""
+    run, marks = outdial.run, outdial.marks
+    ended = max((marks[kind] for kind in (OutdialCreated, DialingStopped, DialingFinished) if kind in marks), default=None)
+    asked_at = max((marks[kind] for kind in (DialingStarted, PlanAsked) if kind in marks), default=None)
+    return [
+        Check(rule="no_run", holds=run is None, since=ended if run is None else None, facts={"runs": outdial.runs}),
+        Check(
+            rule="plan_pending",
+            holds=run is not None and not run.has_plan,
+            since=asked_at if run is not None and not run.has_plan else None,
+            facts={} if run is None else {"outplan_id": run.outplan_id},
+        ),
+    ]
+
+
+def _of_the_pace(outdial: Outdial, plan: Plan, now: int, ahead: int) -> list[Check]:
+    """Whether the pace holds back whoever comes after so many others that are due."""
+    opened, rate = len(outdial.open), plan.calls_per_second
+    probing = outdial.silent >= SILENT_ATTEMPTS
+    probe = _free_at(outdial, plan, now, ahead, 1) if probing else now
+    free = _free_at(outdial, plan, now, ahead, plan.max_concurrent)
+    release = _released_at(outdial, now, ahead, rate)
+    last = outdial.recent[-1] if outdial.recent else None
+    return [
+        _paced("no_worker", probe, now, None, {"silent": outdial.silent, "open": opened, "ahead": ahead}),
+        _paced("max_concurrent", free, now, last, {"open": opened, "limit": plan.max_concurrent, "ahead": ahead}),
+        _paced("calls_per_second", release, now, last, {"limit": rate, "ahead": ahead}),
+    ]
+
+
+def _paced(rule: str, until: int, now: int, since: int | None, facts: dict[str, object]) -> Check:
+    holds = until > now
+    return Check(rule=rule, holds=holds, since=since if holds else None, until=until if holds else None, facts=facts)
+
+
+def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int) -> int:
+    """When the request after so many others is made, if no call has a word said about it, and none of those called comes back."""
+    limit = 1 if outdial.silent >= SILENT_ATTEMPTS else plan.max_concurrent
+    rate, lease = plan.calls_per_second, _lease_us(plan)
+    ends, times, at = _leases(outdial), list(outdial.recent), now
+    for turn in range(ahead + 1):
+        while limit and len(ends) >= limit:
+            at = max(at, heappop(ends))
+        if rate is not None and len(times) >= rate:
+            at = max(at, times[-rate] + SECOND_US)
+        if turn < ahead:
+            times.append(at)
+            heappush(ends, at + lease)
+    return at
+
+
+def _free_at(outdial: Outdial, plan: Plan, now: int, ahead: int, limit: int) -> int:
+    """When a call may be opened beside at most ``limit`` others."""
+    if not limit or len(outdial.open) + ahead < limit:
+        return now
+    ends, at = _leases(outdial), now
+    for _ in range(ahead + 1):
+        while len(ends) >= limit:
+            at = max(at, heappop(ends))
+        heappush(ends, at + _lease_us(plan))
+    return at
+
+
+def _released_at(outdial: Outdial, now: int, ahead: int, rate: int | None) -> int:
+    """When one more request keeps every second at no more than ``rate``."""
+    times, at = list(outdial.recent), now
+    for _ in range(ahead + 1 if rate is not None else 0):
+        if rate is not None and len(times) >= rate:
+            at = max(at, times[-rate] + SECOND_US)
+        times.append(at)
+    return at
+
+
+def _leases(outdial: Outdial) -> list[int]:
+    """When the leases of the open attempts end, as a heap."""
+    found = [target.expires_at for target_id in outdial.open if isinstance(target := outdial.targets[target_id], Progressing)]
+    heapify(found)
+    return found
+
+
+def _lease_us(plan: Plan) -> int:
+    """From a request to the end of its lease, when nobody says a word."""
+    return (plan.pickup_timeout + plan.ring + plan.result_grace) * MILLISECOND_US
+
+
+# --- the verdict --------------------------------------------------------------------------------------
+
+
+def _judged(checks: Sequence[Check], turn: int) -> tuple[Check | None, int | None]:
+    """The first rule that holds, and when all of them have let go; None: something has to happen."""
+    holding = [check for check in checks if check.holds]
+    if any(check.until is None for check in holding):
+        return holding[0], None
+    return next(iter(holding), None), max([turn, *(check.until for check in holding if check.until is not None)])
+
+
+def _holds(checks: Sequence[Check], rule: str) -> bool:
+    return any(check.holds and check.rule == rule for check in checks)
+
+
+def _is_over(checks: Sequence[Check]) -> bool:
+    """Whether a rule holds that nothing but a command lets go of, so that no other matters."""
+    return any(check.holds and check.until is None for check in checks)
