@@ -8,6 +8,6 @@ settings.register_profile("tests", deadline=None, print_blob=True)
 settings.load_profile("tests")
 
 # The contract of the runtimes explains a failed assertion as a test does, whoever imports it first.
-pytest_plugins = ("brokers.fixtures", "both")
+pytest_plugins = ("brokers.fixtures", "both", "pages", "telling")
 
 pytest.register_assert_rewrite("runtimes.contract")

@@ -2,32 +2,17 @@
 
 import re
 import shutil
-import socket
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from messages import ROOT
 from outdial.topology import TOPICS, Topology
-from test_readme import KAFKA, Shell, blocks
+from pages import Shell, on_kafka
 
 PAGE = (ROOT / "docs" / "kafka.md").read_text(encoding="utf-8")
 BROKER = "localhost:9092"
 NAMES = "|".join(topic.name for topic in TOPICS)
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    folder = tmp_path / "reader"
-    folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    found = Shell(folder, port)
-    yield found
-    found.close()
 
 
 def run_page(text: str, name: str, shell: Shell, bootstrap: str, topology: Topology) -> None:
@@ -38,12 +23,7 @@ def run_page(text: str, name: str, shell: Shell, bootstrap: str, topology: Topol
     page = f"```sh\nexport OUTDIAL_TOPIC_PREFIX={topology.prefix}\n```\n" + re.sub(
         rf"\boutdial\.({NAMES})\b", rf"{topology.prefix}.\1", text
     )
-    for block in blocks(page.replace(BROKER, bootstrap)):
-        if block.reason is None:
-            try:
-                shell.run(block)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                pytest.fail(f"{name}, the block that begins {block.text[:60]!r}: {error}")
+    shell.run_all(name, page.replace(BROKER, bootstrap))
 
 
 def test_every_block_of_the_page_runs(shell: Shell, kafka_bootstrap: str, make_topology: Callable[..., Topology]) -> None:
@@ -51,9 +31,8 @@ def test_every_block_of_the_page_runs(shell: Shell, kafka_bootstrap: str, make_t
 
 
 def test_every_block_of_the_readme_on_kafka_runs(shell: Shell, kafka_bootstrap: str, make_topology: Callable[..., Topology]) -> None:
-    section = KAFKA.search((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert section is not None
-    run_page(section[0], "README.md", shell, kafka_bootstrap, make_topology(partitions=12))
+    section = on_kafka((ROOT / "README.md").read_text(encoding="utf-8"))
+    run_page(section, "README.md", shell, kafka_bootstrap, make_topology(partitions=12))
 
 
 def test_the_page_names_every_topic() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 from random import Random
 
@@ -11,8 +10,8 @@ import pytest
 
 from cli.program import REPOSITORY, environment
 from faults.checker import faults_of_log, rows_of
-from faults.conftest import Tell
 from faults.served import PATIENCE_S, PROGRAM, Server, call, killed_at_the_end
+from telling import Tell
 
 FILE = REPOSITORY / "examples" / "june-campaign.csv"
 EXPECTED = json.loads((REPOSITORY / "examples" / "june-campaign.expected.json").read_bytes())
@@ -41,8 +40,7 @@ TRIES = 10
 
 
 @pytest.mark.parametrize("victim", ["service", "importer"])
-async def test_an_import_is_finished_by_doing_it_again_whoever_was_killed(victim: str, tmp_path: Path, tell: Tell) -> None:
-    seed = int(os.environ.get("OUTDIAL_TEST_SEED") or int.from_bytes(os.urandom(4), "big"))
+async def test_an_import_is_finished_by_doing_it_again_whoever_was_killed(victim: str, tmp_path: Path, tell: Tell, seed: int) -> None:
     chance, data = Random(seed), tmp_path / "data"  # noqa: S311  a seed that can be given again
     async with killed_at_the_end() as servers:
         for _ in range(TRIES):

@@ -8,8 +8,8 @@ from random import Random
 
 from faults.checker import faults_of_log, faults_of_memory, rows_of
 from faults.client import Service, Users
-from faults.conftest import Tell
 from faults.served import call, killed_at_the_end
+from telling import Tell
 
 KILLS = int(os.environ.get("OUTDIAL_TEST_KILLS", "20"))
 DURING_START = 0.2
@@ -18,8 +18,7 @@ LONGEST_START_S, LONGEST_LIFE_S = 0.6, 1.5
 QUIET_S = 120.0
 
 
-async def test_killed_at_random_instants_nothing_is_lost_doubled_or_stuck(tmp_path: Path, tell: Tell) -> None:
-    seed = int(os.environ.get("OUTDIAL_TEST_SEED") or int.from_bytes(os.urandom(4), "big"))
+async def test_killed_at_random_instants_nothing_is_lost_doubled_or_stuck(tmp_path: Path, tell: Tell, seed: int) -> None:
     tell(f"seed {seed} (again: OUTDIAL_TEST_SEED={seed})")
     chance, data = Random(seed), tmp_path / "data"  # noqa: S311  a seed that can be given again
     users = Users(Service(), seed)

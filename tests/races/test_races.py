@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -17,35 +16,30 @@ from outdial.requests import AnswerRecord
 from races.checker import faults_of_races
 from races.kinds import KINDS
 from races.running import Remembered, race, summary
+from telling import Tell
 
 RACES = 30
 
 
-def told(text: str, config: pytest.Config) -> None:
-    """Say something that is shown also when the test passes."""
-    capture = config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\n    {text}", end="", flush=True)  # noqa: T201  the figures of a run
-
-
 @pytest.fixture(scope="module")
-def seed() -> int:
-    return int(os.environ.get("OUTDIAL_TEST_SEED") or int.from_bytes(os.urandom(4), "big"))
-
-
-@pytest.fixture(scope="module")
-def raced(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory, seed: int, pytestconfig: pytest.Config) -> Remembered:
-    """What is remembered of some races of every kind."""
-    told(f"seed {seed} (again: OUTDIAL_TEST_SEED={seed})", pytestconfig)
+def timed(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory, seed: int) -> tuple[Remembered, float]:
+    """What is remembered of some races of every kind, and how long they took, seconds."""
     began = time.monotonic()
     memory = asyncio.run(race(kafka_bootstrap, tmp_path_factory.mktemp("races"), seed, range(RACES)))
-    told(json.dumps(summary(seed, [memory], RACES, time.monotonic() - began)), pytestconfig)
-    return memory
+    return memory, time.monotonic() - began
 
 
-def test_races_over_two_api_processes_come_out_right(raced: Remembered) -> None:
-    assert faults_of_races(raced) == []
-    assert {one.kind for one in raced.pressed} == {*KINDS, "phones"}
+@pytest.fixture(scope="module")
+def raced(timed: tuple[Remembered, float]) -> Remembered:
+    """What is remembered of them."""
+    return timed[0]
+
+
+def test_races_over_two_api_processes_come_out_right(seed: int, timed: tuple[Remembered, float], tell: Tell) -> None:
+    memory, seconds = timed
+    tell(f"{json.dumps(summary(seed, [memory], RACES, seconds))} (again: OUTDIAL_TEST_SEED={seed})")
+    assert faults_of_races(memory) == []
+    assert {one.kind for one in memory.pressed} == {*KINDS, "phones"}
 
 
 async def test_an_api_process_that_does_not_wait_for_what_is_awaited_is_found_out(

@@ -8,7 +8,7 @@ import pytest
 from brokers.cluster import Cluster
 from brokers.fixtures import ASKED
 from outdial.connection import Connection
-from troubles.stage import Stage, Tell
+from troubles.stage import Stage
 
 
 @pytest.fixture
@@ -16,17 +16,6 @@ async def stage(kafka_bootstrap: str, tmp_path: Path) -> AsyncIterator[Stage]:
     """Topics of two partitions on the broker of the tests."""
     async with Stage.on(Connection(kafka_bootstrap), tmp_path) as stage:
         yield stage
-
-
-@pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Say what was measured, also when the test passes."""
-
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n    {text}", end="", flush=True)  # noqa: T201  a test's own report
-
-    return say
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from brokers.cluster import Cluster
-from troubles.stage import Stage, Tell
+from telling import Tell
+from troubles.stage import Stage
 from troubles.test_large import brought_back
 from troubles.test_outages import from_nothing_through_an_outage
 

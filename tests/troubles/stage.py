@@ -30,7 +30,6 @@ PLAN: Final = {"max_try_count_0": 3, "try_interval": 3_600_000, "max_concurrent"
 """Whoever is called is called again in an hour."""
 RESULT: Final = "busy"
 Headers = Sequence[tuple[str, bytes | None]]
-Tell = Callable[[str], None]
 
 
 def wall() -> int:

@@ -11,8 +11,9 @@ import pytest
 
 from outdial.kafka.errors import ClusterError
 from outdial.kafka.runtime import SESSION_MS, Ledgers
+from telling import Tell
 from troubles.processes import Role, Roles, roles, settings
-from troubles.stage import PLAN, Stage, Tell, until
+from troubles.stage import PLAN, Stage, until
 
 GAP_S: Final = 3.0
 """How long a partition may stand still while its owner is replaced: about one second on a machine that is not busy."""

@@ -1,9 +1,6 @@
 """Ledgers on Kafka are killed and paused at random instants, and nobody is dialed twice, lost or stuck."""
 
-import os
 from pathlib import Path
-
-import pytest
 
 from brokers.cluster import Cluster
 from brokers.proxy import Proxy
@@ -13,15 +10,10 @@ from faults.chaos.pausing import pause_owners
 from faults.chaos.processes import ours_static
 from faults.chaos.segments import faults_of_fences
 from faults.chaos.world import line, world
-from faults.conftest import Tell
+from telling import Tell
 
 KILLS_AT_RANDOM = 1
 KILLS_BETWEEN = 2
-
-
-@pytest.fixture
-def seed() -> int:
-    return int(os.environ.get("OUTDIAL_TEST_SEED") or int.from_bytes(os.urandom(4), "big"))
 
 
 def test_ledgers_killed_at_random_instants_dial_nobody_twice_and_lose_nobody(
