@@ -2,9 +2,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests wait about as much as they compute. A file of tests stays together: what it starts is started once.
+SEVERAL := -n auto --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker test retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker test doors long retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -14,10 +16,13 @@ broker: ## A Kafka broker on 127.0.0.1:9092, without Docker (needs Java 17 and M
 	@PYTHONPATH=tests $(PYTHON) -m brokers --port $(or $(PORT),9092) --size $(or $(SIZE),1)
 
 test: .venv/for-development ## Run all tests; those of the doors on Kafka once each. Some only: make test TESTS=tests/schemas
-	$(BIN)/python -m pytest --on-kafka=spread $(TESTS)
+	$(BIN)/python -m pytest $(SEVERAL) --on-kafka=spread $(TESTS)
 
 doors: .venv/for-development ## Run every test of HTTP, command line and import on Kafka.
-	$(BIN)/python -m pytest -k kafka tests/api tests/cli tests/imports tests/test_documents.py
+	$(BIN)/python -m pytest $(SEVERAL) --on-kafka=only tests/api tests/cli tests/imports tests/test_documents.py
+
+long: .venv/for-development ## Run the tests that take minutes each: a broker that is away for two, a plan that brings back 200,000 targets.
+	$(BIN)/python -m pytest tests/troubles/long.py
 
 retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
 	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)

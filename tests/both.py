@@ -39,24 +39,31 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    words = "all: every test of the doors runs on Kafka too; spread: each test function once, with the first of its parameters"
+    words = "all: every test of the doors runs on Kafka too; spread: once each, with the first of its parameters; only: and nothing else"
     parser.addoption("--retries", type=int, default=120, help="requests of the test of repeats (the goal: 10,000)")
-    parser.addoption("--on-kafka", choices=("all", "spread"), default="all", help=words)
+    parser.addoption("--on-kafka", choices=("all", "spread", "only"), default="all", help=words)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--on-kafka") == "all":
-        return
-    seen: set[str] = set()
-    kept: list[pytest.Item] = []
-    for item in items:
-        callspec = getattr(item, "callspec", None)
-        name = item.nodeid.partition("[")[0]
-        if callspec is None or callspec.params.get("runtime_kind") != "kafka" or name not in seen:
-            kept.append(item)
-        if callspec is not None and callspec.params.get("runtime_kind") == "kafka":
-            seen.add(name)
-    items[:] = kept
+    wanted = config.getoption("--on-kafka")
+    if wanted == "only":
+        items[:] = [item for item in items if _on_kafka(item)]
+    elif wanted == "spread":
+        seen: set[str] = set()
+        kept: list[pytest.Item] = []
+        for item in items:
+            name = item.nodeid.partition("[")[0]
+            if not _on_kafka(item) or name not in seen:
+                kept.append(item)
+            if _on_kafka(item):
+                seen.add(name)
+        items[:] = kept
+
+
+def _on_kafka(item: pytest.Item) -> bool:
+    """Whether it is the run on Kafka of a test that runs on both."""
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("runtime_kind") == "kafka"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -11,3 +13,8 @@ settings.load_profile("tests")
 pytest_plugins = ("brokers.fixtures", "both", "pages", "telling")
 
 pytest.register_assert_rewrite("runtimes.contract")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test that waits leaves its core to another."""
+    return (os.cpu_count() or 1) + 1
