@@ -47,9 +47,9 @@ SILENT_ATTEMPTS = 20
 MARKED = frozenset({OutdialCreated, OutdialDeleted, DialingStarted, DialingStopped, DialingFinished, PlanAsked, PlanApplied})
 """Events that say since when an outdial is as it is."""
 SLACK = 64
+"""Leases of ended attempts are shed when they are more than the others and this."""
 OPEN_LISTED = 100
 """Open attempts that an event or an answer names; the others are counted."""
-"""Leases of ended attempts are shed when they are more than the others and this."""
 
 
 @dataclass(slots=True)
