@@ -53,20 +53,20 @@ def _seen(crowd: Crowd, kind: str, count: int) -> bool:
 
 
 def lateness(world: World) -> list[str]:
-    """Requests that came more than two seconds after they were due and their partition was open, and how late they were, seconds."""
+    """Requests that came more than two seconds after they were due and every partition was open, and how late they were, seconds."""
     opened: list[dict[int, float]] = world.notes.pop("opened")
     assert world.topics is not None
     late: list[int] = []
     slept = 0
-    for number, records in enumerate(world.topics.records["events"]):
-        starts = [round(found[number] * SECOND) for found in opened]
+    starts = [(round(min(found.values()) * SECOND), round(max(found.values()) * SECOND)) for found in opened]
+    for records in world.topics.records["events"]:
         stamps = [record.timestamp * 1_000 for record in records if record.key is not None]
         for row, stamp in zip(rows_of(records), stamps, strict=True):
             if row.type == "DialRequested" and row.event["data"]["ordinal"] > 1:
                 due = micros(row.event["data"]["due_at"])
-                from_ = max([due, *(start for start in starts if start <= stamp)])
-                slept += due < from_
-                late.append(stamp - from_)
+                begun = max([due, *(all_open for first_open, all_open in starts if first_open <= stamp)])
+                slept += due < begun
+                late.append(max(0, stamp - begun))
     late.sort()
     told = {"p50_s": late[len(late) // 2] / SECOND, "p99_s": late[len(late) * 99 // 100] / SECOND, "max_s": late[-1] / SECOND}
     world.notes |= {"late_" + name: round(value, 3) for name, value in told.items()} | {"timers": len(late), "due_while_down": slept}
