@@ -125,3 +125,60 @@ async def test_a_stream_from_no_position_or_of_an_unknown_outdial_is_refused(api
     await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/events/stream", headers={"Last-Event-ID": "x"})
     await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/events/stream?outdial_id=x")
     await api.refused(404, "OUTDIAL_NOT_FOUND", "GET", "/events/stream?outdial_id=00000000-0000-4000-8000-00000000dead")
+
+
+async def test_events_come_as_voipbin_names_them_with_the_resource_as_it_was(api: Api) -> None:
+    outdial_id = await api.outdial(name="a")
+    first = await api.ok("GET", f"/outdials/{outdial_id}")
+    target = await api.target(outdial_id)
+    await api.ok("PUT", f"/outdials/{outdial_id}", {"name": "b"})
+    await api.run(outdial_id)
+    [request] = await api.requests()
+    trying = await api.ok("GET", f"/outdials/{outdial_id}/targets/{target['id']}")
+    await api.say(request, "busy")
+
+    page = await api.ok("GET", "/events?names=voipbin")
+
+    found = [(event["type"], event["data"]) for event in page["result"]]
+    words = ["outdial_created", "outdialtarget_created", "outdial_updated", "outdialtarget_updated", "campaigncall_created"]
+    assert [word for word, _ in found] == [*words, "outdialtarget_updated", "campaigncall_updated"]
+    assert found[0][1] == first
+    assert found[1][1] == {**target, **{f"try_count_remaining_{slot}": None for slot in range(5)}}
+    assert found[3][1] == trying
+    assert found[4][1]["status"] == "dialing"
+    assert found[5][1] == await api.ok("GET", f"/outdials/{outdial_id}/targets/{target['id']}")
+    assert found[6][1] == await api.ok("GET", f"/campaigncalls/{request['attempt_id']}")
+    assert page["next_after"] == str(api.runtime.position)
+
+
+async def test_what_voipbin_is_told_goes_on_at_any_position_and_is_each_customers_own(opened: Opened) -> None:
+    alice, bob = await opened(Settings(tokens=TOKENS), ALICES), await opened(Settings(tokens=TOKENS), BOBS)
+    ours = await alice.outdial()
+    await bob.target(await bob.outdial())
+    await alice.target(ours)
+    whole = (await alice.ok("GET", "/events?names=voipbin"))["result"]
+
+    assert [event["type"] for event in whole] == ["outdial_created", "outdialtarget_created"]
+    after = whole[0]["position"]
+    assert (await alice.ok("GET", f"/events?names=voipbin&after={after}"))["result"] == whole[1:]
+    assert (await alice.ok("GET", f"/events?names=voipbin&outdial_id={ours}&time=iso"))["result"][0]["data"]["tm_delete"] is None
+    await alice.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/events?names=other")
+    await alice.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/events/stream?names=other")
+
+
+async def test_the_stream_in_voipbins_words_resumes_at_all_of_an_event_or_none(api: Api) -> None:
+    outdial_id = await api.outdial()
+    await api.target(outdial_id)
+    await api.run(outdial_id)
+    await api.requests()
+    whole = (await api.ok("GET", "/events?names=voipbin"))["result"]
+
+    async with served(api.app) as url, httpx.AsyncClient(base_url=url) as client:
+        async with client.stream("GET", "/v1.0/events/stream?names=voipbin&after=0") as answer:
+            some = await frames(answer.aiter_lines(), len(whole) - 1)
+        async with client.stream("GET", "/v1.0/events/stream?names=voipbin", headers={"Last-Event-ID": some[-1][0]}) as answer:
+            rest = await frames(answer.aiter_lines(), 2)
+
+    assert [event for _, event in some] == whole[:-1]
+    assert [event["type"] for _, event in rest] == ["outdialtarget_updated", "campaigncall_created"]
+    assert [event for _, event in rest] == whole[-2:]

@@ -41,6 +41,8 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
         db, Position((1, 0)), 10, stream=outdial
     ),
     "history.page_of_target": lambda db, outdial, target, attempt: history.page_of_target(db, outdial, target, 3, Position((1, 0)), 10),
+    "history.own": lambda db, outdial, target, attempt: history.own(db, outdial, 10),
+    "history.version": lambda db, outdial, target, attempt: history.version(db, outdial),
     "history.last_position": lambda db, outdial, target, attempt: history.last_position(db, 2),
 }
 

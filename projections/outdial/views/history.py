@@ -31,6 +31,7 @@ DDL = (
         body TEXT NOT NULL
     )""",
     "CREATE INDEX IF NOT EXISTS log_stream ON log (stream_key)",
+    "CREATE INDEX IF NOT EXISTS log_own ON log (stream_key) WHERE target_key IS NULL AND type <> 'TargetAdded'",
     "CREATE INDEX IF NOT EXISTS log_target ON log (target_key) WHERE target_key IS NOT NULL",
 )
 ROWS_AT_ONCE = 256
@@ -46,6 +47,8 @@ _OF_TARGET = """SELECT position, body FROM log
     WHERE (target_key = :key AND position > :after OR position = :added AND position > :after)
     AND stream = :stream AND body ->> '$.data.target_id' = :target
     ORDER BY position LIMIT :limit"""
+_OWN = """SELECT position, body FROM log INDEXED BY log_own
+    WHERE stream_key = ? AND target_key IS NULL AND type <> 'TargetAdded' AND stream = ? AND position < ? ORDER BY position"""
 _VERSION = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? ORDER BY position DESC LIMIT 1"
 _LAST = "SELECT position, time FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 
@@ -108,6 +111,11 @@ def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, adde
 def _low(after: Position, place: int) -> int:
     """The place above which the rest of a partition begins; ``place``: any in that partition."""
     return after.marks[0] if after.partitions == 1 else after.ranges()[partition_at(place)][0]
+
+
+def own(db: sqlite3.Connection, stream: str, before: int) -> list[Row]:
+    """The events of a stream that stand before a place and are about none of its targets, oldest first."""
+    return db.execute(_OWN, (key_of(stream), stream, before)).fetchall()
 
 
 def version(db: sqlite3.Connection, stream: str) -> int:

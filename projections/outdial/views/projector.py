@@ -7,6 +7,7 @@ many rows each, handed to the database's thread together.
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -227,6 +228,32 @@ class Batch:
         yield from campaigns.save(self.campaigns)
         yield from counts.save(tally, waiting)
         yield from places.add(self._places)
+
+
+class Scratch:
+    """The views of a few streams in memory, folded event by event as far as somebody wants. Made on the thread that uses it."""
+
+    def __init__(self) -> None:
+        self.db = sqlite3.connect(":memory:", isolation_level=None)
+        for statement in (*_DDL, *(ddl for view in _VIEWS for ddl in view.DDL)):
+            self.db.execute(statement)
+
+    def apply(self, events: Sequence[tuple[int, Event]]) -> None:
+        """Fold events (place, event): those of a stream in its order, each once, beginning with what created it.
+
+        Raises:
+            LogBroken: an event does not fit those before it.
+        """
+        batch = Batch(events, None)
+        with closing(self.db.execute(_LOAD, batch.wanted)) as found:
+            batch.take(found.fetchone())
+        batch.done = {}  # an older event of another stream is folded too
+        for statement, values in batch.fold():
+            self.db.execute(statement, values)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.db.close()
 
 
 def _listed(keys: Iterable[object]) -> str:

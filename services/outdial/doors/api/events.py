@@ -4,19 +4,23 @@ Each event carries as ``position`` how far the log has been read with it, so tha
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from outdial.doors.api import notices
 from outdial.doors.api.deps import Door, customer_of, door_of, is_id, path_id, position_after, position_in, whole_number
 from outdial.doors.api.errors import PARAMETER, Refused
 from outdial.doors.api.outdials import found as found_outdial
+from outdial.doors.api.paging import times_of
 from outdial.doors.api.targets import found as found_target
 from outdial.position import Position, Reading
 from outdial.views import campaigns, history, outdials, outplans
+from outdial.views.retelling import Retelling
 from outdial.views.targets import Target
 
 router = APIRouter(tags=["events"])
@@ -24,6 +28,8 @@ USUAL: Final = 100
 MOST: Final = 1_000
 AT_ONCE: Final = 500
 """Events of one write to a stream."""
+AT_ONCE_TOLD: Final = 50
+"""Events that are told in VoIPBIN's words before anybody else has a turn."""
 PAGES_AT_ONCE: Final = 16
 """Pages read for one answer; others' events may fill many."""
 HEARTBEAT_S: Final = 15.0
@@ -34,8 +40,15 @@ _KNOWN_AT_MOST: Final = 100_000
 _READERS: Final = {"outdial": outdials.get, "outplan": outplans.get, "campaign": campaigns.get}
 _STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
-Placed = tuple[str, str]
-"""The position after an event, and its CloudEvents JSON."""
+
+class Placed(NamedTuple):
+    """An event."""
+
+    position: str
+    """The one after it."""
+    body: str
+    """CloudEvents JSON."""
+    place: int
 
 
 class Scope:
@@ -58,7 +71,7 @@ class Scope:
             for place, body in rows:
                 reading.passed(place)
                 if self._has(body):
-                    found.append((str(reading), body))
+                    found.append(Placed(str(reading), body, place))
                     if len(found) == limit:
                         return found, reading.position
             if len(rows) < limit:
@@ -101,19 +114,56 @@ def _scope(request: Request) -> Scope:
 
 def _with_position(row: Placed) -> str:
     """An event's JSON with its position."""
-    return f'{{"position":"{row[0]}",{row[1][1:]}'
+    return f'{{"position":"{row.position}",{row.body[1:]}'
 
 
-def _page(scope: Scope, request: Request) -> Response:
-    rows, next_after = scope.after(position_after(request), whole_number(request, "limit", USUAL, 1, MOST))
-    body = f'{{"result":[{",".join(map(_with_position, rows))}],"next_after":"{next_after}"}}'
+Tell = Callable[[Placed], list[str]]
+"""An event as JSON, with its position; in VoIPBIN's words it is none, one or two."""
+
+
+def _in_our_words(row: Placed) -> list[str]:
+    return [_with_position(row)]
+
+
+def _in_voipbins_words(request: Request) -> bool:
+    """Whether a client wants events as VoIPBIN names them (``names=voipbin``).
+
+    Raises:
+        Refused: INVALID_REQUEST_PARAMETER.
+    """
+    names = request.query_params.get("names", "outdial")
+    if names not in ("outdial", "voipbin"):
+        raise Refused(PARAMETER, "field_invalid", "names must be outdial or voipbin")
+    return names == "voipbin"
+
+
+@contextmanager
+def _words(request: Request, *, voipbins: bool) -> Iterator[Tell]:
+    """The words events are told in."""
+    if not voipbins:
+        yield _in_our_words
+        return
+    times = times_of(request)
+    with closing(Retelling(door_of(request).reader)) as retelling:
+        yield lambda row: [notices.placed(row.position, one, times) for one in notices.told(retelling, row.place, row.body)]
+
+
+async def _page(scope: Scope, request: Request) -> Response:
+    with _words(request, voipbins=_in_voipbins_words(request)) as tell:
+        rows, next_after = scope.after(position_after(request), whole_number(request, "limit", USUAL, 1, MOST))
+        told: list[str] = []
+        for row in rows:
+            if len(told) % AT_ONCE_TOLD == 0:
+                await asyncio.sleep(0)
+            told += tell(row)
+    body = f'{{"result":[{",".join(told)}],"next_after":"{next_after}"}}'
     return Response(body, media_type="application/json")
 
 
 @router.get("/events")
 async def list_events(request: Request) -> Response:
-    """Events after a position, oldest first; of one outdial with ``outdial_id``."""
-    return _page(_scope(request), request)
+    """Events after a position, oldest first; of one outdial with ``outdial_id``, as VoIPBIN names them with ``names=voipbin``."""
+    return await _page(_scope(request), request)
 
 
 @router.get("/outdials/{id}/targets/{target_id}/history")
@@ -121,31 +171,42 @@ async def list_target_history(request: Request) -> Response:
     """Everything that happened to a target, oldest first."""
     outdial = found_outdial(request, path_id(request))
     target = found_target(request, outdial.id, path_id(request, "target_id"))
-    return _page(Scope(door_of(request), outdial.customer_id, outdial.id, target), request)
+    return await _page(Scope(door_of(request), outdial.customer_id, outdial.id, target), request)
 
 
 @router.get("/events/stream")
 async def stream_events(request: Request) -> Response:
-    """Events as server-sent events, from ``after`` (or header Last-Event-ID) on; ``id:`` is the position."""
+    """Events as server-sent events, from ``after`` (or header Last-Event-ID) on; ``id:`` is the position. ``names`` as for pages."""
     resumed = request.headers.get("last-event-id")
     after = position_after(request) if resumed is None else position_in(door_of(request), resumed, "Last-Event-ID")
-    frames = _frames(door_of(request), _scope(request), after)
+    frames = _frames(request, _scope(request), after, voipbins=_in_voipbins_words(request))
     return StreamingResponse(frames, media_type="text/event-stream", headers=_STREAM_HEADERS)
 
 
-async def _frames(door: Door, scope: Scope, after: Position) -> AsyncIterator[str]:
+async def _frames(request: Request, scope: Scope, after: Position, *, voipbins: bool) -> AsyncIterator[str]:
+    door = door_of(request)
     loop = asyncio.get_running_loop()
     yield "retry: 2000\n\n"
     said = loop.time()
-    while not door.closing:
-        rows, after = scope.after(after, AT_ONCE)
-        if rows:
-            yield "".join(f"id: {row[0]}\ndata: {_with_position(row)}\n\n" for row in rows)
-            said = loop.time()
-        elif loop.time() - said >= HEARTBEAT_S:
-            yield ": still here\n\n"
-            said = loop.time()
-        if door.ledger.position.beyond(after):
-            await asyncio.sleep(0)
-        else:
-            await door.ledger.wait_beyond(after, LONGEST_PAUSE_S)
+    with _words(request, voipbins=voipbins) as tell:
+        while not door.closing:
+            rows, after = scope.after(after, AT_ONCE_TOLD if voipbins else AT_ONCE)
+            frames = "".join(_frame(row, tell(row)) for row in rows)
+            if frames:
+                yield frames
+                said = loop.time()
+            elif loop.time() - said >= HEARTBEAT_S:
+                yield ": still here\n\n"
+                said = loop.time()
+            if door.ledger.position.beyond(after):
+                await asyncio.sleep(0)
+            else:
+                await door.ledger.wait_beyond(after, LONGEST_PAUSE_S)
+
+
+def _frame(row: Placed, told: list[str]) -> str:
+    """An event as it is sent; its position goes with the last of what it is told as, so that a reader resumes at none or all of it."""
+    if not told:
+        return ""
+    *others, last = told
+    return "".join(f"data: {one}\n\n" for one in others) + f"id: {row.position}\ndata: {last}\n\n"

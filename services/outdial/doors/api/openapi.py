@@ -252,6 +252,10 @@ _QUERY: Final[dict[str, tuple[Schema, str]]] = {
     "import_id": (_ID, "Names the import: the same one again changes nothing. Default: a digest of file and outdial."),
     "dry_run": ({"type": "boolean"}, "Add nothing, say what would be."),
     "outdial_id": (_ID, "Events of this outdial only."),
+    "names": (
+        {"enum": ["outdial", "voipbin"]},
+        "What happened in the words of the log, or VoIPBIN's with the resource as it was then.",
+    ),
     "on_duplicate": ({"enum": ["accept", "skip", "reject"]}, "What becomes of a target whose first destination is there already."),
 }
 
@@ -309,8 +313,8 @@ def _told() -> dict[str, Told]:
         "claim_dial": Told(body=_object("attempt_id", "worker", **attempt, worker=_TEXT)),
         "say_answered": Told(body=_one_or_many(_object("attempt_id", **attempt))),
         "say_result": Told(body=_one_or_many(_object("attempt_id", "outcome", **result))),
-        "list_events": Told(("after", "limit", "outdial_id")),
-        "stream_events": Told(("after", "outdial_id")),
+        "list_events": Told(("after", "limit", "outdial_id", "names")),
+        "stream_events": Told(("after", "outdial_id", "names")),
         "send_commands": Told(
             (),
             {"oneOf": [{"$ref": _REF.format(model=model.__name__)} for model in _public()]},
