@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from outdial.scalars import DAY_MS
-
 DEFAULT_PREFIX: Final = "outdial"
 DEFAULT_PARTITIONS: Final = 12
+DAY_MS: Final = 86_400_000
+"""Not the one of `scalars`: that brings pydantic, and `--help` does without it."""
 MAX_RECORD_BYTES: Final = 4 * 1024 * 1024
 """Largest record of every topic but the commands, and largest request of a producer."""
 MAX_COMMAND_RECORD_BYTES: Final = 1024 * 1024

@@ -106,7 +106,8 @@ class Person:
     finished: bool = False
     exhausted: bool = False
     deleted: bool = False
-    last_lost: bool = False
+    lost: set[str] = field(default_factory=set)
+    """The attempts without a word. One answered late finishes the target, also when others were made since."""
 
 
 @dataclass
@@ -231,7 +232,7 @@ class Reading:
             case "TargetFinished":
                 if person.open is not None or person.finished:
                     yield "a target is finished that is being dialed, or finished already"
-                if not (person.last_lost if data.get("late") else person.reached):
+                if not (data["attempt_id"] in person.lost if data.get("late") else person.reached):
                     yield "a target is finished that nobody reached"
                 person.finished, person.exhausted = True, False
             case "TargetExhausted":
@@ -313,7 +314,9 @@ class Reading:
             yield "an attempt ends with another number or destination than it began with"
         person.tries[attempt.index] -= back
         person.not_dialed = person.not_dialed + 1 if back else 0
-        person.open, person.since, person.waits_after_attempt, person.last_lost = None, time, True, lost
+        person.open, person.since, person.waits_after_attempt = None, time, True
+        if lost:
+            person.lost.add(data["attempt_id"])
         person.reached = data["outcome"] == "answered"
 
     def left_over(self) -> Iterator[str]:

@@ -8,18 +8,20 @@ from pathlib import Path
 import pytest
 
 from faults.checker import Memory, Placed, Row, faults_of_log, faults_of_memory, rows_of
+from outdial.commands import AddTarget, CreateOutdial, DialResult
 from outdial.embedded.runtime import Embedded
-from runtimes.script import Clock, play, script
+from outdial.plan import Plan
+from runtimes.script import HOUR, SECOND, Clock, Step, Writer, attempt, named, play, script, target
 
 Damage = Callable[[list[Row]], list[Row]]
 UNENDED = 2
 """Targets of the script that come to no end: their lists were stopped."""
 
 
-async def _written(folder: Path) -> list[Row]:
+async def _written(folder: Path, steps: list[Step]) -> list[Row]:
     clock = Clock()
     runtime = await Embedded.open(folder, clock)
-    await play(runtime, clock, script())
+    await play(runtime, clock, steps)
     await runtime.close()
     return rows_of(folder / "outdial.db")
 
@@ -27,7 +29,7 @@ async def _written(folder: Path) -> list[Row]:
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     """A right log of every event there is."""
-    return asyncio.run(_written(tmp_path_factory.mktemp("log")))
+    return asyncio.run(_written(tmp_path_factory.mktemp("log"), script()))
 
 
 def renumbered(rows: list[Row]) -> list[Row]:
@@ -53,6 +55,20 @@ def at(rows: list[Row], kind: str, nth: int = 0) -> int:
 def test_a_right_log_has_no_fault(log: list[Row]) -> None:
     assert faults_of_log(log, all_must_end=False) == []
     assert len(faults_of_log(log, all_must_end=True)) == UNENDED
+
+
+async def test_a_lost_attempt_answered_late_is_no_fault_also_when_another_has_ended_since(tmp_path: Path) -> None:
+    told = Writer()
+    people = named("people")
+    told.after(0, CreateOutdial(outdial_id=people, plan=Plan(max_try_count_0=9)), AddTarget(outdial_id=people, **dict(target(1))))
+    told.after(HOUR)
+    told.after(0, DialResult(**attempt("people", 1, 2), outcome="busy"))
+    told.after(SECOND, DialResult(**attempt("people", 1), outcome="answered"))
+    rows = await _written(tmp_path, told.steps)
+    assert [row.type for row in rows[-3:]] == ["DialRequested", "DialEnded", "TargetFinished"]
+    assert faults_of_log(rows, all_must_end=True) == []
+    rows[-1].event["data"]["attempt_id"] = attempt("people", 1, 2)["attempt_id"]
+    assert faults_of_log(rows, all_must_end=True)
 
 
 def _without(kind: str, nth: int = 0) -> Damage:
