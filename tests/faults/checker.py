@@ -210,8 +210,10 @@ class Reading:
             case "DialingStopped" | "DialingFinished":
                 if not outdial.running:
                     yield "a run ends that had not begun"
-                if name == "DialingStopped" and set(data.get("open", ())) != outdial.open_attempts():
-                    yield "a stop lists other attempts than are open"
+                if name == "DialingStopped":
+                    listed, opened = set(data.get("open", ())), outdial.open_attempts()
+                    if not listed <= opened or len(listed) + data.get("open_more", 0) != len(opened):
+                        yield "a stop lists other attempts than are open"
                 outdial.running = outdial.planned = False
             case "OutdialDeleted":
                 if outdial.running:
