@@ -15,7 +15,7 @@ from outdial.address import Address
 from outdial.commands import COMMANDS, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS, EventData
-from outdial.scalars import Id, Instant, Word
+from outdial.scalars import Id, Instant, PasswordHash, TokenHash, Username, Word
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "events"
@@ -38,6 +38,9 @@ WHOLE: dict[object, st.SearchStrategy[Any]] = {
     Id: ids,
     Instant: instants,
     Word: words,
+    Username: st.from_regex(r"[a-z0-9@.]{1,40}", fullmatch=True),
+    TokenHash: st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    PasswordHash: st.from_regex(r"scrypt\$14\$[0-9a-f]{32}\$[0-9a-f]{64}", fullmatch=True),
     str: texts,
     bool: st.booleans(),
     int: st.integers(-(2**63), 2**63 - 1),

@@ -48,6 +48,9 @@ OUTDIAL: Final = "7b1c2d3e-4f50-4a61-9b72-8c83d94ea5f6"
 TARGET: Final = "a1b2c3d4-e5f6-4708-8192-a3b4c5d6e7f8"
 OUTPLAN: Final = "0b1a2c3d-4e5f-4061-8273-94a5b6c7d8e9"
 CAMPAIGN: Final = "ca3b4c5d-6e7f-4081-92a3-b4c5d6e7f809"
+CUSTOMER: Final = "c0570000-0000-4000-8000-000000000001"
+USER: Final = "75e20000-0000-4000-8000-000000000001"
+KEY: Final = "4e700000-0000-4000-8000-000000000001"
 ATTEMPT: Final = "7f34ab30-b533-553e-81d6-1b9bf4ee6037"
 COMMAND: Final = "5f0e1d2c-3b4a-4958-8776-655443322110"
 FOLLOW_UP: Final = "9d2c5a7e-0f4b-5c3d-8e1a-6b7c8d9e0f12"
@@ -55,6 +58,7 @@ FOLLOW_UP: Final = "9d2c5a7e-0f4b-5c3d-8e1a-6b7c8d9e0f12"
 _TEL: Final = {"type": "tel", "target": "+15551230001"}
 _PLAN: Final = {"dial_timeout": 30_000, "try_interval": 60_000, "max_try_count_0": 3}
 _CALL: Final = {"target_id": TARGET, "attempt_id": ATTEMPT}
+_PASSWORD_HASH: Final = f"scrypt$14${'0f' * 16}${'5e' * 32}"
 _SAID: Final[Mapping[str, Json]] = {
     "CreateOutdial": {"name": "June", "detail": "", "data": "", "plan": _PLAN},
     "UpdateOutdial": {"name": "June and July"},
@@ -82,9 +86,15 @@ _SAID: Final[Mapping[str, Json]] = {
     "RunCampaign": {},
     "StopCampaign": {},
     "DeleteCampaign": {},
+    "CreateCustomer": {"name": "Ann's shop"},
+    "CreateUser": {"user_id": USER, "username": "ann@example.com", "password_hash": _PASSWORD_HASH},
+    "SetPassword": {"user_id": USER, "password_hash": _PASSWORD_HASH},
+    "DeleteUser": {"user_id": USER},
+    "CreateAccessKey": {"accesskey_id": KEY, "name": "nightly import", "token_hash": "5e" * 32, "token_prefix": "vb_a3Bf9xKm"},
+    "DeleteAccessKey": {"accesskey_id": KEY},
 }
 """What an example of each public command says beside its type, its id and its stream."""
-_STREAMS: Final = {"outdial": OUTDIAL, "outplan": OUTPLAN, "campaign": CAMPAIGN}
+_STREAMS: Final = {"outdial": OUTDIAL, "outplan": OUTPLAN, "campaign": CAMPAIGN, "account": CUSTOMER}
 _DIAL_REQUEST: Final[Json] = {
     "attempt_id": ATTEMPT,
     "outdial_id": OUTDIAL,

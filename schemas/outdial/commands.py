@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from outdial.address import OptionalAddress
 from outdial.plan import Plan
-from outdial.scalars import ZERO_ID, Id, Instant, Name, Priority, Text, Word
+from outdial.scalars import ZERO_ID, Id, Instant, Name, PasswordHash, Priority, Text, TokenHash, Username, Word
 
-Kind = Literal["outdial", "outplan", "campaign"]
+ResourceKind = Literal["outdial", "outplan", "campaign"]
+Kind = Literal[ResourceKind, "account"]
 """The kinds of stream; the key of a command is the id of its stream."""
 
 
@@ -74,6 +75,14 @@ class CampaignCommand(Command):
     kind: ClassVar[Kind] = "campaign"
     stream_field: ClassVar[str] = "campaign_id"
     campaign_id: Id
+
+
+class AccountCommand(Command):
+    """A command to a customer's account: who may ask for what is the customer's."""
+
+    kind: ClassVar[Kind] = "account"
+    stream_field: ClassVar[str] = "customer_id"
+    customer_id: Id
 
 
 # --- outdial ------------------------------------------------------------------------------------
@@ -418,6 +427,67 @@ class DeleteCampaign(CampaignCommand):
     type: Literal["DeleteCampaign"] = "DeleteCampaign"
 
 
+# --- account ------------------------------------------------------------------------------------
+
+
+class CreateCustomer(AccountCommand):
+    """Make the account of a customer."""
+
+    type: Literal["CreateCustomer"] = "CreateCustomer"
+    name: Name = ""
+    detail: Text = ""
+
+
+class CreateUser(AccountCommand):
+    """Let somebody log in for a customer."""
+
+    type: Literal["CreateUser"] = "CreateUser"
+    user_id: Id
+    username: Username
+    password_hash: PasswordHash
+
+
+class SetPassword(AccountCommand):
+    """Give a user another password; whoever is logged in as that user is so no longer."""
+
+    type: Literal["SetPassword"] = "SetPassword"
+    user_id: Id
+    password_hash: PasswordHash
+
+
+class DeleteUser(AccountCommand):
+    """Let a user log in no more; whoever is logged in as that user is so no longer."""
+
+    type: Literal["DeleteUser"] = "DeleteUser"
+    user_id: Id
+
+
+KeyPurpose = Literal["access", "session"]
+"""``access``: made to be kept. ``session``: what a login gave."""
+
+
+class CreateAccessKey(AccountCommand):
+    """Let in whoever has a token, until it is deleted or has expired. The token itself is nowhere but with whoever has it."""
+
+    type: Literal["CreateAccessKey"] = "CreateAccessKey"
+    accesskey_id: Id
+    purpose: KeyPurpose = "access"
+    user_id: Id | None = None
+    name: Name = ""
+    detail: Text = ""
+    token_hash: TokenHash
+    token_prefix: Annotated[Name, Field(max_length=16)] = ""
+    expires_at: Instant | None = None
+    """When it stops letting anybody in; absent: it does not."""
+
+
+class DeleteAccessKey(AccountCommand):
+    """Let nobody in by this token any more."""
+
+    type: Literal["DeleteAccessKey"] = "DeleteAccessKey"
+    accesskey_id: Id
+
+
 # --- from the ledger only: between streams ------------------------------------------------------
 
 
@@ -618,6 +688,7 @@ CampaignCommands = (
     CreateCampaign | UpdateCampaign | SetCampaignResources | RunCampaign | StopCampaign | DeleteCampaign
     | DialingRefused | ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown | RunEnded | AskResource
 )  # fmt: skip
-AnyCommand = OutdialCommands | OutplanCommands | CampaignCommands
+AccountCommands = CreateCustomer | CreateUser | SetPassword | DeleteUser | CreateAccessKey | DeleteAccessKey
+AnyCommand = OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands
 COMMANDS: dict[str, type[Command]] = {model.model_fields["type"].default: model for model in get_args(AnyCommand)}
 """Every command by the word its ``type`` is."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from outdial.address import Address
-from outdial.commands import CampaignType, EndHandle, Kind, Outcome, Resources
+from outdial.commands import CampaignType, EndHandle, KeyPurpose, Kind, Outcome, ResourceKind, Resources
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID, Instant
 
@@ -39,6 +39,14 @@ class CampaignEvent(EventData):
     """Something that happened to a campaign."""
 
     kind: ClassVar[Kind] = "campaign"
+
+
+class AccountEvent(EventData):
+    """Something that happened to a customer's account."""
+
+    kind: ClassVar[Kind] = "account"
+    secret: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are for whoever decides who may in, and are shown to nobody."""
 
 
 # --- outdial ------------------------------------------------------------------------------------
@@ -359,7 +367,7 @@ class CampaignResourceAnswered(CampaignEvent):
     """One of the streams asked has answered."""
 
     change: int
-    resource: Kind
+    resource: ResourceKind
     resource_id: str
     reason: str | None = None
     """None: granted."""
@@ -417,6 +425,60 @@ class CampaignCommandNoted(CampaignEvent):
     reason: str | None = None
 
 
+# --- account ------------------------------------------------------------------------------------
+
+
+class CustomerCreated(AccountEvent):
+    """The account of a customer came to be."""
+
+    name: str = ""
+    detail: str = ""
+
+
+class UserCreated(AccountEvent):
+    """Somebody may log in."""
+
+    secret: ClassVar[frozenset[str]] = frozenset({"password_hash"})
+    user_id: str
+    username: str
+    password_hash: str
+
+
+class UserPasswordSet(AccountEvent):
+    """A user has another password; the sessions under the old one are over."""
+
+    secret: ClassVar[frozenset[str]] = frozenset({"password_hash"})
+    user_id: str
+    password_hash: str
+
+
+class UserDeleted(AccountEvent):
+    """A user may not log in any more; the sessions are over."""
+
+    user_id: str
+
+
+class AccessKeyCreated(AccountEvent):
+    """Whoever has the token is let in."""
+
+    secret: ClassVar[frozenset[str]] = frozenset({"token_hash"})
+    accesskey_id: str
+    purpose: KeyPurpose
+    user_id: str | None = None
+    name: str = ""
+    detail: str = ""
+    token_hash: str
+    token_prefix: str = ""
+    expires_at: Instant | None = None
+    """When it stops letting anybody in; absent: it does not."""
+
+
+class AccessKeyDeleted(AccountEvent):
+    """Nobody is let in by this token any more."""
+
+    accesskey_id: str
+
+
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
     | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted
@@ -429,6 +491,7 @@ CampaignEvents = (
     | CampaignResourcesSet | CampaignResourcesRefused | CampaignStarted | CampaignStopping
     | CampaignStopped | CampaignDeleted | CampaignCommandNoted
 )  # fmt: skip
-AnyEvent = OutdialEvents | OutplanEvents | CampaignEvents
+AccountEvents = CustomerCreated | UserCreated | UserPasswordSet | UserDeleted | AccessKeyCreated | AccessKeyDeleted
+AnyEvent = OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents
 EVENTS: dict[str, type[EventData]] = {model.__name__: model for model in get_args(AnyEvent)}
 """Every event by the word its ``type`` is, which is the name of its class."""

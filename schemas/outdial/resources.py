@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from outdial.address import Address
-from outdial.commands import Outcome
+from outdial.commands import KeyPurpose, Outcome
 from outdial.plan import RetryMode
 from outdial.scalars import Id
 
@@ -269,8 +269,74 @@ class ImportReport(BaseModel):
     position: str
 
 
+class Accesskey(Resource):
+    """A token that lets in, without the token."""
+
+    id: Id
+    customer_id: Id
+    name: str
+    detail: str
+    token: str | None = None
+    """In the answer that made it, and never again."""
+    token_prefix: str
+    """How the token begins."""
+    purpose: KeyPurpose
+    """``session``: a login gave it."""
+    user_id: Id
+    """Whose session it is; the zero id: none."""
+    tm_expire: When
+    """When it stops letting anybody in; "not yet" is never."""
+
+
+class Session(BaseModel):
+    """What a login gives."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    username: str
+    token: str
+    id: Id
+    """The session among the access keys: delete it to log out."""
+    customer_id: Id
+    tm_expire: When
+
+
+class Customer(BaseModel):
+    """Somebody whose outdials, plans and campaigns nobody else sees."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: Id
+    name: str
+    detail: str
+    tm_create: When
+
+
+class User(Resource):
+    """Somebody who logs in for a customer."""
+
+    id: Id
+    customer_id: Id
+    username: str
+
+
 RESOURCES: dict[str, type[BaseModel]] = {
     model.__name__: model
-    for model in (Outdial, Target, Outplan, Campaign, Campaigncall, Targetcall, DialingOfOutdial, Stats, Bulk, ImportReport)
+    for model in (
+        Outdial,
+        Target,
+        Outplan,
+        Campaign,
+        Campaigncall,
+        Targetcall,
+        DialingOfOutdial,
+        Stats,
+        Bulk,
+        ImportReport,
+        Accesskey,
+        Session,
+        Customer,
+        User,
+    )
 }
 """Every one by its name."""

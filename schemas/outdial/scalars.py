@@ -75,3 +75,10 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^
 Milliseconds = Annotated[int, Field(ge=0, le=366 * DAY_MS)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Priority = Annotated[int, Field(ge=-100, le=100)]
+
+Username = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\s\x00]+$", to_lower=True)]
+"""What somebody logs in under; upper case is folded."""
+TokenHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 of a token of at least 128 random bits, hexadecimal."""
+PasswordHash = Annotated[str, StringConstraints(pattern=r"^scrypt\$[1-9][0-9]{0,2}\$[0-9a-f]{32}\$[0-9a-f]{64}$")]
+"""``scrypt$<log2 of n>$<salt>$<key>``: salt and key hexadecimal, r = 8, p = 1."""

@@ -664,12 +664,16 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
     from hashlib import sha256
 
     from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
+    from outdial.doors.api.limits import Rate
 
     customer = options.customer_id or DEFAULT_CUSTOMER
     return Settings(
         tokens={sha256(one.token.encode()).hexdigest(): one.customer_id or customer for one in options.tokens},
+        admins=frozenset(sha256(one.token.encode()).hexdigest() for one in options.tokens if one.customer_id is None),
         customer_id=customer,
         tokens_in_urls=options.query_tokens,
+        rate_of_address=None if options.rate_limit_ip is None else Rate.parse(options.rate_limit_ip),
+        rate_of_customer=None if options.rate_limit_customer is None else Rate.parse(options.rate_limit_customer),
         not_ready=lambda: runtime.not_ready,
         meters=meters,
         host_is_loopback=_is_loopback(options.host),

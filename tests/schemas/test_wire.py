@@ -325,8 +325,9 @@ def test_the_types_a_user_may_send_are_those_the_ledger_does_not_keep_to_itself(
 
 @given(commands)
 def test_a_command_names_its_stream_and_the_kind_of_it(command: Command) -> None:
-    assert command.kind in {"outdial", "outplan", "campaign"}
-    assert wire.from_json(wire.encode(command))[f"{command.kind}_id" if not hasattr(command, "resource_id") else "campaign_id"]
+    assert command.kind in {"outdial", "outplan", "campaign", "account"}
+    named = "campaign_id" if hasattr(command, "resource_id") else "customer_id" if command.kind == "account" else f"{command.kind}_id"
+    assert wire.from_json(wire.encode(command))[named]
     assert len(command.stream) == len(OUTDIAL)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from outdial.position import Position
-from outdial.views import calls, campaigns, history, outdials, outplans, targets
+from outdial.views import accounts, calls, campaigns, history, outdials, outplans, targets
 from views.hand import CUSTOMER, Log, Views
 
 BEFORE = (2**62, "some id")
@@ -34,6 +34,14 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
     "calls.requests_after, several partitions, one customer": lambda db, outdial, target, attempt: calls.requests_after(
         db, CUSTOMER, Position((1, 0)), 10
     ),
+    "accounts.let_in": lambda db, outdial, target, attempt: accounts.let_in(db, "5e" * 32, 0),
+    "accounts.who": lambda db, outdial, target, attempt: accounts.who(db, "ann"),
+    "accounts.get_customer": lambda db, outdial, target, attempt: accounts.get_customer(db, CUSTOMER),
+    "accounts.get_user": lambda db, outdial, target, attempt: accounts.get_user(db, CUSTOMER, target),
+    "accounts.get_key": lambda db, outdial, target, attempt: accounts.get_key(db, CUSTOMER, target),
+    "accounts.page_of_customers": lambda db, outdial, target, attempt: accounts.page_of_customers(db, BEFORE, 10),
+    "accounts.page_of_users": lambda db, outdial, target, attempt: accounts.page_of_users(db, CUSTOMER, BEFORE, 10),
+    "accounts.page_of_keys": lambda db, outdial, target, attempt: accounts.page_of_keys(db, CUSTOMER, BEFORE, 10),
     "history.page": lambda db, outdial, target, attempt: history.page(db, Position((1,)), 10),
     "history.page, of a stream": lambda db, outdial, target, attempt: history.page(db, Position((1,)), 10, stream=outdial),
     "history.page, several partitions": lambda db, outdial, target, attempt: history.page(db, Position((1, 0)), 10),

@@ -29,17 +29,18 @@ from outdial.events import (
     TargetRevived,
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
-from outdial.views import calls, campaigns, counts, outdials, outplans, places, targets
+from outdial.views import accounts, calls, campaigns, counts, outdials, outplans, places, targets
 from outdial.views.rows import Write, run, writes
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
-_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, places)
+_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, places, accounts)
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
 _FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places') OR view GLOB 'views/*'")
 _DIGESTS: Final = (
     outdials.DIGEST, targets.DIGEST, outplans.DIGEST, campaigns.DIGEST, calls.DIGEST, counts.DIGEST, counts.DIGEST_WAITING,
+    *accounts.DIGESTS,
 )  # fmt: skip
 _LOAD: Final = f"""
     SELECT
@@ -121,7 +122,8 @@ class Batch:
         self._events = events
         self.new: dict[targets.Id, targets.Added] = {}
         self._places: list[tuple[int, int]] = []
-        streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set()}
+        self._accounts: list[Write] = []
+        streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set()}
         aims: set[targets.Id] = set()
         attempts: set[str] = set()
         for _, event in events:
@@ -205,6 +207,8 @@ class Batch:
             outdials.apply(self.outdials, position, event)
         elif data.kind == "outplan":
             outplans.apply(self.outplans, position, event)
+        elif data.kind == "account":
+            self._accounts += accounts.writes_of(position, event)
         else:
             campaigns.apply(self.campaigns, position, event)
 
@@ -228,6 +232,7 @@ class Batch:
         yield from campaigns.save(self.campaigns)
         yield from counts.save(tally, waiting)
         yield from places.add(self._places)
+        yield from self._accounts
 
 
 class Scratch:

@@ -22,8 +22,8 @@ from outdial.commands import (
     DeleteCampaign,
     DialingRefused,
     EndHandle,
-    Kind,
     ReleaseOutdial,
+    ResourceKind,
     ResourceKnown,
     Resources,
     ResourceUnknown,
@@ -64,7 +64,7 @@ class Change:
     number: int
     resources: Resources
     creating: bool
-    waits_for: set[tuple[Kind, str]]
+    waits_for: set[tuple[ResourceKind, str]]
     claimed: bool = False
     """Whether the outdial it names said yes."""
     claim_refused: bool = False
@@ -139,9 +139,9 @@ def evolve(campaign: Campaign, event: CampaignEvent) -> None:
             pass
 
 
-def asked_of(resources: Resources) -> list[tuple[Kind, str]]:
+def asked_of(resources: Resources) -> list[tuple[ResourceKind, str]]:
     """The streams that have a say in a reference to them."""
-    asked: list[tuple[Kind, str]] = [
+    asked: list[tuple[ResourceKind, str]] = [
         ("outplan", resources.outplan_id),
         ("outdial", resources.outdial_id),
         ("campaign", resources.next_campaign_id),
@@ -235,7 +235,7 @@ def _known(campaign: Campaign | None, command: AskResource) -> Decision:
 def _answered(campaign: Campaign, command: ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown) -> Decision:
     """One of the streams asked has answered; the last answer settles the change."""
     change = campaign.change
-    kind: Kind
+    kind: ResourceKind
     if isinstance(command, ClaimGranted | ClaimRefused):
         kind, stream = "outdial", command.outdial_id
     else:

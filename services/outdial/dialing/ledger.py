@@ -28,6 +28,7 @@ from outdial.commands import (
     ClaimOutdial,
     Command,
     CreateCampaign,
+    CreateCustomer,
     CreateOutdial,
     CreateOutplan,
     DeleteDial,
@@ -50,7 +51,8 @@ from outdial.commands import (
     UpdateOutdial,
 )
 from outdial.commands import DialAnswered as SayAnswered
-from outdial.dialing import attempts, campaign, listing, outplan, running, why
+from outdial.dialing import account, attempts, campaign, listing, outplan, running, why
+from outdial.dialing.account import Account
 from outdial.dialing.addresses import Fingerprint, dialable
 from outdial.dialing.campaign import Campaign
 from outdial.dialing.decision import Decision, FollowUp, Rejected
@@ -216,7 +218,7 @@ TELLING = frozenset(
     }
 )
 """Events that say what came of a command."""
-CREATING = frozenset({CreateOutdial, CreateOutplan, CreateCampaign})
+CREATING = frozenset({CreateOutdial, CreateOutplan, CreateCampaign, CreateCustomer})
 """Commands that make a stream."""
 
 
@@ -237,10 +239,12 @@ class Ledger:
         self.outdials: dict[str, Outdial] = {}
         self.outplans: dict[str, Outplan] = {}
         self.campaigns: dict[str, Campaign] = {}
-        self._streams: dict[Kind, Mapping[str, Outdial | Outplan | Campaign]] = {
+        self.accounts: dict[str, Account] = {}
+        self._streams: dict[Kind, Mapping[str, Outdial | Outplan | Campaign | Account]] = {
             "outdial": self.outdials,
             "outplan": self.outplans,
             "campaign": self.campaigns,
+            "account": self.accounts,
         }
         self._last_cause = ""
         """The command remembered last: most commands with several events have them one after another."""
@@ -362,6 +366,8 @@ class Ledger:
             return self._decide_outdial(command, now)
         if command.kind == "outplan":
             return outplan.decide(self.outplans.get(command.stream), command)  # type: ignore[arg-type]
+        if command.kind == "account":
+            return account.decide(self.accounts.get(command.stream), command)  # type: ignore[arg-type]
         return campaign.decide(self.campaigns.get(command.stream), command)  # type: ignore[arg-type]
 
     def _decide_outdial(self, command: Command, now: int) -> Decision:
@@ -521,7 +527,7 @@ class Ledger:
         named = told.command.model_copy(update={"id": follow_id, "customer_id": owner, "actor": command.actor})
         effects.follow_ups.append(FollowUp(named, told.awaited))
 
-    def _stream(self, kind: Kind, stream: str) -> Outdial | Outplan | Campaign | None:
+    def _stream(self, kind: Kind, stream: str) -> Outdial | Outplan | Campaign | Account | None:
         return self._streams[kind].get(stream)
 
     def _evolve(self, event: Event) -> None:
@@ -544,6 +550,8 @@ class Ledger:
                 self._telling.pop(event.stream, None)
             else:
                 self._telling[event.stream] = None
+        elif data.kind == "account":
+            account.evolve(self.accounts.setdefault(event.stream, Account(event.stream)), data, event.time)  # type: ignore[arg-type]
         else:
             campaign.evolve(self.campaigns.setdefault(event.stream, Campaign(event.stream)), data)  # type: ignore[arg-type]
 

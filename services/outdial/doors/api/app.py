@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from outdial.doors.api import (
+    accounts,
     asyncapi,
     campaigncalls,
     campaigns,
@@ -75,9 +76,9 @@ def routes_alone() -> FastAPI:
 
 
 def _offer_all(app: FastAPI) -> None:
-    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands):
+    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands, accounts):
         _offer(app, part.router, PREFIX)
-    for router in (health.router, openapi.router, asyncapi.router):
+    for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")
 
 

@@ -10,7 +10,6 @@ import logging
 import traceback
 from collections.abc import Iterable
 from functools import lru_cache
-from hashlib import sha256
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
 from os import urandom
@@ -23,7 +22,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outdial.doors.api.deps import CALLER, Caller, Door, reach
 from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, told, unavailable
+from outdial.doors.api.limits import Limiter
+from outdial.doors.api.secrets import is_ours, token_hash
 from outdial.requests import Unavailable
+from outdial.views import accounts
 
 _LOG: Final = logging.getLogger("outdial.http")
 _BASE32: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[byte & 31] for byte in range(256))
@@ -32,6 +34,7 @@ _REQUEST_ID: Final = pattern(rb"[A-Za-z0-9_-]{1,64}")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = ("token", "accesskey")
 _VERSIONED: Final = "/v1.0/"
+_LIMITED: Final = (_VERSIONED, "/auth/")
 _YES: Final = ("true", "1")
 _POSITION: Final = b"outdial-position"
 """An answer that does not say at which position it holds says that it shows at least what this one has."""
@@ -49,6 +52,9 @@ class Front:
     def __init__(self, app: ASGIApp, door: Door) -> None:
         self.app = app
         self.door = door
+        settings = door.settings
+        self._by_address = None if settings.rate_of_address is None else Limiter(settings.rate_of_address, "ip")
+        self._by_customer = None if settings.rate_of_customer is None else Limiter(settings.rate_of_customer, "customer")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -77,9 +83,9 @@ class Front:
             await send(message)
 
         try:
-            scope[CALLER] = Caller(self._customer(scope, headers, secrets), request_id)
+            caller = scope[CALLER] = await self._caller(scope, headers, secrets, request_id)
             if scope["method"] == "GET":
-                await self._bring_up(scope["path"], scope["query_string"])
+                await self._bring_up(scope["path"], scope["query_string"], stands=caller.token_hash is not None)
                 position = str(self.door.ledger.position)
         except Refused as why:
             await _answer(tagged, why, request_id, accept)
@@ -93,50 +99,86 @@ class Front:
         except Exception as error:  # noqa: BLE001  the last resort: the app has answered 500; what happened is logged without values
             _LOG.error("request %s failed: %s at %s", request_id, type(error).__name__, _where(error))
 
-    async def _bring_up(self, path: str, query: bytes) -> None:
+    async def _bring_up(self, path: str, query: bytes, *, stands: bool) -> None:
         """Wait until the views show what a read may expect: a position it names, else all that was committed when it came.
+
+        ``stands``: they were waited for already.
 
         Raises:
             Refused: that takes too long.
         """
         if b"min_position=" in query:
             await reach(self.door, _parameter(query, "min_position"))
-        elif path.startswith(_VERSIONED) and (b"stale=" not in query or _parameter(query, "stale").lower() not in _YES):
-            try:
-                await self.door.ledger.caught_up()
-            except Unavailable as why:
-                raise unavailable(why) from None
+        elif not stands and path.startswith(_VERSIONED) and (b"stale=" not in query or _parameter(query, "stale").lower() not in _YES):
+            await self._catch_up()
 
-    def _customer(self, scope: Scope, headers: dict[bytes, bytes], secrets: dict[str, str]) -> str:
-        """The customer who asks.
+    async def _catch_up(self) -> None:
+        try:
+            await self.door.ledger.caught_up()
+        except Unavailable as why:
+            raise unavailable(why) from None
+
+    async def _caller(self, scope: Scope, headers: dict[bytes, bytes], secrets: dict[str, str], request_id: str) -> Caller:
+        """Who asks.
 
         Raises:
-            Refused: the credentials are missing or unknown, or a foreign page sends this.
+            Refused: the credentials are missing, unknown or over, a foreign page sends this, or there were too many before.
         """
+        limited = scope["path"].startswith(_LIMITED)
+        if limited and self._by_address is not None:
+            self._by_address.take(scope["client"][0] if scope.get("client") else "")
+        caller = await self._known(scope, headers, secrets, request_id)
+        if limited and self._by_customer is not None:
+            self._by_customer.take(caller.customer_id)
+        return caller
+
+    async def _known(self, scope: Scope, headers: dict[bytes, bytes], secrets: dict[str, str], request_id: str) -> Caller:
         settings = self.door.settings
+        token, by_cookie = _credential(headers, secrets if settings.tokens_in_urls else {}, cookies=settings.tokens_in_urls)
+        versioned = scope["path"].startswith(_VERSIONED)
         if not settings.tokens:
             if settings.host_is_loopback and not _is_loopback(headers.get(b"host", b"").decode("latin-1")):
                 raise Refused(DENIED, "host_denied", "this server needs no token and so answers only as localhost; use http://localhost")
             _refuse_foreign(scope, headers)
-            return settings.customer_id
-        if not scope["path"].startswith(_VERSIONED):
-            return settings.customer_id
-        token, by_cookie = _credential(headers, secrets if settings.tokens_in_urls else {}, cookies=settings.tokens_in_urls)
+            if token is None or not versioned or not is_ours(token):
+                return Caller(settings.customer_id, request_id, admin=True)
+        elif not versioned:
+            return Caller(settings.customer_id, request_id)
         if token is None:
             raise Refused(
                 NOT_AUTHENTICATED, "token_missing", "send a token: Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"}
             )
-        customer_id = _customer_of(token, settings.tokens.items())
+        caller = await self._let_in(token, request_id)
+        if by_cookie:
+            _refuse_foreign(scope, headers)
+        return caller
+
+    async def _let_in(self, token: str, request_id: str) -> Caller:
+        """Whom a token belongs to: the settings are asked first, then the access keys as they are now, wherever they were changed.
+
+        Raises:
+            Refused: INVALID_CREDENTIALS.
+        """
+        settings, digest = self.door.settings, token_hash(token)
+        customer_id = _customer_of(digest, settings.tokens.items())
+        if customer_id is not None:
+            return Caller(customer_id, request_id, admin=digest in settings.admins)
+        if is_ours(token):
+            await self._catch_up()
+            customer_id = accounts.let_in(self.door.reader, digest, self.door.ledger.now())
         if customer_id is None:
             raise Refused(
                 BAD_CREDENTIALS,
                 "token_unknown",
-                "this token is not known here; it may have been replaced",
+                "this token is not known here: it was mistyped, deleted or replaced, or its time is over",
                 headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
             )
-        if by_cookie:
-            _refuse_foreign(scope, headers)
-        return customer_id
+        return Caller(customer_id, request_id, token_hash=digest)
+
+
+def still_let_in(door: Door, caller: Caller) -> bool:
+    """Whether somebody who was let in would be so now: what is read for long ends when the key does."""
+    return caller.token_hash is None or accounts.let_in(door.reader, caller.token_hash, door.ledger.now()) is not None
 
 
 def _taken_secrets(scope: Scope) -> dict[str, str]:
@@ -194,9 +236,8 @@ def _cookies(header: bytes | None) -> dict[str, str]:
         return {}
 
 
-def _customer_of(token: str, known: Iterable[tuple[str, str]]) -> str | None:
-    """The customer a token belongs to. Every known hash is compared, each in constant time."""
-    digest = sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+def _customer_of(digest: str, known: Iterable[tuple[str, str]]) -> str | None:
+    """The customer a token belongs to, by its hash. Every known hash is compared, each in constant time."""
     found = None
     for hashed, customer_id in known:
         if compare_digest(hashed.lower(), digest):

@@ -45,6 +45,8 @@ def _decoded(text: bytes, customer_id: str, command_id: str) -> Command:
         raise by_form(why) from None
     if command.from_ledger_only:
         raise by_rule("internal_command", "this command, or this form of it, is the ledger's own; it is not taken from outside")
+    if command.kind == "account":
+        raise by_rule("account_denied", "customers, users and access keys have routes of their own: /customers and /accesskeys")
     if command.customer_id not in (None, customer_id):
         raise by_rule("customer_denied", "customer_id is not the one your token belongs to; leave it out")
     if isinstance(command, CreateCampaign | UpdateCampaign):

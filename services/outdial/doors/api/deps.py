@@ -15,6 +15,8 @@ from starlette.responses import Response
 
 from outdial.commands import AddTarget, Command, CreateCampaign, CreateOutdial, CreateOutplan
 from outdial.doors.api.errors import BAD_ID, LATE, PARAMETER, TIMEOUT, Refused, by_form, by_rule, unavailable
+from outdial.doors.api.limits import Limiter, Rate
+from outdial.doors.api.secrets import Passwords
 from outdial.ids import derived, item_id
 from outdial.metrics import Meters
 from outdial.position import Position
@@ -29,6 +31,8 @@ CALLER: Final = "outdial.caller"
 LONGEST_WAIT_S: Final = 5.0
 """How long ``min_position`` is waited for."""
 LONGEST_KEY: Final = 255
+LOGINS: Final = Rate(0.1, 10)
+"""How often one address may try one user name: guessing a password takes longer than anybody has."""
 _CONDITIONAL: Final = frozenset({"PUT", "DELETE"})
 _TAG: Final = pattern(r'(?:^|,)\s*"(\d{1,18})"\s*(?=,|$)')
 """A strong entity tag of this door, in a list of them."""
@@ -70,6 +74,8 @@ class Settings:
 
     tokens: Mapping[str, str] = field(default_factory=dict)
     """Customer id by SHA-256 of the token, hexadecimal. Empty: open, everybody is ``customer_id``."""
+    admins: frozenset[str] = frozenset()
+    """Which of them may make customers and users. Of an open server: everybody."""
     customer_id: str = DEFAULT_CUSTOMER
     tokens_in_urls: bool = True
     """Whether a token may also come as query parameter or cookie, as the contract's examples have it."""
@@ -79,6 +85,15 @@ class Settings:
     """The counts of the process."""
     host_is_loopback: bool = True
     """Whether only this machine reaches the port. Open and on loopback, other host names are refused."""
+    rate_of_address: Rate | None = None
+    """How often one address may ask; None: as often as it likes."""
+    rate_of_customer: Rate | None = None
+    """How often one customer may ask."""
+
+    @property
+    def customers(self) -> frozenset[str]:
+        """The customers who are known without having been made."""
+        return frozenset((self.customer_id, *self.tokens.values()))
 
 
 @dataclass(slots=True)
@@ -97,6 +112,9 @@ class Door:
     """Answers given, by HTTP status."""
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Commands sent, by type and result."""
+    passwords: Passwords = field(default_factory=Passwords)
+    logins: Limiter = field(default_factory=lambda: Limiter(LOGINS, "ip"))
+    """Tries to log in, by address and user name."""
 
     async def send(self, commands: Sequence[Command]) -> list[Answer]:
         """The answers to commands, refusals among them.
@@ -124,8 +142,10 @@ def _named(command: Command) -> dict[str, str]:
             facts["id"] = command.stream
         case AddTarget():
             facts |= {"outdial_id": command.outdial_id, "id": command.target_id or item_id(command.id or "", 0)}
-        case _:
+        case _ if command.kind != "account":
             facts[f"{command.kind}_id"] = command.stream
+        case _:
+            pass
     return facts
 
 
@@ -134,6 +154,10 @@ class Caller(NamedTuple):
 
     customer_id: str
     request_id: str
+    admin: bool = False
+    """Whether it is who runs the service."""
+    token_hash: str | None = None
+    """Of the access key or session that let them in; None: the settings did."""
 
 
 def door_of(request: Request) -> Door:

@@ -11,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outdial.commands import ClaimDial, Command, DialAnswered, DialResult
+from outdial.doors.api.auth import still_let_in
 from outdial.doors.api.bodies import LARGE, MANY, as_object, needed, picked, read_json, read_object
 from outdial.doors.api.deps import (
     Door,
+    caller_of,
     command_id,
     customer_of,
     door_of,
@@ -69,9 +71,10 @@ async def list_dial_requests(request: Request) -> Response:
     loop = asyncio.get_running_loop()
     until = loop.time() + whole_number(request, "wait_ms", 0, 0, LONGEST_WAIT_MS) / 1_000
     while True:
-        result, after = _requests(door, customer_id, after, limit, share)
+        let_in = still_let_in(door, caller_of(request))
+        result, after = _requests(door, customer_id, after, limit, share) if let_in else ([], after)
         left = until - loop.time()
-        if result or left <= 0 or door.closing:
+        if result or left <= 0 or door.closing or not let_in:
             return reply({"result": result, "next_after": str(after)})
         if door.ledger.position.beyond(after):
             await asyncio.sleep(0)

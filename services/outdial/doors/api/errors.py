@@ -30,6 +30,9 @@ NO_TARGET: Final = Kind(404, "NOT_FOUND", "OUTDIAL_TARGET_NOT_FOUND")
 NO_OUTPLAN: Final = Kind(404, "NOT_FOUND", "OUTPLAN_NOT_FOUND")
 NO_CAMPAIGN: Final = Kind(404, "NOT_FOUND", "CAMPAIGN_NOT_FOUND")
 NO_CALL: Final = Kind(404, "NOT_FOUND", "CAMPAIGNCALL_NOT_FOUND")
+NO_CUSTOMER: Final = Kind(404, "NOT_FOUND", "CUSTOMER_NOT_FOUND")
+NO_USER: Final = Kind(404, "NOT_FOUND", "USER_NOT_FOUND")
+NO_ACCESSKEY: Final = Kind(404, "NOT_FOUND", "ACCESSKEY_NOT_FOUND")
 NO_ROUTE: Final = Kind(404, "NOT_FOUND", "ROUTE_NOT_FOUND")
 BAD_METHOD: Final = Kind(405, "METHOD_NOT_ALLOWED", "METHOD_NOT_ALLOWED")
 EXISTS: Final = Kind(409, "ALREADY_EXISTS", "ALREADY_EXISTS")
@@ -38,6 +41,7 @@ PRECONDITION: Final = Kind(412, "FAILED_PRECONDITION", "VERSION_DIFFERS")
 TOO_LARGE: Final = Kind(413, "INVALID_ARGUMENT", "BODY_TOO_LARGE")
 MEDIA_TYPE: Final = Kind(415, "INVALID_ARGUMENT", "UNSUPPORTED_MEDIA_TYPE")
 ID_REUSED: Final = Kind(422, "INVALID_ARGUMENT", "ID_REUSED")
+TOO_MANY: Final = Kind(429, "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED")
 INTERNAL: Final = Kind(500, "INTERNAL", "INTERNAL")
 UNAVAILABLE: Final = Kind(503, "UNAVAILABLE", "SERVICE_UNAVAILABLE")
 TIMEOUT: Final = Kind(503, "UNAVAILABLE", "REQUEST_TIMEOUT")
@@ -48,12 +52,16 @@ RULES: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(("outplan_unknown", "outplan_deleted"), NO_OUTPLAN),
     **dict.fromkeys(("campaign_unknown", "campaign_deleted"), NO_CAMPAIGN),
     "attempt_unknown": NO_CALL,
-    "already_exists": EXISTS,
+    "customer_unknown": NO_CUSTOMER,
+    "user_unknown": NO_USER,
+    "accesskey_unknown": NO_ACCESSKEY,
+    **dict.fromkeys(("already_exists", "username_taken"), EXISTS),
     "id_reused": ID_REUSED,
     **dict.fromkeys(
         (
             "attempt_closed", "attempt_open", "campaign_changing", "campaign_not_stopped", "campaign_running", "dial_claimed",
             "dial_too_late", "dialing_stopped", "outdial_claimed", "outdial_running",
+            "too_many_accesskeys", "too_many_users",
         ),
         STATE,
     ),
@@ -66,7 +74,7 @@ RULES: Final[Mapping[str, Kind]] = {
         ARGUMENT,
     ),
     "json_invalid": JSON_BODY,
-    "customer_denied": DENIED,
+    **dict.fromkeys(("account_denied", "customer_denied"), DENIED),
     "too_large": TOO_LARGE,
     "version_differs": PRECONDITION,
 }  # fmt: skip

@@ -13,15 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from outdial.doors.api import notices
-from outdial.doors.api.deps import Door, customer_of, door_of, is_id, path_id, position_after, position_in, whole_number
+from outdial.doors.api.auth import still_let_in
+from outdial.doors.api.deps import Door, caller_of, customer_of, door_of, is_id, path_id, position_after, position_in, whole_number
 from outdial.doors.api.errors import PARAMETER, Refused
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.paging import times_of
 from outdial.doors.api.targets import found as found_target
+from outdial.events import EVENTS
 from outdial.position import Position, Reading
 from outdial.views import campaigns, history, outdials, outplans
 from outdial.views.retelling import Retelling
 from outdial.views.targets import Target
+from outdial.wire import from_json, to_json
 
 router = APIRouter(tags=["events"])
 USUAL: Final = 100
@@ -38,6 +41,9 @@ LONGEST_PAUSE_S: Final = 1.0
 _ID_AT: Final = len('{"specversion":"1.0","id":"')
 _KNOWN_AT_MOST: Final = 100_000
 _READERS: Final = {"outdial": outdials.get, "outplan": outplans.get, "campaign": campaigns.get}
+_CUSTOMERS_OWN: Final = frozenset({"account"})
+"""Kinds of streams that have the id of their customer."""
+_ACCOUNT: Final = '{"specversion":"1.0","id":"account/'
 _STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -93,9 +99,22 @@ class Scope:
         if known is None:
             if len(self._known) >= _KNOWN_AT_MOST:
                 self._known.clear()
-            row: Any = _READERS[kind](self._door.reader, self._customer_id, stream)
-            known = self._known[kind, stream] = row is not None
+            if kind in _CUSTOMERS_OWN:
+                known = stream == self._customer_id
+            else:
+                row: Any = _READERS[kind](self._door.reader, self._customer_id, stream)
+                known = row is not None
+            self._known[kind, stream] = known
         return known
+
+
+def _shown(body: str) -> str:
+    """An event as customers see it: without what their passwords and tokens are checked by."""
+    if not body.startswith(_ACCOUNT):
+        return body
+    event = from_json(body)
+    secret = EVENTS[event["type"]].secret  # type: ignore[attr-defined]
+    return to_json({**event, "data": {name: value for name, value in event["data"].items() if name not in secret}}).decode()
 
 
 def _scope(request: Request) -> Scope:
@@ -114,7 +133,7 @@ def _scope(request: Request) -> Scope:
 
 def _with_position(row: Placed) -> str:
     """An event's JSON with its position."""
-    return f'{{"position":"{row.position}",{row.body[1:]}'
+    return f'{{"position":"{row.position}",{_shown(row.body)[1:]}'
 
 
 Tell = Callable[[Placed], list[str]]
@@ -184,12 +203,12 @@ async def stream_events(request: Request) -> Response:
 
 
 async def _frames(request: Request, scope: Scope, after: Position, *, voipbins: bool) -> AsyncIterator[str]:
-    door = door_of(request)
+    door, caller = door_of(request), caller_of(request)
     loop = asyncio.get_running_loop()
     yield "retry: 2000\n\n"
     said = loop.time()
     with _words(request, voipbins=voipbins) as tell:
-        while not door.closing:
+        while not door.closing and still_let_in(door, caller):
             rows, after = scope.after(after, AT_ONCE_TOLD if voipbins else AT_ONCE)
             frames = "".join(_frame(row, tell(row)) for row in rows)
             if frames:

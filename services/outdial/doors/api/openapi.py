@@ -91,7 +91,7 @@ def _document(app: Starlette) -> Schema:
 
 
 def _public() -> list[type[Command]]:
-    return [model for model in COMMANDS.values() if not model.internal]
+    return [model for model in COMMANDS.values() if not model.internal and model.kind != "account"]
 
 
 def _tell(path: str, method: str, operation: Schema, told: Told) -> None:
@@ -108,7 +108,7 @@ def _tell(path: str, method: str, operation: Schema, told: Told) -> None:
     headers = [
         {"name": found, "in": "header", "schema": _TEXT, "description": means}
         for found, (methods, means) in _HEADERS.items()
-        if method in methods and of_version and (method != "get" or name in _SINGLE)
+        if method in methods and of_version and (method == "post" or name in _VERSIONED)
     ]
     operation["summary"] = operation["description"].partition(".")[0].replace("\n", " ")
     operation["parameters"] = ids + query + headers
@@ -146,6 +146,7 @@ def _object(*required: str, **properties: Schema) -> Schema:
 
 _ID: Final[Schema] = {"type": "string", "format": "uuid"}
 _TEXT: Final[Schema] = {"type": "string"}
+_PASSWORD: Final[Schema] = {"type": "string", "minLength": 8, "maxLength": 1_024}
 _ERROR: Final = _object(
     "error",
     error=_object(
@@ -205,6 +206,10 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Stats": ("get_stats",),
         "ImportReport": ("import_targets",),
         "Answer": ("send_commands",),
+        "Accesskey": ("create_accesskey", "create_accesskey_of_customer", "get_accesskey", "delete_accesskey"),
+        "Session": ("log_in",),
+        "Customer": ("create_customer", "get_customer"),
+        "User": ("create_user", "get_user", "set_password", "delete_user"),
     }  # fmt: skip
     many = {
         "Outdial": ("list_outdials",),
@@ -213,6 +218,9 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Outplan": ("list_outplans",),
         "Campaign": ("list_campaigns",),
         "Campaigncall": ("list_calls_of_campaign", "list_campaigncalls"),
+        "Accesskey": ("list_accesskeys",),
+        "Customer": ("list_customers",),
+        "User": ("list_users",),
     }
     found = {name: _ref(model) for model, names in one.items() for name in names}
     found |= {name: _listed(model) for model, names in many.items() for name in names}
@@ -236,6 +244,8 @@ _SINGLE: Final = frozenset(
     if schema.get("$ref", "").rpartition("/")[2] in ("Outdial", "Target", "Outplan", "Campaign", "Campaigncall")
 )
 """Routes that answer with one resource and its version."""
+_VERSIONED: Final = _SINGLE | {"set_dialing"}
+"""Routes that heed the version a client saw."""
 _TIMED: Final = frozenset(name for name, (_, schema) in _ANSWERS.items() if "$ref" in schema or "next_page_token" in str(schema))
 """Routes whose answers have times in one of two forms."""
 _QUERY: Final[dict[str, tuple[Schema, str]]] = {
@@ -251,6 +261,7 @@ _QUERY: Final[dict[str, tuple[Schema, str]]] = {
     "share": ({"type": "string", "pattern": "^[0-9]+/[0-9]+$"}, "i/n: only targets whose crc32(target_id) % n is i."),
     "import_id": (_ID, "Names the import: the same one again changes nothing. Default: a digest of file and outdial."),
     "dry_run": ({"type": "boolean"}, "Add nothing, say what would be."),
+    "sessions": ({"type": "boolean"}, "What logins gave too."),
     "outdial_id": (_ID, "Events of this outdial only."),
     "names": (
         {"enum": ["outdial", "voipbin"]},
@@ -268,6 +279,7 @@ def _told() -> dict[str, Told]:
     level: Schema = {"type": "integer", "minimum": 0, "maximum": 100_000}
     info = {**names, "type": {"enum": ["call", "flow"]}, "service_level": level, "end_handle": {"enum": ["stop", "continue"]}}
     references = dict.fromkeys(("outplan_id", "outdial_id", "queue_id", "next_campaign_id"), _ID)
+    expire: Schema = {"type": "integer", "minimum": 1, "description": "Ends in so many seconds; absent: not at all."}
     run_or_stop: Schema = {"enum": ["run", "stop"]}
     target = _object(
         **_fields(NewTarget, tuple(NewTarget.model_fields)[1:]),
@@ -315,6 +327,14 @@ def _told() -> dict[str, Told]:
         "say_result": Told(body=_one_or_many(_object("attempt_id", "outcome", **result))),
         "list_events": Told(("after", "limit", "outdial_id", "names")),
         "stream_events": Told(("after", "outdial_id", "names")),
+        "log_in": Told(body=_object("username", "password", username=_TEXT, password=_TEXT)),
+        "list_accesskeys": Told((*_PAGES, "sessions")),
+        "list_customers": Told(("page_size", "page_token", "time")),
+        "list_users": Told(_PAGES),
+        **dict.fromkeys(("create_accesskey", "create_accesskey_of_customer"), Told(body=_object(**names, expire=expire))),
+        "create_customer": Told(body=_object(**names)),
+        "create_user": Told(body=_object("username", "password", username=_TEXT, password=_PASSWORD)),
+        "set_password": Told(body=_object("password", password=_PASSWORD)),
         "send_commands": Told(
             (),
             {"oneOf": [{"$ref": _REF.format(model=model.__name__)} for model in _public()]},

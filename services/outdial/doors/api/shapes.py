@@ -8,6 +8,7 @@ from outdial.doors.api.paging import Times
 from outdial.plan import CAP_FIELDS, Plan, RetryMode
 from outdial.position import Position
 from outdial.scalars import ZERO_ID
+from outdial.views.accounts import AccessKey, Customer, User
 from outdial.views.calls import Call
 from outdial.views.campaigns import Campaign
 from outdial.views.counts import Stats
@@ -249,4 +250,38 @@ def stats(row: Outdial, counts: Stats, position: Position, times: Times) -> dict
         "due_now": counts.due_now,
         "next_due": times(counts.next_due),
         "no_tries": counts.no_tries,
+    }
+
+
+def accesskey(row: AccessKey, times: Times) -> dict[str, Any]:
+    """An access key as VoIPBIN has it, without the token."""
+    return {
+        "id": row.id,
+        "customer_id": row.customer_id,
+        "name": row.name,
+        "detail": row.detail,
+        "token_prefix": row.token_prefix,
+        "purpose": row.purpose,
+        "user_id": row.user_id or ZERO_ID,
+        "tm_expire": times(row.expires_at),
+        "tm_create": times(row.tm_create),
+        "tm_update": times(row.tm_update),
+        "tm_delete": times(row.tm_delete),
+    }
+
+
+def customer(row: Customer, times: Times) -> dict[str, Any]:
+    """A customer."""
+    return {"id": row.id, "name": row.name, "detail": row.detail, "tm_create": times(row.tm_create)}
+
+
+def user(row: User, times: Times) -> dict[str, Any]:
+    """Somebody who may log in."""
+    return {
+        "id": row.id,
+        "customer_id": row.customer_id,
+        "username": row.username,
+        "tm_create": times(row.tm_create),
+        "tm_update": times(row.tm_update),
+        "tm_delete": times(row.tm_delete),
     }

@@ -79,6 +79,10 @@ class ServeOptions:
     """Nobody else may in. Empty: open on loopback, refused elsewhere (``token_missing``)."""
     query_tokens: bool = True
     """Whether ``?token=`` and the cookie of the contract are accepted beside the Authorization header."""
+    rate_limit_ip: str | None = None
+    """How often one address may ask, ``200/400``: so many a second, so many at once. None: as often as it likes."""
+    rate_limit_customer: str | None = None
+    """How often one customer may ask, likewise."""
     customer_id: str | None = None
     """The default customer; None: the program's own default."""
     fingerprint_key: str | None = None

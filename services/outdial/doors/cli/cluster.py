@@ -14,6 +14,8 @@ from outdial.doors.cli.server import (
     Key,
     LogLevel,
     Port,
+    RateOfAddress,
+    RateOfCustomer,
     Seed,
     Speed,
     Tokens,
@@ -100,6 +102,8 @@ def api(
     tls_cert: Cert = None,
     tls_key: Key = None,
     token: Tokens = None,
+    rate_limit_ip: RateOfAddress = None,
+    rate_limit_customer: RateOfCustomer = None,
     log_level: LogLevel = None,
 ) -> None:
     """Serve HTTP over Kafka; any number of these behave as one.
@@ -111,6 +115,8 @@ def api(
         "port": port,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
+        "rate_limit_ip": rate_limit_ip,
+        "rate_limit_customer": rate_limit_customer,
         "log_level": log_level,
     }
     options = serve_options(session.folder, flags, token, role="api")

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from outdial.doors.cli import cluster, dialing, feeds, nouns, server
+from outdial.doors.cli import accounts, cluster, dialing, feeds, nouns, server
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
@@ -53,6 +53,7 @@ def application() -> typer.Typer:
     feeds.register(app)
     dialing.register(app)
     nouns.register(app)
+    accounts.register(app)
     return app
 
 

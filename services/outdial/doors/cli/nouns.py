@@ -118,7 +118,8 @@ def show(session: Session, row: "Row") -> None:
         print_fields(row)
 
 
-def _show_list(session: Session, noun: Noun, collection: "Collection", limit: int, *, every: bool, deleted: bool) -> None:
+def show_list(session: Session, noun: Noun, collection: "Collection", limit: int, *, every: bool, deleted: bool) -> None:
+    """Print the newest of them, or all."""
     from outdial.doors.cli.output import print_json, print_rows
 
     with session.client(reads=True) as client:
@@ -143,7 +144,7 @@ def _add_common(app: typer.Typer, noun: Noun) -> None:
     @verb(app, "list", f"outdial {word} list\noutdial {word} list --all --json")
     def list_(session: Session, limit: Limit = 100, every: Every = False, deleted: Deleted = False) -> None:
         """List them, newest first."""
-        _show_list(session, noun, noun.collection(), limit, every=every, deleted=deleted)
+        show_list(session, noun, noun.collection(), limit, every=every, deleted=deleted)
 
     @verb(app, "get", f"outdial {word} get ID\noutdial {word} get ID --json")
     def get(session: Session, resource_id: ResourceId) -> None:
@@ -161,7 +162,8 @@ def _add_common(app: typer.Typer, noun: Noun) -> None:
             show(session, client.send(noun.collection().delete(resource_id)))
 
 
-def _create(session: Session, collection: "Collection", fields: dict[str, Any]) -> None:
+def create_resource(session: Session, collection: "Collection", fields: dict[str, Any]) -> None:
+    """Make one and print it."""
     with session.client() as client:
         row = client.send(collection.create(fields))
     for warning in row.pop("warnings", None) or ():
@@ -197,7 +199,7 @@ def _outdials(app: typer.Typer) -> None:
     @verb(app, "create", 'outdial outdials create --name "June"\noutdial outdials create --name June --set data=\'{"owner":"ann"}\'')
     def create(session: Session, name: Name = None, detail: Detail = None, fields: Set = None, source: From = None) -> None:
         """Make an outdial."""
-        _create(session, OUTDIALS.collection(), gathered({"name": name, "detail": detail}, fields, source))
+        create_resource(session, OUTDIALS.collection(), gathered({"name": name, "detail": detail}, fields, source))
 
     @verb(app, "update", "outdial outdials update ID --name July\noutdial outdials update ID --set data=anything")
     def update(
@@ -224,7 +226,7 @@ def _outplans(app: typer.Typer) -> None:
     ) -> None:
         """Make an outplan."""
         given = {"name": name, "detail": detail, **plan_options(ring, every, tries, caller, concurrent, rate)}
-        _create(session, OUTPLANS.collection(), gathered(given, fields, source))
+        create_resource(session, OUTPLANS.collection(), gathered(given, fields, source))
 
     @verb(app, "update", "outdial outplans update ID --every 30m\noutdial outplans update ID --set max_attempts=5")
     def update(
@@ -260,7 +262,7 @@ def _campaigns(app: typer.Typer) -> None:
         outdial_id: InOutdial = None, outplan_id: ByOutplan = None, next_id: Following = None, fields: Set = None, source: From = None,
     ) -> None:  # fmt: skip
         """Make a campaign, stopped."""
-        _create(
+        create_resource(
             session, CAMPAIGNS.collection(), gathered(given(name, detail, type_, end, (outdial_id, outplan_id, next_id)), fields, source)
         )
 
@@ -298,7 +300,7 @@ def _targets() -> typer.Typer:
     @verb(app, "list", "outdial targets list OUTDIAL\noutdial targets list OUTDIAL --all --json")
     def list_(session: Session, outdial: OutdialId, limit: Limit = 100, every: Every = False, deleted: Deleted = False) -> None:
         """List the targets of an outdial, newest first."""
-        _show_list(session, TARGETS, _of(outdial), limit, every=every, deleted=deleted)
+        show_list(session, TARGETS, _of(outdial), limit, every=every, deleted=deleted)
 
     @verb(app, "get", "outdial targets get OUTDIAL ID")
     def get(session: Session, outdial: OutdialId, resource_id: ResourceId) -> None:
@@ -313,7 +315,7 @@ def _targets() -> typer.Typer:
         """Add a target."""
         given = {"name": name, "detail": detail, "try_count_max": try_count_max, "priority": priority, "time_zone": time_zone}
         destinations = {f"destination_{slot}": address(text) for slot, text in enumerate(to or ())}
-        _create(session, _of(outdial), gathered({**given, **destinations}, fields, source))
+        create_resource(session, _of(outdial), gathered({**given, **destinations}, fields, source))
 
     verb(app, "create", 'outdial targets create OUTDIAL --to +12025550123 --to sip:ann@example.org --name "Ann"')(create)
 

@@ -30,6 +30,13 @@ Tokens = Annotated[
         help="Let in who has it: TOKEN or CUSTOMER=TOKEN; may be repeated. Better: $OUTDIAL_TOKENS or $OUTDIAL_TOKENS_FILE.",
     ),
 ]
+RateOfAddress = Annotated[
+    str | None,
+    typer.Option("--rate-limit-ip", metavar="RATE", help="Requests of one address: 200/400 is 200 a second, 400 at once. Default: any."),
+]
+RateOfCustomer = Annotated[
+    str | None, typer.Option("--rate-limit-customer", metavar="RATE", help="Requests of one customer, likewise. Default: any.")
+]
 Carrier = Annotated[
     Literal["none", "simulated"] | None, typer.Option("--carrier", help="simulated: place every call with the simulated carrier.")
 ]
@@ -71,6 +78,8 @@ def serve(
     tls_cert: Cert = None,
     tls_key: Key = None,
     token: Tokens = None,
+    rate_limit_ip: RateOfAddress = None,
+    rate_limit_customer: RateOfCustomer = None,
     carrier: Carrier = None,
     seed: Seed = None,
     speed: Speed = None,
@@ -84,6 +93,8 @@ def serve(
         "port": port,
         "tls_cert": tls_cert,
         "tls_key": tls_key,
+        "rate_limit_ip": rate_limit_ip,
+        "rate_limit_customer": rate_limit_customer,
         "carrier": carrier,
         "seed": seed,
         "speed": speed,
@@ -127,6 +138,8 @@ def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] |
         tls_key=settings.tls_key,
         tokens=tuple(map(credential, tokens)) if tokens else settings.credentials,
         query_tokens=settings.query_tokens,
+        rate_limit_ip=settings.rate_limit_ip,
+        rate_limit_customer=settings.rate_limit_customer,
         customer_id=settings.customer_id,
         fingerprint_key=None if settings.fingerprint_key is None else settings.fingerprint_key.get_secret_value(),
         carrier=cast("CarrierName", settings.carrier),

@@ -34,6 +34,7 @@ PLAIN_NAMES: Final = {
 FOR_TESTS: Final = ("OUTDIAL_TEST_", "OUTDIAL_REQUIRE_", "OUTDIAL_BENCH_")
 """Names the test suite and the measures read; the program does not."""
 USAGE: Final = 2
+RATE: Final = r"^([1-9][0-9]{0,6}(\.[0-9]{1,6})?|0\.[0-9]{0,5}[1-9])(/[1-9][0-9]{0,6})?$"
 
 
 class Kafka(BaseModel):
@@ -64,6 +65,10 @@ class Settings(BaseSettings):
     tokens: SecretStr | None = None
     """Several: ``TOKEN`` or ``CUSTOMER=TOKEN``, separated by commas or white space."""
     query_tokens: bool = True
+    rate_limit_ip: str | None = Field(None, pattern=RATE)
+    """How often one address may ask: ``200/400`` is 200 a second, and 400 at once. Absent: as often as it likes."""
+    rate_limit_customer: str | None = Field(None, pattern=RATE)
+    """How often one customer may ask."""
     customer_id: str | None = Field(None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
     fingerprint_key: SecretStr | None = None
     carrier: str = Field("none", pattern=r"^(none|simulated|webhook|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
