@@ -234,6 +234,98 @@ class Stats(BaseModel):
     """Idle targets without one."""
 
 
+class EventNamed(BaseModel):
+    """An event something follows from."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: str
+    type: str
+    position: str
+    """The position of the log after it."""
+    time: When
+
+
+class RuleLookedAt(BaseModel):
+    """A rule that was looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    rule: str
+    """The word of the rule."""
+    holds: bool
+    """Whether it keeps the call from being requested now."""
+    since: When
+    """Since when, where that is known; else null."""
+    until: When
+    """When it lets go by itself, at the latest."""
+    facts: dict[str, Any]
+    """What it was decided by."""
+
+
+class Why(BaseModel):
+    """Why something is not being dialed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    at: When
+    """When the ledger looked."""
+    position: str
+    """It is right at this position of the log."""
+    verdict: str
+    """In a sentence, for people; it may change."""
+    why: str | None
+    """The first rule that holds; null: none does."""
+    since: When
+    """Since when it holds, where that is known; else null."""
+    until: When
+    """When that rule lets go by itself, at the latest."""
+    next_at: When
+    """The earliest time of the next request if nothing happens until then; not yet: something has to happen."""
+    event: EventNamed | None
+    """The event it follows from, where there is one."""
+    rules: list[RuleLookedAt]
+    """The rules in the order they were looked at."""
+
+
+class WhyTarget(Why):
+    """Why a target is not being dialed."""
+
+    target_id: Id
+
+
+class TargetsHeld(BaseModel):
+    """Targets held by one rule."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    why: str
+    """The rule."""
+    says: str
+    """The same for people."""
+    targets: int
+    """How many."""
+    next_at: When
+    """When the first of them is let go by itself; not yet: something has to happen."""
+
+
+class WhyOutdial(Why):
+    """Why an outdial is not dialing, and what holds its targets."""
+
+    open_attempts: int
+    per_minute: int
+    """Requests of the last minute."""
+    waiting: int
+    """Targets that wait and have a try under the plan, due or not."""
+    due_now: int
+    """Of these, how many are due."""
+    next_due: When
+    """When one more becomes due."""
+    reasons: list[TargetsHeld]
+    """How many targets each rule holds, in the order the rules are looked at. Who is in none of them is being dialed."""
+
+
 class Bulk(BaseModel):
     """What became of many targets."""
 
@@ -331,6 +423,8 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Targetcall,
         DialingOfOutdial,
         Stats,
+        WhyTarget,
+        WhyOutdial,
         Bulk,
         ImportReport,
         Accesskey,

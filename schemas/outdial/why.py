@@ -16,60 +16,57 @@ class Reason(NamedTuple):
     """What a word means."""
 
     says: str
-    """The verdict, for people, after "Not dialing:"."""
+    """What holds a target, for people, after "Not dialed:"."""
     ends: str
-    """What lets go: a sentence for people."""
+    """What lets go, for people; "": nothing does."""
     events: tuple[str, ...]
     """The types of event it follows from; the last of them is the one."""
     of: Literal["target", "outdial"]
     """Whose events those are."""
+    says_of_all: str = ""
+    """What holds an outdial, after "Not dialing:", where that is to be said otherwise."""
 
 
 REASONS: Final[Mapping[str, Reason]] = {
-    "deleted": Reason("the target was deleted", "Nothing; add it again.", ("TargetDeleted",), "target"),
-    "outdial_deleted": Reason("the outdial was deleted", "Nothing.", ("OutdialDeleted",), "outdial"),
-    "reached": Reason("the person was reached", "Nothing but reopening it.", ("TargetFinished",), "target"),
+    "deleted": Reason("the target was deleted", "", ("TargetDeleted",), "target"),
+    "outdial_deleted": Reason("the outdial was deleted", "", ("OutdialDeleted",), "outdial"),
+    "reached": Reason("the person was reached", "reopening it", ("TargetFinished",), "target"),
     "attempt_open": Reason(
-        "an attempt is open",
-        "The result of the call. Without one it is given up as lost when its lease ends.",
-        ("DialRequested", "DialAnswered"),
-        "target",
+        "an attempt is open", "the end of the call, or of the lease when nobody says how it ended", ("DialRequested",), "target"
     ),
     "tries_spent": Reason(
-        "every try is spent", "A plan that allows more tries, or reopening it.", ("TargetExhausted", "DialEnded"), "target"
+        "every try is spent", "a plan that allows more tries, or reopening it,", ("TargetExhausted", "DialEnded"), "target"
     ),
-    "no_run": Reason(
-        "dialing is stopped", "Starting it.", ("OutdialCreated", "DialingStopped", "DialingFinished"), "outdial"
-    ),
-    "plan_pending": Reason("the plan has not come yet", "The answer of the outplan.", ("DialingStarted", "PlanAsked"), "outdial"),
+    "no_run": Reason("dialing is stopped", "starting it", ("OutdialCreated", "DialingStopped", "DialingFinished"), "outdial"),
+    "plan_pending": Reason("the plan has not come yet", "the answer of the outplan", ("DialingStarted", "PlanAsked"), "outdial"),
     "nothing_left": Reason(
-        "no target is waiting for a try", "A new target, a plan that allows more tries, or a call that ends.", (), "outdial"
+        "no target is waiting for a try", "a new target, a plan that allows more tries, or the end of an open attempt", (), "outdial"
     ),
     "type_not_dialable": Reason(
-        "no destination is one that a call can reach", "A run that is not of a campaign of type call.", ("PlanApplied",), "outdial"
+        "no destination is one that a call can reach", "a run that is not of a campaign of type call", ("PlanApplied",), "outdial"
     ),
-    "no_tries_in_plan": Reason("the plan gives it no try", "A plan that does.", ("PlanApplied",), "outdial"),
+    "no_tries_in_plan": Reason("the plan gives it no try", "a plan that does", ("PlanApplied",), "outdial"),
     "not_due": Reason(
         "it is not due yet",
-        "Time: the try_interval since its last attempt, longer after attempts that were never placed, or the time to call back at.",
+        "time: the try_interval, longer after attempts that were never placed, or the time to call back at",
         ("DialEnded",),
         "target",
+        "no target is due yet",
     ),
     "no_worker": Reason(
         "twenty attempts in a row were lost or never placed, so one is tried at a time",
-        "A word about any call. Look whether whoever places the calls is running.",
+        "a word about any call: see whether whoever places them is running",
         ("DialEnded",),
         "outdial",
     ),
-    "max_concurrent": Reason(
-        "as many calls are open as the plan allows", "A call that ends. Without a word the first lease that does.",
-        ("DialRequested",), "outdial",
-    ),
-    "calls_per_second": Reason(
-        "as many calls were requested within a second as the plan allows", "Time.", ("DialRequested",), "outdial"
-    ),
-}  # fmt: skip
+    "max_concurrent": Reason("as many calls are open as the plan allows", "the end of an open attempt", ("DialRequested",), "outdial"),
+    "calls_per_second": Reason("as many calls were requested within a second as the plan allows", "time", ("DialRequested",), "outdial"),
+}
 """Every word, in the order in which the rules are looked at."""
+BEFORE_ANY_TARGET: Final = frozenset({"no_run", "plan_pending"})
+"""Rules that hold every target that waits, whatever it waits for."""
+PACE: Final = frozenset({"no_worker", "max_concurrent", "calls_per_second"})
+"""Rules that hold those that are due and whose turn has not come."""
 
 
 class Check(BaseModel):

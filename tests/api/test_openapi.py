@@ -93,6 +93,8 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
         "Campaigncall": f"/campaigncalls/{request['attempt_id']}",
         "DialingOfOutdial": f"/outdials/{outdial}/dialing",
         "Stats": f"/outdials/{outdial}/stats",
+        "WhyTarget": f"{aim}/why",
+        "WhyOutdial": f"/outdials/{outdial}/why",
     }
     for name, path in wanted.items():
         for form in ("", "?time=iso"):

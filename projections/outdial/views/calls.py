@@ -16,8 +16,8 @@ from outdial.envelope import Event
 from outdial.events import DialAnswered, DialClaimed, DialDeleted, DialEnded, DialRequested, TargetFinished
 from outdial.ids import event_id
 from outdial.position import Position, Reading
-from outdial.scalars import ZERO_ID, format_instant
-from outdial.views import targets
+from outdial.scalars import SECOND_US, ZERO_ID, format_instant
+from outdial.views import history, targets
 from outdial.views.counts import Tally
 from outdial.views.outdials import Row as OutdialRow
 from outdial.views.places import key_of
@@ -68,6 +68,9 @@ DDL: Final = (
     f"CREATE INDEX IF NOT EXISTS call_page_of_campaign ON call (campaign_id, tm_create) WHERE campaign_id <> '{ZERO_ID}'",
 )
 TABLES: Final = ("call",)
+PACE_FROM: Final = 20_000
+"""Attempts that are looked at to tell the pace of an outdial."""
+MINUTE_US: Final = 60 * SECOND_US
 _FIXED: Final = """position, id, outdial, target, previous, sequence, customer_id, campaign_id, campaign_type, outplan_id, plan_version,
     run, ordinal, rule, due_at, source, destination_index, try_count, dial_timeout, not_after, tm_create, requested_expires_at"""
 _CHANGING: Final = (
@@ -135,6 +138,10 @@ _LOCATE: Final = f"""
     SELECT call.id, outdial.id, target.id FROM call {_JOINED} WHERE call.position IN ({_PLACES}) AND +call.customer_id = :customer
 """
 _POSITION: Final = f"SELECT call.position FROM call WHERE call.position IN ({_PLACES}) AND call.id = :id"
+_RECENT: Final = """
+    SELECT count(*) FILTER (WHERE outdial = :outdial), count(*), min(tm_create)
+    FROM (SELECT outdial, tm_create FROM call WHERE position >= :low AND position <= :high ORDER BY position DESC LIMIT :most)
+"""
 _REQUEST: Final = f"""
     SELECT call.position, call.id, outdial.id, target.id, call.campaign_id, call.campaign_type, call.customer_id, call.outplan_id,
         call.plan_version, source, personal, destination_index, try_count, dial_timeout, call.tm_create, not_after,
@@ -390,6 +397,22 @@ def locate(db: sqlite3.Connection, customer_id: str, attempt_ids: Sequence[str])
     found = db.execute(_LOCATE, {"keys": _keys(*attempt_ids), "customer": customer_id}).fetchall()
     places = {attempt_id: (outdial_id, target_id) for attempt_id, outdial_id, target_id in found}
     return {attempt_id: places[attempt_id] for attempt_id in attempt_ids if attempt_id in places}
+
+
+def per_minute(db: sqlite3.Connection, outdial_id: str, outdial: int, now: int) -> int:
+    """Requests of the outdial whose creating event stands at ``outdial`` within the last minute.
+
+    Where everybody's are too many to be looked at, as many as there were at the pace of the newest.
+    """
+    bounds = history.range_of(db, outdial_id)
+    if bounds is None:
+        return 0
+    low = history.place_at(db, bounds, now - MINUTE_US)
+    wanted = {"outdial": outdial, "low": low, "high": bounds[1], "most": PACE_FROM}
+    own, all_of_them, first = db.execute(_RECENT, wanted).fetchone()
+    if all_of_them < PACE_FROM or first >= now:
+        return int(own)
+    return int(own * MINUTE_US / (now - first))
 
 
 class Requests(NamedTuple):

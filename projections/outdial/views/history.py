@@ -9,7 +9,7 @@ compares the id as well. TargetAdded is left out of the index by target: the vie
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from outdial.envelope import Event
@@ -17,7 +17,7 @@ from outdial.events import TargetAdded
 from outdial.position import Position, partition_at
 from outdial.views.places import key_of
 from outdial.views.rows import merged
-from outdial.wire import encode_event
+from outdial.wire import encode_event, to_json
 
 DDL = (
     """CREATE TABLE IF NOT EXISTS log (
@@ -49,6 +49,14 @@ _OF_TARGET = """SELECT position, body FROM log
     ORDER BY position LIMIT :limit"""
 _OWN = """SELECT position, body FROM log INDEXED BY log_own
     WHERE stream_key = ? AND target_key IS NULL AND type <> 'TargetAdded' AND stream = ? AND position < ? ORDER BY position"""
+_FIRST_FROM = "SELECT position, time FROM log WHERE position >= ? AND position <= ? ORDER BY position LIMIT 1"
+_LAST_OF_TARGET = """SELECT position, body FROM log
+    WHERE target_key = :key AND stream = :stream AND type IN (SELECT value FROM json_each(:types))
+    AND body ->> '$.data.target_id' = :target
+    ORDER BY position DESC LIMIT 1"""
+_LAST_OF_STREAM = """SELECT position, body FROM log
+    WHERE position >= :low AND position < :high AND stream = :stream AND type IN (SELECT value FROM json_each(:types))
+    ORDER BY position DESC LIMIT 1"""
 _VERSION = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? ORDER BY position DESC LIMIT 1"
 _LAST = "SELECT position, time FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 
@@ -106,6 +114,49 @@ def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, adde
     low = _low(after, added)
     asked = {"key": key_of(target_id), "stream": outdial_id, "target": target_id, "added": added, "after": low, "limit": limit}
     return db.execute(_OF_TARGET, asked).fetchall()
+
+
+def last_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, types: Iterable[str]) -> Row | None:
+    """The last event of a target that has one of the types; TargetAdded is not among them."""
+    asked = {"key": key_of(target_id), "stream": outdial_id, "target": target_id, "types": to_json(list(types)).decode()}
+    found: Row | None = db.execute(_LAST_OF_TARGET, asked).fetchone()
+    return found
+
+
+def last_of_stream(db: sqlite3.Connection, stream: str, types: Iterable[str], time: int) -> Row | None:
+    """The last event of a stream that has one of the types and happened at an instant, microseconds."""
+    bounds = range_of(db, stream)
+    if bounds is None:
+        return None
+    low, high = place_at(db, bounds, time), place_at(db, bounds, time + 1)
+    asked = {"low": low, "high": high, "stream": stream, "types": to_json(list(types)).decode()}
+    found: Row | None = db.execute(_LAST_OF_STREAM, asked).fetchone()
+    return found
+
+
+def range_of(db: sqlite3.Connection, stream: str) -> tuple[int, int] | None:
+    """The lowest and the highest place of the partition a stream is in, as far as it was read; None when there is no such stream."""
+    known = db.execute(_ANY_OF_STREAM, (key_of(stream), stream)).fetchone()
+    if known is None:
+        return None
+    low, high = Position.beginning(partition_at(known[0]) + 1).ranges()[-1]
+    return low + 1, db.execute(_LAST, (low, high)).fetchone()[0]
+
+
+def place_at(db: sqlite3.Connection, bounds: tuple[int, int], time: int) -> int:
+    """The place of the first event of a partition that happened at an instant or after it; else the one after its last.
+
+    The events of a partition are in the order of their times.
+    """
+    low, high = bounds[0], bounds[1] + 1
+    while low < high:
+        middle = (low + high) // 2
+        place, at = db.execute(_FIRST_FROM, (middle, bounds[1])).fetchone()
+        if at < time:
+            low = place + 1
+        else:
+            high = middle
+    return low
 
 
 def _low(after: Position, place: int) -> int:

@@ -288,7 +288,7 @@ class Outdial:
         ``read_up_to``: every command that arrived until then has been decided. A lease ends only then,
         so that results that waited out an outage are read before anybody is called again.
         """
-        expiry = self._first_lease()
+        expiry = self.first_lease
         if expiry is not None and expiry[0] <= min(now, read_up_to):
             return EndLease(outdial_id=self.id, target_id=expiry[1], attempt_id=self.open[expiry[1]])
         if self.run is None or not self.run.has_plan:
@@ -306,7 +306,7 @@ class Outdial:
     def next_due(self, now: int) -> int | None:
         """When :meth:`due` is worth asking again, microseconds; None: only after a command."""
         times = []
-        expiry = self._first_lease()
+        expiry = self.first_lease
         if expiry is not None:
             times.append(expiry[0])
         if self.run is not None and self.run.has_plan:
@@ -332,7 +332,9 @@ class Outdial:
                 return release
         return None
 
-    def _first_lease(self) -> tuple[int, str] | None:
+    @property
+    def first_lease(self) -> tuple[int, str] | None:
+        """When the first lease of an open attempt ends, and of which target."""
         while self.leases:
             expires_at, target_id = self.leases[0]
             found = self.targets[target_id]

@@ -186,11 +186,16 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
 def _held(outdial: Outdial) -> list[Held]:
     """How many targets each rule of their own keeps out."""
     agenda, plan = outdial.agenda, outdial.plan
-    counts = {"tries_spent": agenda.exhausted, "type_not_dialable": 0, "no_tries_in_plan": 0}
+    counts = {"attempt_open": len(outdial.open), "tries_spent": agenda.exhausted, "type_not_dialable": 0, "no_tries_in_plan": 0}
     for shape, targets in agenda.without_destination():
         barred = plan is not None and agenda.calls_only and next_destination(shape, plan, calls_only=False) is not None
         counts["type_not_dialable" if barred else "no_tries_in_plan"] += targets
-    return [Held(why=why, targets=targets) for why, targets in counts.items() if targets]
+    first = outdial.first_lease
+    return [
+        Held(why=why, targets=targets, next_at=None if why != "attempt_open" or first is None else first[0])
+        for why, targets in counts.items()
+        if targets
+    ]
 
 
 # --- what holds all of them ---------------------------------------------------------------------------

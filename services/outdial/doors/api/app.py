@@ -26,6 +26,7 @@ from outdial.doors.api import (
     outdials,
     outplans,
     targets,
+    why,
 )
 from outdial.doors.api.auth import Front
 from outdial.doors.api.deps import Door, Ledger, Settings, caller_of
@@ -76,7 +77,7 @@ def routes_alone() -> FastAPI:
 
 
 def _offer_all(app: FastAPI) -> None:
-    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands, accounts):
+    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands, accounts, why):
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")

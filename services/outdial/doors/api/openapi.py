@@ -204,6 +204,8 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Campaigncall": ("get_campaigncall", "delete_campaigncall"),
         "DialingOfOutdial": ("get_dialing", "set_dialing"),
         "Stats": ("get_stats",),
+        "WhyTarget": ("why_target",),
+        "WhyOutdial": ("why_outdial",),
         "ImportReport": ("import_targets",),
         "Answer": ("send_commands",),
         "Accesskey": ("create_accesskey", "create_accesskey_of_customer", "get_accesskey", "delete_accesskey"),

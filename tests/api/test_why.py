@@ -1,0 +1,150 @@
+"""Why over HTTP: the rule, the event it follows from, and the counts by reason."""
+
+from collections import Counter
+from typing import Any
+
+from api.door import ALICES, BOBS, MINUTE, TOKENS, Api, Opened, client_of
+from outdial.doors.api.deps import Settings
+from outdial.why import REASONS
+
+SECOND = 1_000_000
+
+
+async def why(api: Api, outdial_id: str, target_id: str | None = None) -> dict[str, Any]:
+    """What is said, with times as RFC 3339."""
+    path = f"/outdials/{outdial_id}" if target_id is None else f"/outdials/{outdial_id}/targets/{target_id}"
+    found: dict[str, Any] = await api.ok("GET", f"{path}/why?time=iso")
+    return found
+
+
+async def events(api: Api, outdial_id: str) -> dict[str, dict[str, Any]]:
+    """The last event of each type."""
+    return {event["type"]: event for event in (await api.ok("GET", f"/events?outdial_id={outdial_id}&limit=1000"))["result"]}
+
+
+async def test_a_target_is_told_its_rule_and_the_event_it_follows_from(api: Api) -> None:
+    outdial_id = await api.outdial()
+    target_id = (await api.target(outdial_id))["id"]
+
+    found = await why(api, outdial_id, target_id)
+    assert (found["why"], found["event"]["type"]) == ("no_run", "OutdialCreated")
+
+    await api.run(outdial_id)
+    [request] = await api.requests()
+    found = await why(api, outdial_id, target_id)
+    assert (found["why"], found["event"]["id"]) == ("attempt_open", request["event_id"])
+    assert (found["since"], found["until"]) == (request["requested_at"], request["expires_at"])
+
+    await api.say(request, "busy")
+    found = await why(api, outdial_id, target_id)
+    ended = (await events(api, outdial_id))["DialEnded"]
+    assert (found["why"], found["event"]["id"], found["since"]) == ("not_due", ended["id"], ended["time"])
+    assert found["verdict"].startswith(
+        f"Not dialed: it is not due yet (since {ended['time'][:10]} {ended['time'][11:19]} UTC); next try at "
+    )
+    assert found["verdict"].endswith("(in 60 s).")
+
+    await api.ok("PUT", f"/outdials/{outdial_id}/dialing", {"status": "stop"})
+    found = await why(api, outdial_id, target_id)
+    assert (found["why"], found["event"]["type"]) == ("no_run", "DialingStopped")
+    assert found["verdict"].endswith("; only starting it changes that.")
+    assert [rule["rule"] for rule in found["rules"] if rule["holds"]] == ["no_run", "not_due"]
+
+
+async def test_an_event_is_found_among_many_of_the_same_instant(api: Api) -> None:
+    api.clock.step = 0
+    lists = [await api.outdial() for _ in range(3)]
+    for outdial_id in lists:
+        await api.target(outdial_id)
+        await api.run(outdial_id)
+        await api.ok("PUT", f"/outdials/{outdial_id}/dialing", {"status": "stop"})
+    for outdial_id in lists:
+        stopped = (await events(api, outdial_id))["DialingStopped"]
+        assert (await why(api, outdial_id))["event"]["id"] == stopped["id"]
+
+
+async def test_an_outdial_says_how_it_goes_and_what_holds_it(api: Api) -> None:
+    outdial_id = await api.outdial()
+    for number in range(4):
+        await api.target(outdial_id, f"+155512300{number:02}")
+    assert (await why(api, outdial_id))["verdict"].startswith("Not dialing: dialing is stopped (since ")
+
+    await api.run(outdial_id, max_concurrent=2)
+    requests = await api.requests()
+    found = await why(api, outdial_id)
+    assert found["verdict"] == "Dialing 2/min; 2 due now, held back: as many calls are open as the plan allows."
+    assert {(one["why"], one["targets"], one["next_at"]) for one in found["reasons"]} == {
+        ("attempt_open", 2, requests[0]["expires_at"]), ("max_concurrent", 2, requests[0]["expires_at"]),
+    }  # fmt: skip
+
+    for request in requests:
+        await api.say(request, "busy")
+    for request in (await api.requests())[2:]:
+        await api.say(request, "answered")
+    found = await why(api, outdial_id)
+    assert (found["why"], found["per_minute"], found["waiting"], found["due_now"]) == ("not_due", 4, 2, 0)
+    assert found["verdict"].startswith("Not dialing: no target is due yet; next call at ")
+    assert [(one["why"], one["targets"]) for one in found["reasons"]] == [("reached", 2), ("not_due", 2)]
+    assert found["reasons"][1]["next_at"] == found["next_at"] == found["next_due"]
+
+    await api.pass_time(2 * MINUTE)
+    assert (await why(api, outdial_id))["per_minute"] == 2
+
+
+async def test_the_counts_are_those_of_the_single_targets(api: Api) -> None:
+    outdial_id = await api.outdial()
+    made = [await api.target(outdial_id, f"+155512300{number:02}", try_count_max=number % 3) for number in range(12)]
+    mail = {"destination_0": {"type": "email", "target": "a@example.org"}}
+    made.append(await api.ok("POST", f"/outdials/{outdial_id}/targets", mail))
+    await api.ok("DELETE", f"/outdials/{outdial_id}/targets/{made[1]['id']}")
+    plan = (await api.ok("POST", "/outplans", {"max_try_count_0": 5, "max_concurrent": 0}))["id"]
+    resources = {"outdial_id": outdial_id, "outplan_id": plan, "type": "call", "end_handle": "continue"}
+    campaign = (await api.ok("POST", "/campaigns", resources))["id"]
+    seen: set[str] = set()
+    for outcome in ("", "run", "busy", "answered", "stop"):
+        if outcome in ("run", "stop"):
+            await api.ok("PUT", f"/campaigns/{campaign}/status", {"status": outcome})
+        elif outcome:
+            for request in (await api.requests())[:2] if outcome == "busy" else (await api.requests())[2:3]:
+                await api.say(request, outcome)
+        await api.poke()
+        single = Counter([(await why(api, outdial_id, one["id"]))["why"] for one in made])
+        del single["deleted"]
+        assert {one["why"]: one["targets"] for one in (await why(api, outdial_id))["reasons"]} == single
+        seen |= single.keys()
+    assert seen == {"no_run", "attempt_open", "no_tries_in_plan", "type_not_dialable", "not_due", "reached", "tries_spent"}
+
+
+async def test_the_deleted_are_still_told_why(api: Api) -> None:
+    outdial_id = await api.outdial()
+    gone, there = (await api.target(outdial_id))["id"], (await api.target(outdial_id))["id"]
+    await api.ok("DELETE", f"/outdials/{outdial_id}/targets/{gone}")
+    assert (await why(api, outdial_id, gone))["event"]["type"] == "TargetDeleted"
+    await api.ok("DELETE", f"/outdials/{outdial_id}")
+    found = await why(api, outdial_id, there)
+    assert (found["why"], found["event"]["type"]) == ("outdial_deleted", "OutdialDeleted")
+    assert [(one["why"], one["targets"]) for one in (await why(api, outdial_id))["reasons"]] == [("outdial_deleted", 1)]
+
+
+async def test_asking_why_writes_nothing_and_is_nobody_elses_business(opened: Opened) -> None:
+    api = await opened(Settings(tokens=TOKENS), ALICES)
+    outdial_id = await api.outdial()
+    target_id = (await api.target(outdial_id))["id"]
+    written = api.written()
+    await why(api, outdial_id, target_id)
+    await why(api, outdial_id)
+    assert api.written() == written
+
+    async with client_of(api.app, BOBS) as bob:
+        for path in (f"/outdials/{outdial_id}/why", f"/outdials/{outdial_id}/targets/{target_id}/why"):
+            assert (await bob.get(f"/v1.0{path}")).json()["error"]["reason"] == "OUTDIAL_NOT_FOUND"
+    nobody = target_id.translate(str.maketrans("0123456789abcdef", "fedcba9876543210"))
+    await api.refused(404, "OUTDIAL_TARGET_NOT_FOUND", "GET", f"/outdials/{outdial_id}/targets/{nobody}/why")
+    await api.refused(404, "OUTDIAL_NOT_FOUND", "GET", f"/outdials/{nobody}/why")
+
+
+async def test_the_question_is_a_command_like_any_other(api: Api) -> None:
+    outdial_id = await api.outdial()
+    answer = await api.ok("POST", "/commands", {"type": "AskWhy", "outdial_id": outdial_id})
+    assert (answer["result"], answer["facts"]["why"]) == ("unchanged", "no_run")
+    assert answer["facts"]["why"] in REASONS
