@@ -18,6 +18,7 @@ from outdial.commands import UpdateOutplan
 from outdial.connection import Connection
 from outdial.doors.api.deps import DEFAULT_CUSTOMER
 from outdial.embedded.runtime import Embedded
+from outdial.kafka import sending
 from outdial.kafka.options import Options
 from outdial.kafka.service import Doors
 from outdial.topology import TOPICS, Topology, config, partition_of
@@ -294,8 +295,9 @@ class MakeStage(Protocol):
 
 
 @pytest.fixture
-def make_stage(runtime_kind: str, request: pytest.FixtureRequest) -> MakeStage:
-    """Make a stage of the runtime the test runs on, with an empty log."""
+def make_stage(runtime_kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> MakeStage:
+    """Make a stage of the runtime the test runs on, with an empty log. However busy the machine, its answers are waited for."""
+    monkeypatch.setattr(sending, "ANSWER_S", PATIENCE_S)
 
     def make(folder: Path, clock: Clock, partitions: int = 1) -> Stage:
         if runtime_kind == "embedded":

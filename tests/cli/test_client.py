@@ -7,7 +7,7 @@ import pytest
 
 from cli.program import Service
 from outdial import wire
-from outdial.client import routes
+from outdial.client import http, routes
 from outdial.client.errors import Answered, ClientError, Conflict, NotFound, Unavailable, Unreachable
 from outdial.client.http import AsyncClient, Client
 
@@ -106,6 +106,61 @@ def test_routes_say_what_the_contract_has() -> None:
 
 def test_an_idempotency_key_is_sent_along() -> None:
     assert seen(routes.OUTDIALS.create({}, idempotency_key="once")).headers["idempotency-key"] == "once"
+
+
+LATE = {"error": {"status": "UNAVAILABLE", "reason": "REQUEST_TIMEOUT", "message": "late", "details": [{"rule": "answer_late"}]}}
+MANY = 1_000_000
+
+
+def late(times: int) -> tuple[httpx.MockTransport, list[httpx.Request]]:
+    """A service that is late so many times, and what it was asked."""
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        request.read()
+        asked.append(request)
+        return httpx.Response(503, json=LATE) if len(asked) <= times else httpx.Response(200, json={"id": "o"})
+
+    return httpx.MockTransport(answer), asked
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "AGAIN_S", 0.0)
+
+
+@pytest.mark.usefixtures("_at_once")
+async def test_a_service_that_is_late_is_asked_the_same_again_to_be_carried_out_once() -> None:
+    transport, asked = late(3)
+    with Client(URL, transport=transport) as client:
+        assert client.send(routes.OUTDIALS.create({"name": "June"})) == {"id": "o"}
+    waiting, awaited = late(3)
+    async with AsyncClient(URL, transport=waiting) as client:
+        assert await client.send(routes.OUTDIALS.create({"name": "June"})) == {"id": "o"}
+
+    for requests in (asked, awaited):
+        assert len(requests) == 4
+        assert len({(request.headers["idempotency-key"], request.content) for request in requests}) == 1
+    assert asked[0].headers["idempotency-key"] != awaited[0].headers["idempotency-key"]
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_it_is_not_asked_for_ever_nor_with_a_body_that_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PATIENCE_S", 0.05)
+    transport, asked = late(MANY)
+    with Client(URL, transport=transport) as client:
+        with pytest.raises(Unavailable, match="late"):
+            client.send(routes.OUTDIALS.get("o"))
+        assert len(asked) > 1
+        before = len(asked)
+        with pytest.raises(Unavailable, match="late"):
+            client.send(routes.import_targets("o", iter([b"name\n"])))
+        assert len(asked) == before + 1
+
+
+def test_what_a_service_refuses_for_another_reason_is_asked_once() -> None:
+    with answering(503, {"error": {"reason": "SERVICE_UNAVAILABLE", "message": "stopping"}}) as client, pytest.raises(Unavailable):
+        client.send(routes.OUTDIALS.get("o"))
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8080", "ftp://x", "http://"])

@@ -1,20 +1,27 @@
 """Two clients of one protocol: :class:`Client` blocks, :class:`AsyncClient` awaits. Both send the values of ``routes``."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 
 from outdial import wire
-from outdial.client.errors import Answered, Unreachable, answered
+from outdial.client.errors import Answered, Unavailable, Unreachable, answered
 from outdial.client.routes import Collection, Route, Row
 
 T = TypeVar("T")
 VERSION: Final = "/v1.0"
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 30.0
+PATIENCE_S: Final = 30.0
+"""How long a service that is late is asked again."""
+AGAIN_S: Final = 0.2
 SILENCE_S: Final = 60.0
 """A stream that says nothing, not even a heartbeat, for so long is dead."""
 
@@ -82,6 +89,15 @@ class _Wire:
             raise answered(response.status_code, body, f"{self.url} answered {response.status_code} {response.reason_phrase}")
         return body
 
+    def _repeatable(self, route: Route[T]) -> Route[T]:
+        """The same request, carried out once however often it is asked. Only a POST needs a key for that."""
+        return replace(route, idempotency_key=str(uuid4())) if route.method == "POST" and route.idempotency_key is None else route
+
+    def _give_up(self, route: Route[Any], late: Unavailable, until: float) -> bool:
+        """Whether asking again does not help: it is something else than late, there is no time left, or the body has been read."""
+        once = route.content is not None and not isinstance(route.content, bytes)
+        return late.reason != "REQUEST_TIMEOUT" or once or time.monotonic() > until
+
     def _lost(self, error: httpx.HTTPError) -> Unreachable:
         why = str(error) or type(error).__name__
         return Unreachable(self.url, why.lower() if isinstance(error, httpx.TimeoutException) else why)
@@ -130,16 +146,22 @@ class Client(_Wire):
         self._http.close()
 
     def send(self, route: Route[T]) -> T:
-        """The answer to a request.
+        """The answer to a request. A service that is late is asked again, and carries the request out once.
 
         Raises:
             Unreachable: nobody answered.
             Answered: the answer is an error.
         """
-        try:
-            return route.read(self._value(self._http.request(**self._parts(route))))
-        except httpx.HTTPError as error:
-            raise self._lost(error) from None
+        route, until = self._repeatable(route), time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return route.read(self._value(self._http.request(**self._parts(route))))
+            except httpx.HTTPError as error:
+                raise self._lost(error) from None
+            except Unavailable as late:
+                if self._give_up(route, late, until):
+                    raise
+            time.sleep(AGAIN_S)
 
     def all(self, collection: Collection, *, limit: int | None = None, deleted: bool = False) -> Iterator[Row]:
         """Every row of a list, newest first, page by page; at most ``limit``."""
@@ -191,10 +213,16 @@ class AsyncClient(_Wire):
 
     async def send(self, route: Route[T]) -> T:
         """The answer to a request; raises as :meth:`Client.send`."""
-        try:
-            return route.read(self._value(await self._http.request(**self._parts(route))))
-        except httpx.HTTPError as error:
-            raise self._lost(error) from None
+        route, until = self._repeatable(route), time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return route.read(self._value(await self._http.request(**self._parts(route))))
+            except httpx.HTTPError as error:
+                raise self._lost(error) from None
+            except Unavailable as late:
+                if self._give_up(route, late, until):
+                    raise
+            await asyncio.sleep(AGAIN_S)
 
     async def all(self, collection: Collection, *, limit: int | None = None, deleted: bool = False) -> AsyncIterator[Row]:
         """Every row of a list, newest first, page by page; at most ``limit``."""
