@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
     from outdial.doors.api.deps import Settings
-    from outdial.doors.cli.actions import Beside, Cluster, Progress, ServeOptions, Serving, TopicState, Verified, WorkerOptions
+    from outdial.doors.cli.actions import Ask, Beside, Cluster, Progress, ServeOptions, Serving, TopicState, Verified, WorkerOptions
     from outdial.embedded.runtime import Embedded
     from outdial.kafka.options import Options
     from outdial.kafka.service import Doors
@@ -176,6 +176,12 @@ class Composed:
             return open_reader(data)
         except StoreError as error:
             raise _refused(error) from None
+
+    def asker(self, reader: "sqlite3.Connection") -> "Ask":
+        """Who answers questions from the log of a database as it stands."""
+        from outdial.embedded.asking import Asked
+
+        return Asked(reader)
 
     def schemas(self) -> dict[str, bytes]:
         """The published documents."""

@@ -17,6 +17,7 @@ GROUPS = {
         "run",
         "stop",
         "watch",
+        "why",
         "views",
         "schemas",
         "outdials",

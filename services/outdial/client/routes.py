@@ -128,6 +128,12 @@ def about_target(outdial_id: str, target_id: str, what: Literal["calls", "histor
     return Route("GET", f"{targets(outdial_id).one(target_id)}/{what}", _row)
 
 
+def why(outdial_id: str, target_id: str | None = None) -> Route[Row]:
+    """Why an outdial, or one target of it, is not being dialed: the rule, since when, until when, and what it follows from."""
+    path = OUTDIALS.one(outdial_id) if target_id is None else targets(outdial_id).one(target_id)
+    return Route("GET", f"{path}/why", _row)
+
+
 def import_targets(
     outdial_id: str,
     content: Content,

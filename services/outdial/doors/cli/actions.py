@@ -5,14 +5,18 @@ imports nothing heavy, so that ``outdial --help`` stays quick.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from outdial.connection import Connection
 from outdial.position import Position
 from outdial.topology import Topology
+
+if TYPE_CHECKING:
+    from outdial.commands import Command
+    from outdial.requests import Answer
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -150,6 +154,8 @@ class Serving:
 
 
 Beside = Callable[[Serving], Awaitable[None]]
+Ask = Callable[[Sequence["Command"], int], list["Answer"]]
+"""Answers to questions at an instant, microseconds."""
 Progress = Callable[[int, int], None]
 """``(done, total)``; called a few times a second at most."""
 
@@ -234,6 +240,10 @@ class Actions(Protocol):
         Raises:
             Refused: ``data_missing`` when there is no database, ``database_corrupt``.
         """
+        ...
+
+    def asker(self, reader: sqlite3.Connection) -> Ask:
+        """Who answers questions from the log of a database as it stands, without a server. It reads the log at the first of them."""
         ...
 
     def schemas(self) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from outdial.doors.cli import accounts, cluster, dialing, feeds, nouns, server
+from outdial.doors.cli import accounts, cluster, dialing, feeds, nouns, server, why
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
@@ -52,6 +52,7 @@ def application() -> typer.Typer:
     cluster.register(app)
     feeds.register(app)
     dialing.register(app)
+    why.register(app)
     nouns.register(app)
     accounts.register(app)
     return app

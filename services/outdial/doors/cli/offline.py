@@ -13,6 +13,7 @@ import httpx
 from outdial.commands import Command
 from outdial.doors.api.app import make_app
 from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
+from outdial.doors.cli.actions import Ask
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
 from outdial.views import history, projector
@@ -21,17 +22,20 @@ OFFLINE_URL = "http://localhost"
 
 
 class _Still:
-    """A ledger that takes nothing: what is in the database is all there is."""
+    """A ledger that only answers questions: what is in the database is all there is."""
 
-    def __init__(self, reader: sqlite3.Connection) -> None:
+    def __init__(self, reader: sqlite3.Connection, ask: Ask) -> None:
+        self._ask = ask
         self.position = history.last_position(reader, projector.partitions_of(reader))
 
     def now(self) -> int:
         """Microseconds since 1970-01-01 UTC."""
         return time.time_ns() // 1_000
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:  # noqa: ARG002  the door's own protocol
-        """Refuse."""
+    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+        """Answer questions, refuse all else."""
+        if all(command.question for command in commands):
+            return self._ask(commands, self.now())
         raise Unavailable("no_server", "no server is running; start one with: outdial serve")
 
     async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ARG002, ASYNC109  the door's own protocol
@@ -45,9 +49,9 @@ class _Still:
 class Offline(httpx.BaseTransport):
     """Answers requests from a read-only connection, which it closes at the end."""
 
-    def __init__(self, reader: sqlite3.Connection, customer_id: str | None) -> None:
+    def __init__(self, reader: sqlite3.Connection, ask: Ask, customer_id: str | None) -> None:
         self._reader = reader
-        app = make_app(_Still(reader), reader, Settings(customer_id=customer_id or DEFAULT_CUSTOMER))
+        app = make_app(_Still(reader, ask), reader, Settings(customer_id=customer_id or DEFAULT_CUSTOMER))
         self._inner = httpx.ASGITransport(app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

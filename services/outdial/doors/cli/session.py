@@ -57,7 +57,9 @@ class Session:
             from outdial.doors.cli.offline import OFFLINE_URL, Offline
 
             say(f"no server is running; reading {folder} as it stands")
-            return Client(OFFLINE_URL, transport=Offline(self.actions.open_reader(folder), os.environ.get("OUTDIAL_CUSTOMER_ID")))
+            reader = self.actions.open_reader(folder)
+            offline = Offline(reader, self.actions.asker(reader), os.environ.get("OUTDIAL_CUSTOMER_ID"))
+            return Client(OFFLINE_URL, transport=offline)
         raise Refused(
             "no_server",
             f"no server is running in the data folder {folder}",
