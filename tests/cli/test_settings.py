@@ -92,3 +92,18 @@ def test_an_empty_token_that_everybody_would_have_is_refused(word: str) -> None:
     if word.strip():
         with pytest.raises(Refused, match="a token is empty"):
             _ = load({}, {"tokens": f"good,{word}"}).credentials
+
+
+def test_limits_of_requests_come_from_names_and_flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert (serve_options(tmp_path, {}).rate_limit_ip, serve_options(tmp_path, {}).rate_limit_customer) == (None, None)
+    monkeypatch.setenv("OUTDIAL_RATE_LIMIT_IP", "200/400")
+    monkeypatch.setenv("OUTDIAL_RATE_LIMIT_CUSTOMER", "0.5")
+    found = serve_options(tmp_path, {"rate_limit_customer": "16.7/33"})
+    assert (found.rate_limit_ip, found.rate_limit_customer) == ("200/400", "16.7/33")
+
+
+@pytest.mark.parametrize("value", ["0", "0.0", "-1", "fast", "1/0", "1/", "/5", "1e9"])
+def test_a_limit_that_lets_nobody_in_or_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OUTDIAL_RATE_LIMIT_IP", value)
+    with pytest.raises(Refused, match="OUTDIAL_RATE_LIMIT_IP"):
+        load(os.environ, {})

@@ -53,8 +53,10 @@ class Front:
         self.app = app
         self.door = door
         settings = door.settings
-        self._by_address = None if settings.rate_of_address is None else Limiter(settings.rate_of_address, "ip")
-        self._by_customer = None if settings.rate_of_customer is None else Limiter(settings.rate_of_customer, "customer")
+        rate = settings.rate_of_address
+        self._by_address = None if rate is None else Limiter(rate, "ip", settings.clock)
+        rate = settings.rate_of_customer
+        self._by_customer = None if rate is None else Limiter(rate, "customer", settings.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import compile as pattern
+from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
@@ -89,6 +90,8 @@ class Settings:
     """How often one address may ask; None: as often as it likes."""
     rate_of_customer: Rate | None = None
     """How often one customer may ask."""
+    clock: Callable[[], float] = monotonic
+    """Seconds that never go back."""
 
     @property
     def customers(self) -> frozenset[str]:
@@ -113,8 +116,11 @@ class Door:
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Commands sent, by type and result."""
     passwords: Passwords = field(default_factory=Passwords)
-    logins: Limiter = field(default_factory=lambda: Limiter(LOGINS, "ip"))
+    logins: Limiter = field(init=False)
     """Tries to log in, by address and user name."""
+
+    def __post_init__(self) -> None:
+        self.logins = Limiter(LOGINS, "ip", self.settings.clock)
 
     async def send(self, commands: Sequence[Command]) -> list[Answer]:
         """The answers to commands, refusals among them.

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from math import ceil
-from time import monotonic
 from typing import Final, NamedTuple
 
 from outdial.doors.api.errors import TOO_MANY, Refused
@@ -28,7 +27,7 @@ class Rate(NamedTuple):
 class Limiter:
     """A bucket for each name. ``clock``: seconds that never go back."""
 
-    def __init__(self, rate: Rate, limited_by: str, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, rate: Rate, limited_by: str, clock: Callable[[], float]) -> None:
         self._rate = rate
         self._limited_by = limited_by
         self._clock = clock
