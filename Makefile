@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEVERAL := -n auto --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker test doors long retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker test doors long contract retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -23,6 +23,9 @@ doors: .venv/for-development ## Run every test of HTTP, command line and import 
 
 long: .venv/for-development ## Run the tests that take minutes each: a broker that is away for two, a plan that brings back 200,000 targets.
 	$(BIN)/python -m pytest tests/troubles/long.py
+
+contract: .venv/for-development ## Run the tests of every row of the contract and write docs/contract.md.
+	PYTHONPATH=tests:. $(BIN)/python -m contract
 
 retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
 	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)
