@@ -90,12 +90,22 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def _limited(kind: Any, marks: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    if get_origin(kind) is tuple:
+        return _values(kind).filter(lambda found: len(found) >= _least(marks))
     if kind is not int:
         return _values(kind)
     limits = [limit for mark in marks if isinstance(mark, FieldInfo) for limit in mark.metadata]
     lowest: Any = next((limit.ge for limit in limits if isinstance(limit, annotated_types.Ge)), None)
     highest: Any = next((limit.le for limit in limits if isinstance(limit, annotated_types.Le)), None)
     return st.integers(lowest, highest)
+
+
+def _least(marks: Any) -> int:
+    """How many items a tuple has at least."""
+    return max(
+        [limit.min_length for mark in marks if isinstance(mark, FieldInfo) for limit in mark.metadata if hasattr(limit, "min_length")],
+        default=0,
+    )
 
 
 commands: st.SearchStrategy[Command] = st.sampled_from(list(COMMANDS.values())).flatmap(of)

@@ -4,6 +4,7 @@ from typing import Any
 
 from outdial.address import Address
 from outdial.commands import (
+    AddSuppressions,
     AddTarget,
     AskWhy,
     ClaimDial,
@@ -13,16 +14,19 @@ from outdial.commands import (
     DeleteTarget,
     DialAnswered,
     DialResult,
+    RemoveSuppressions,
     ReopenTarget,
     Resources,
     RunCampaign,
     SetDialInfo,
+    SetFrequencyCaps,
     StartDialing,
     StopCampaign,
     StopDialing,
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
+from outdial.suppression import FrequencyCap, FrequencyCaps, NewSuppression, SuppressionRef
 from sim import an_id
 
 OUTDIAL, OUTPLAN = an_id("outdial"), an_id("outplan")
@@ -109,3 +113,22 @@ def run(number: int = 1, **more: Any) -> RunCampaign:
 
 def halt(number: int = 1, **more: Any) -> StopCampaign:
     return StopCampaign(campaign_id=campaign_id(number), **more)
+
+
+def number(which: int = 1) -> dict[str, Any]:
+    """An entry: the number of a target."""
+    return {"address": tel(which)}
+
+
+def suppress(*entries: dict[str, Any], **more: Any) -> AddSuppressions:
+    return AddSuppressions(**{"customer_id": US, "entries": tuple(NewSuppression(**entry) for entry in entries), **more})
+
+
+def allow(*entries: dict[str, Any], **more: Any) -> RemoveSuppressions:
+    return RemoveSuppressions(**{"customer_id": US, "entries": tuple(SuppressionRef(**entry) for entry in entries), **more})
+
+
+def caps(*rules: tuple[int, int], gap: int = 0, **more: Any) -> SetFrequencyCaps:
+    """Rules are (count, microseconds); the gap is microseconds."""
+    made = tuple(FrequencyCap(count=count, per_ms=per // 1_000) for count, per in rules)
+    return SetFrequencyCaps(**{"customer_id": US, "caps": FrequencyCaps(rules=made, min_gap_ms=gap // 1_000), **more})

@@ -92,16 +92,19 @@ _SAID: Final[Mapping[str, Json]] = {
     "DeleteUser": {"user_id": USER},
     "CreateAccessKey": {"accesskey_id": KEY, "name": "nightly import", "token_hash": "5e" * 32, "token_prefix": "vb_a3Bf9xKm"},
     "DeleteAccessKey": {"accesskey_id": KEY},
+    "AddSuppressions": {"entries": [{"address": _TEL, "reason": "asked us not to call"}, {"prefix": "+4470"}]},
+    "RemoveSuppressions": {"entries": [{"address": _TEL}]},
+    "SetFrequencyCaps": {"caps": {"rules": [{"count": 3, "per_ms": 86_400_000}], "min_gap_ms": 3_600_000}},
 }
 """What an example of each public command says beside its type, its id and its stream."""
-_STREAMS: Final = {"outdial": OUTDIAL, "outplan": OUTPLAN, "campaign": CAMPAIGN, "account": CUSTOMER}
+_STREAMS: Final = {"outdial": OUTDIAL, "outplan": OUTPLAN, "campaign": CAMPAIGN, "account": CUSTOMER, "suppression": CUSTOMER}
 _DIAL_REQUEST: Final[Json] = {
     "attempt_id": ATTEMPT,
     "outdial_id": OUTDIAL,
     "target_id": TARGET,
     "campaign_id": CAMPAIGN,
     "campaign_type": "call",
-    "customer_id": "5e4d53ed-e885-4632-80c3-2d7b5c2d54a6",
+    "customer_id": CUSTOMER,
     "outplan_id": OUTPLAN,
     "plan_version": 2,
     "source": {"type": "tel", "target": "+15551230000"},

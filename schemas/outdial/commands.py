@@ -12,9 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from outdial.address import OptionalAddress
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID, Id, Instant, Name, PasswordHash, Priority, Text, TokenHash, Username, Word
+from outdial.suppression import MOST_ENTRIES, FrequencyCaps, NewSuppression, SuppressionEntry, SuppressionRef
 
 ResourceKind = Literal["outdial", "outplan", "campaign"]
-Kind = Literal[ResourceKind, "account"]
+Kind = Literal[ResourceKind, "account", "suppression", "guard", "cap"]
 """The kinds of stream; the key of a command is the id of its stream."""
 
 
@@ -46,6 +47,11 @@ class Command(BaseModel):
     def stream(self) -> str:
         """The id of the stream this command is for."""
         return getattr(self, self.stream_field)  # type: ignore[no-any-return]
+
+    @property
+    def subject(self) -> str:
+        """What an answer says the command was for: the id of its stream, where that is one."""
+        return self.stream
 
     @property
     def from_ledger_only(self) -> bool:
@@ -83,6 +89,31 @@ class AccountCommand(Command):
     kind: ClassVar[Kind] = "account"
     stream_field: ClassVar[str] = "customer_id"
     customer_id: Id
+
+
+class CustomerCommand(Command):
+    """A command to what a customer has one of: its stream is named by the customer."""
+
+    stream_field: ClassVar[str] = "customer_id"
+
+    @property
+    def stream(self) -> str:
+        """The customer; a command that names none is given one before it is decided."""
+        return self.customer_id or ZERO_ID
+
+
+class SuppressionCommand(CustomerCommand):
+    """A command to the list of whom a customer must not call, and how often anybody."""
+
+    kind: ClassVar[Kind] = "suppression"
+
+
+class CapCommand(Command):
+    """A command to the count of calls to one address of one customer."""
+
+    kind: ClassVar[Kind] = "cap"
+    stream_field: ClassVar[str] = "cap_id"
+    cap_id: Id
 
 
 # --- outdial ------------------------------------------------------------------------------------
@@ -488,7 +519,98 @@ class DeleteAccessKey(AccountCommand):
     accesskey_id: Id
 
 
+# --- suppression and caps -----------------------------------------------------------------------
+
+
+class AddSuppressions(SuppressionCommand):
+    """Call nobody at these addresses. Answered when every partition obeys; the answer lists the attempts that are open to them."""
+
+    type: Literal["AddSuppressions"] = "AddSuppressions"
+    entries: Annotated[tuple[NewSuppression, ...], Field(min_length=1, max_length=MOST_ENTRIES, strict=False)]
+
+
+class RemoveSuppressions(SuppressionCommand):
+    """Take entries off the list; what is not on it is nothing."""
+
+    type: Literal["RemoveSuppressions"] = "RemoveSuppressions"
+    entries: Annotated[tuple[SuppressionRef, ...], Field(min_length=1, max_length=MOST_ENTRIES, strict=False)]
+
+
+class SetFrequencyCaps(SuppressionCommand):
+    """How often one address may be called, from here on. Attempts are counted from the first time caps are set."""
+
+    type: Literal["SetFrequencyCaps"] = "SetFrequencyCaps"
+    caps: FrequencyCaps
+
+
 # --- from the ledger only: between streams ------------------------------------------------------
+
+
+class ApplySuppression(CustomerCommand):
+    """suppression -> every partition of the commands, by number: this has changed in the list."""
+
+    type: Literal["ApplySuppression"] = "ApplySuppression"
+    kind: ClassVar[Kind] = "guard"
+    internal: ClassVar[bool] = True
+    partition: Annotated[int, Field(ge=0)]
+    """Where it is for."""
+    version: int
+    """Of the list."""
+    added: Annotated[tuple[SuppressionEntry, ...], Field(strict=False)] = ()
+    removed: Annotated[tuple[SuppressionEntry, ...], Field(strict=False)] = ()
+    caps: FrequencyCaps | None = None
+    """The caps in force from here on; absent: as they were."""
+
+    @property
+    def stream(self) -> str:
+        """What one partition knows of a customer's list."""
+        return f"{self.customer_id or ZERO_ID}/{self.partition}"
+
+    @property
+    def subject(self) -> str:
+        """The customer."""
+        return self.customer_id or ZERO_ID
+
+
+class AskLeave(CapCommand):
+    """outdial -> cap: may this attempt be requested?"""
+
+    type: Literal["AskLeave"] = "AskLeave"
+    internal: ClassVar[bool] = True
+    outdial_id: Id
+    target_id: Id
+    attempt_id: Id
+    at: Instant
+    """When it was asked."""
+
+
+class ReturnLeave(CapCommand):
+    """outdial -> cap: this attempt is not, or was not, a call."""
+
+    type: Literal["ReturnLeave"] = "ReturnLeave"
+    internal: ClassVar[bool] = True
+    attempt_id: Id
+
+
+class LeaveGranted(OutdialCommand):
+    """cap -> outdial: request this attempt now."""
+
+    type: Literal["LeaveGranted"] = "LeaveGranted"
+    internal: ClassVar[bool] = True
+    target_id: Id
+    attempt_id: Id
+    at: Instant
+    """When it was granted; it holds for a minute."""
+
+
+class LeaveRefused(OutdialCommand):
+    """cap -> outdial: not before ``until``."""
+
+    type: Literal["LeaveRefused"] = "LeaveRefused"
+    internal: ClassVar[bool] = True
+    target_id: Id
+    attempt_id: Id
+    until: Instant
 
 
 class FollowPlan(OutplanCommand):
@@ -676,12 +798,20 @@ class ReviveTargets(OutdialCommand):
     internal: ClassVar[bool] = True
 
 
+class RecheckSuppressed(OutdialCommand):
+    """Entries that held targets have ended: see which of the targets may be dialed again."""
+
+    type: Literal["RecheckSuppressed"] = "RecheckSuppressed"
+    internal: ClassVar[bool] = True
+
+
 OutdialCommands = (
     CreateOutdial | UpdateOutdial | SetOutdialData | SetOutdialCampaign | DeleteOutdial
     | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing
     | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy
     | ApplyPlan | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | EndLease | FinishDialing | ReviveTargets
+    | LeaveGranted | LeaveRefused | RecheckSuppressed
 )  # fmt: skip
 OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | TellPlan | AskResource
 CampaignCommands = (
@@ -689,6 +819,8 @@ CampaignCommands = (
     | DialingRefused | ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown | RunEnded | AskResource
 )  # fmt: skip
 AccountCommands = CreateCustomer | CreateUser | SetPassword | DeleteUser | CreateAccessKey | DeleteAccessKey
-AnyCommand = OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands
+SuppressionCommands = AddSuppressions | RemoveSuppressions | SetFrequencyCaps
+CapCommands = AskLeave | ReturnLeave
+AnyCommand = OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands | SuppressionCommands | CapCommands | ApplySuppression
 COMMANDS: dict[str, type[Command]] = {model.model_fields["type"].default: model for model in get_args(AnyCommand)}
 """Every command by the word its ``type`` is."""

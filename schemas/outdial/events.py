@@ -13,6 +13,7 @@ from outdial.address import Address
 from outdial.commands import CampaignType, EndHandle, KeyPurpose, Kind, Outcome, ResourceKind, Resources
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID, Instant
+from outdial.suppression import FrequencyCaps, SuppressionEntry, SuppressionsPersonal
 
 
 class EventData(BaseModel):
@@ -47,6 +48,24 @@ class AccountEvent(EventData):
     kind: ClassVar[Kind] = "account"
     secret: ClassVar[frozenset[str]] = frozenset()
     """Fields that are for whoever decides who may in, and are shown to nobody."""
+
+
+class SuppressionEvent(EventData):
+    """Something that happened to a customer's list. The stream is the customer."""
+
+    kind: ClassVar[Kind] = "suppression"
+
+
+class GuardEvent(EventData):
+    """What one partition knows of a customer's list. The stream is ``<customer>/<partition>``."""
+
+    kind: ClassVar[Kind] = "guard"
+
+
+class CapEvent(EventData):
+    """Something that happened to the count of calls to one address."""
+
+    kind: ClassVar[Kind] = "cap"
 
 
 # --- outdial ------------------------------------------------------------------------------------
@@ -265,6 +284,51 @@ class DialDeleted(OutdialEvent):
     target_id: str
 
 
+class TargetBlocked(OutdialEvent):
+    """Destinations of a target are suppressed: these and no others are passed over, until the entries end."""
+
+    target_id: str
+    destinations: tuple[int, ...]
+    """Their indexes."""
+    entries: tuple[str, ...]
+    """Fingerprint of the entry that holds each of them back."""
+    until: Instant | None = None
+    """When the first of the entries ends; absent: none has an end."""
+
+
+class TargetUnblocked(OutdialEvent):
+    """No destination of a target is suppressed any more."""
+
+    target_id: str
+
+
+class LeaveAsked(OutdialEvent):
+    """A target is due and its address has frequency caps: leave is asked for its next attempt."""
+
+    attempt_id: str
+    target_id: str
+    ordinal: int
+    destination_index: int
+    due_at: Instant
+
+
+class LeaveUnused(OutdialEvent):
+    """Leave came when the attempt was not wanted any more; it was given back."""
+
+    attempt_id: str
+    target_id: str
+    destination_index: int
+
+
+class TargetDeferred(OutdialEvent):
+    """A target that was due waits for an instant."""
+
+    target_id: str
+    until: Instant
+    reason: Literal["frequency_cap"]
+    attempt_id: str | None = None
+
+
 class CommandNoted(OutdialEvent):
     """A command whose id is spent although it changed nothing."""
 
@@ -479,11 +543,80 @@ class AccessKeyDeleted(AccountEvent):
     accesskey_id: str
 
 
+# --- suppression and caps -----------------------------------------------------------------------
+
+
+class SuppressionsAdded(SuppressionEvent):
+    """Entries joined the list, or took another expiry."""
+
+    version: int
+    """Of the list."""
+    key_id: str
+    """Which key the fingerprints were made with."""
+    entries: tuple[SuppressionEntry, ...]
+    personal: SuppressionsPersonal
+
+
+class SuppressionsRemoved(SuppressionEvent):
+    """Entries were taken off the list."""
+
+    version: int
+    entries: tuple[SuppressionEntry, ...]
+
+
+class FrequencyCapsSet(SuppressionEvent):
+    """How often one address may be called changed."""
+
+    version: int
+    caps: FrequencyCaps
+
+
+class SuppressionApplied(GuardEvent):
+    """From here on this partition obeys a change of a customer's list."""
+
+    version: int
+    added: tuple[SuppressionEntry, ...] = ()
+    removed: tuple[SuppressionEntry, ...] = ()
+    caps: FrequencyCaps | None = None
+    """None: as they were."""
+    open: tuple[str, ...] = ()
+    """The first of the attempts that were open to addresses added."""
+    open_more: int = 0
+    """How many others were."""
+
+
+class LeaveGranted(CapEvent):
+    """An attempt may be requested; it counts from here on."""
+
+    customer_id: str
+    outdial_id: str
+    target_id: str
+    attempt_id: str
+
+
+class LeaveRefused(CapEvent):
+    """An attempt would be one too many."""
+
+    customer_id: str
+    outdial_id: str
+    target_id: str
+    attempt_id: str
+    until: Instant
+
+
+class LeaveReturned(CapEvent):
+    """An attempt was not a call, and counts no more."""
+
+    customer_id: str
+    attempt_id: str
+
+
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
     | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted
     | DialingStarted | PlanAsked | PlanApplied | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted
+    | TargetBlocked | TargetUnblocked | LeaveAsked | LeaveUnused | TargetDeferred
 )  # fmt: skip
 OutplanEvents = OutplanCreated | OutplanUpdated | OutplanDialInfoSet | OutplanTold | OutplanDeleted | OutplanFollowed | OutplanUnfollowed
 CampaignEvents = (
@@ -492,6 +625,8 @@ CampaignEvents = (
     | CampaignStopped | CampaignDeleted | CampaignCommandNoted
 )  # fmt: skip
 AccountEvents = CustomerCreated | UserCreated | UserPasswordSet | UserDeleted | AccessKeyCreated | AccessKeyDeleted
-AnyEvent = OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents
+SuppressionEvents = SuppressionsAdded | SuppressionsRemoved | FrequencyCapsSet
+CapEvents = LeaveGranted | LeaveRefused | LeaveReturned
+AnyEvent = OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents | SuppressionEvents | CapEvents | SuppressionApplied
 EVENTS: dict[str, type[EventData]] = {model.__name__: model for model in get_args(AnyEvent)}
 """Every event by the word its ``type`` is, which is the name of its class."""

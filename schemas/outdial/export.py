@@ -76,7 +76,8 @@ def _event(name: str, model: type[EventData]) -> dict[str, Any]:
     envelope["title"] = name
     envelope["description"] = data.pop("description")
     fields = envelope["properties"]
-    fields["id"]["pattern"] = f"^{model.kind}/[0-9a-f-]{{36}}/[1-9][0-9]*$"
+    part = "(/[0-9]+)?" if model.kind == "guard" else ""
+    fields["id"]["pattern"] = f"^{model.kind}/[0-9a-f-]{{36}}{part}/[1-9][0-9]*$"
     fields["type"]["const"] = name
     fields["dataschema"]["const"] = f"outdial/{name}/1"
     fields["data"] = {"description": fields["data"]["description"], **data}

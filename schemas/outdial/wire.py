@@ -131,8 +131,9 @@ def encode_compact(message: BaseModel) -> bytes:
 
 
 def content_hash(command: Command) -> str:
-    """16 hexadecimal digits over what a command asks, whoever asks it and when."""
-    content = type(command).__pydantic_serializer__.to_json(command, exclude=NOT_CONTENT, exclude_defaults=True)
+    """16 hexadecimal digits over what a command asks, whoever asks it and when; also of which stream, be that named by the customer."""
+    sender = NOT_CONTENT - {command.stream_field}
+    content = type(command).__pydantic_serializer__.to_json(command, exclude=sender, exclude_defaults=True)
     return blake2b(command.type.encode() + content, digest_size=8).hexdigest()  # type: ignore[attr-defined]
 
 

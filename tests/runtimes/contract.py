@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import pytest
 
 from outdial.commands import (
+    AddSuppressions,
     AddTarget,
     AddTargets,
     AskWhy,
@@ -22,8 +23,10 @@ from outdial.commands import (
     CreateOutplan,
     DeleteOutdial,
     DialResult,
+    RemoveSuppressions,
     Resources,
     RunCampaign,
+    SetFrequencyCaps,
     StartDialing,
     StopCampaign,
     UpdateOutdial,
@@ -32,9 +35,10 @@ from outdial.ids import attempt_id
 from outdial.plan import Plan
 from outdial.position import Position, partition_at
 from outdial.requests import Answer, Unavailable
+from outdial.suppression import FrequencyCap, FrequencyCaps, NewSuppression, SuppressionRef
 from outdial.views import calls, campaigns, history, outdials, targets
 from outdial.why import OutdialWhy, TargetWhy
-from runtimes.script import CUSTOMER, HOUR, MINUTE, SECOND, START, Clock, named, play, script, settle, target
+from runtimes.script import CUSTOMER, HOUR, MINUTE, SECOND, START, Clock, named, play, script, settle, target, tel
 
 PATIENCE_S: Final = 20.0
 """How long something that must come may take on a slow machine."""
@@ -342,6 +346,85 @@ async def only_the_ledger_gives_itself_internal_commands(stage: Stage) -> None:
     assert (answer.result, answer.reason) == ("rejected", "internal_command")
     assert nothing_new(stage, running, position, written)
     assert len(written) == 1
+
+
+# --- the rules: lists and caps ------------------------------------------------------------------------
+
+
+LISTS: Final = tuple(named(f"list {number}") for number in range(5))
+"""Outdials, in several partitions where there are several."""
+
+
+async def _lists(running: Running, plan: Plan) -> None:
+    """Each list has the same person, and one of its own."""
+    for number, outdial_id in enumerate(LISTS):
+        same = new(AddTarget(outdial_id=outdial_id, **dict(target(0))), f"same {number}")
+        own = new(AddTarget(outdial_id=outdial_id, **dict(target(number + 1))), f"own {number}")
+        await running.submit([new(CreateOutdial(outdial_id=outdial_id, plan=plan), f"create list {number}"), same, own])
+
+
+def requests_to(running: Running, number: int) -> list[str]:
+    """The lists that a person of some number was requested in."""
+    target_id = named(f"target {number}")
+    return [event["subject"] for event in log_of(running) if event["type"] == "DialRequested" and event["data"]["target_id"] == target_id]
+
+
+@rule
+async def who_is_on_the_list_is_requested_in_no_outdial_until_taken_off(stage: Stage) -> None:
+    clock = Clock()
+    running = await stage.start(clock)
+    entry = NewSuppression(address=target(0).destination_0)
+    added = await one(running, new(AddSuppressions(entries=(entry,)), "suppress"))
+    assert (added.result, added.type, added.stream, added.open) == ("events", "AddSuppressions", CUSTOMER, ())
+    applied = [
+        event for event in log_at(running, Position.parse(added.position, stage.partitions)) if event["type"] == "SuppressionApplied"
+    ]
+    assert sorted(event["subject"] for event in applied) == [f"{CUSTOMER}/{number}" for number in range(stage.partitions)]
+    await _lists(running, CAREFUL)
+    await settle(running)
+    assert requests_to(running, 0) == []
+    assert [requests_to(running, number + 1) for number in range(5)] == [[outdial_id] for outdial_id in LISTS]
+    await running.close()
+    running = await stage.start(clock)
+    clock.at += HOUR
+    await settle(running)
+    assert requests_to(running, 0) == []
+    again = await one(running, new(AddSuppressions(entries=(entry,)), "suppress again"))
+    assert again.result == "unchanged"
+    await one(running, new(RemoveSuppressions(entries=(SuppressionRef(address=entry.address),)), "allow"))
+    await settle(running)
+    assert sorted(requests_to(running, 0)) == sorted(LISTS)
+
+
+@rule
+async def a_suppression_lists_the_attempts_that_are_open_everywhere(stage: Stage) -> None:
+    running = await stage.start(Clock())
+    await _lists(running, CAREFUL)
+    await settle(running)
+    entry = NewSuppression(prefix=(target(0).destination_0 or tel(0)).target[:5])
+    answer = await one(running, new(AddSuppressions(entries=(entry,)), "suppress"))
+    expected = {attempt_id(outdial_id, named(f"target {number}"), 1) for index, outdial_id in enumerate(LISTS) for number in (0, index + 1)}
+    assert (set(answer.open), len(answer.open), answer.open_more) == (expected, 10, 0)
+
+
+@rule
+async def caps_hold_over_all_outdials_also_after_a_new_start(stage: Stage) -> None:
+    clock = Clock()
+    running = await stage.start(clock)
+    caps = FrequencyCaps(rules=(FrequencyCap(count=2, per_ms=3_600_000),))
+    await one(running, new(SetFrequencyCaps(caps=caps), "caps"))
+    await _lists(running, CAREFUL)
+    await settle(running)
+    assert len(requests_to(running, 0)) == 2
+    assert [len(requests_to(running, number + 1)) for number in range(5)] == [1] * 5
+    await running.close()
+    clock.at += 59 * MINUTE
+    running = await stage.start(clock)
+    await settle(running)
+    assert len(requests_to(running, 0)) == 2
+    clock.at += 3 * MINUTE
+    await settle(running)
+    assert len(requests_to(running, 0)) == 4
 
 
 # --- the rules: reading -------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from outdial.address import Address
 from outdial.commands import (
+    AddSuppressions,
     AddTarget,
     AddTargets,
     ApplyPlan,
@@ -28,11 +29,13 @@ from outdial.commands import (
     DialAnswered,
     DialResult,
     NewTarget,
+    RemoveSuppressions,
     ReopenTarget,
     Resources,
     RunCampaign,
     SetCampaignResources,
     SetDialInfo,
+    SetFrequencyCaps,
     SetOutdialCampaign,
     SetOutdialData,
     StartDialing,
@@ -47,6 +50,7 @@ from outdial.plan import Plan
 from outdial.position import Position
 from outdial.requests import Answer
 from outdial.scalars import ZERO_ID
+from outdial.suppression import FrequencyCap, FrequencyCaps, NewSuppression, SuppressionRef
 from outdial.topology import partition_of
 from outdial.views import history
 
@@ -58,6 +62,7 @@ START = 1_795_238_000_000_000
 NAMES = "6c1f0e0a-0000-4000-8000-000000000000"
 """Namespace of all ids here."""
 CUSTOMER, OTHER_CUSTOMER = "0a000000-0000-4000-8000-000000000001", "0b000000-0000-4000-8000-000000000002"
+SPARING_CUSTOMER = "0c000000-0000-4000-8000-000000000003"
 
 
 class Step(NamedTuple):
@@ -135,6 +140,7 @@ def script() -> list[Step]:
     _runs_end(told)
     _campaigns_run(told)
     _a_large_plan_changes(told)
+    _some_are_spared(told)
     _things_are_refused(told)
     return told.steps
 
@@ -307,6 +313,33 @@ def _a_large_plan_changes(told: Writer) -> None:
     )
     told.after(SECOND, SetDialInfo(outplan_id=named("large plan"), plan=Plan(source=large, max_try_count_0=1)))
     told.after(SECOND, *(DeleteOutdial(outdial_id=outdial_id) for outdial_id in lists))
+
+
+def _some_are_spared(told: Writer) -> None:
+    """A customer whose list and caps hold some back."""
+    spared = named("spared")
+    theirs: dict[str, Any] = {"customer_id": SPARING_CUSTOMER}
+    asked_not_to = NewSuppression(address=tel(41), reason="asked us not to")
+    hourly = FrequencyCaps(rules=(FrequencyCap(count=1, per_ms=3_600_000),), min_gap_ms=1_000)
+    told.after(
+        SECOND,
+        AddSuppressions(entries=(asked_not_to, NewSuppression(prefix="+4470", expires_at=START + 1_000 * HOUR)), **theirs),
+        SetFrequencyCaps(caps=hourly, **theirs),
+        CreateOutdial(outdial_id=spared, plan=Plan(max_try_count_0=5, try_interval=1_000), **theirs),
+        AddTargets(outdial_id=spared, targets=(target(41), target(42), target(43)), **theirs),
+    )
+    told.after(
+        SECOND,
+        DialResult(**attempt("spared", 42), outcome="busy", **theirs),
+        DialResult(**attempt("spared", 43), outcome="not_dialed", **theirs),
+        AddSuppressions(entries=(asked_not_to,), **theirs),
+        SetFrequencyCaps(caps=hourly, **theirs),
+        AddSuppressions(entries=(NewSuppression(address=tel(43), outdial_id=spared),), **theirs),
+        RemoveSuppressions(entries=(SuppressionRef(address=tel(41)), SuppressionRef(address=tel(43), outdial_id=spared)), **theirs),
+    )
+    told.after(2 * SECOND, AddSuppressions(entries=(NewSuppression(prefix="+1555"),), **theirs))
+    told.after(SECOND, ClaimDial(**attempt("spared", 41), worker="first", **theirs))
+    told.after(2 * HOUR, DeleteOutdial(outdial_id=spared, **theirs))
 
 
 def _things_are_refused(told: Writer) -> None:

@@ -16,6 +16,9 @@ from outdial.scalars import SECOND_US
 from runtimes.contract import PEOPLE, RULES, Rule, new, people, person, types_of, until
 from runtimes.script import Clock, play, script
 
+BETWEEN_PARTITIONS = {"LeaveUnused"}
+"""What comes about only when words between streams take their time."""
+
 
 class Folders:
     """Data folders, and every runtime that was started in them."""
@@ -89,7 +92,7 @@ async def test_the_script_brings_about_every_event(folders: Folders) -> None:
     clock = Clock()
     running = await folders.stage().start(clock)
     await play(running, clock, script())
-    assert Counter(types_of(running)).keys() == EVENTS.keys()
+    assert Counter(types_of(running)).keys() == EVENTS.keys() - BETWEEN_PARTITIONS
 
 
 async def test_a_clock_set_forward_ends_no_lease_before_its_time_has_passed(tmp_path: Path) -> None:

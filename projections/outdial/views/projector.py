@@ -128,7 +128,8 @@ class Batch:
         attempts: set[str] = set()
         for _, event in events:
             data = event.data
-            streams[data.kind].add(event.stream)
+            if data.kind in streams:
+                streams[data.kind].add(event.stream)
             kind = type(data)
             if kind in _TARGET_EVENTS:
                 aims.add((event.stream, data.target_id))  # type: ignore[attr-defined]
@@ -209,7 +210,7 @@ class Batch:
             outplans.apply(self.outplans, position, event)
         elif data.kind == "account":
             self._accounts += accounts.writes_of(position, event)
-        else:
+        elif data.kind == "campaign":
             campaigns.apply(self.campaigns, position, event)
 
     def _target(self, outdial_id: str, target_id: str) -> targets.Row:

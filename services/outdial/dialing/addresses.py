@@ -23,22 +23,26 @@ def destinations_of(target: NewTarget) -> tuple[Address | None, ...]:
     return tuple(found)
 
 
-def checked(index: int, address: Address) -> str:
-    """``type:endpoint`` in the form in which equal endpoints are equal texts.
+def checked(where: int | str, address: Address) -> str:
+    """``type:endpoint`` in the form in which equal endpoints are equal texts. ``where``: index of the destination, or name of the field.
 
     Raises:
         Rejected: ``address_type_unknown`` or ``address_invalid``. The message names the field, never the endpoint.
     """
     if address.type not in ADDRESS_TYPES:
-        raise Rejected("address_type_unknown", f"destination_{index}.type must be one of {', '.join(sorted(ADDRESS_TYPES))}")
+        raise Rejected("address_type_unknown", f"{_field(where)}.type must be one of {', '.join(sorted(ADDRESS_TYPES))}")
     text = normalized(address.type, address.target)
     if text is None:
         raise Rejected(
-            "address_invalid", f"destination_{index}.target is not a valid {address.type} address: {_FORMS.get(address.type, 'a UUID')}"
+            "address_invalid", f"{_field(where)}.target is not a valid {address.type} address: {_FORMS.get(address.type, 'a UUID')}"
         )
     if address.type == "tel" and not _can_exist(text):
-        raise Rejected("address_invalid", f"destination_{index}.target cannot be dialed: no country has numbers of this length and prefix")
+        raise Rejected("address_invalid", f"{_field(where)}.target cannot be dialed: no country has numbers of this length and prefix")
     return f"{address.type}:{text}"
+
+
+def _field(where: int | str) -> str:
+    return where if isinstance(where, str) else f"destination_{where}"
 
 
 _FORMS = {

@@ -15,7 +15,7 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from outdial.dialing.rules import Shape, next_destination, wait_us
-from outdial.dialing.target import Done, Idle, Target, shape_of
+from outdial.dialing.target import Done, Idle, Target, shape_of, types_without
 from outdial.plan import Plan, RetryMode
 
 Key = tuple[int, int, Shape]
@@ -155,6 +155,10 @@ class Agenda:
         """The index of the destination the plan in force dials next on a target; None when it leaves it no try."""
         return self._destination(shape_of(target, by_outcome=self._by_outcome))
 
+    def has_try(self, target: Target) -> bool:
+        """Whether the plan in force leaves a target a try, be it to a destination that is suppressed at the moment."""
+        return self._destination(shape_of(target, by_outcome=self._by_outcome, suppressed=True)) is not None
+
     def without_tries(self, plan: Plan, *, calls_only: bool) -> int:
         """Targets that wait but would have no try under a plan."""
         return sum(queue.live for queue in self._queues.values() if next_destination(queue.shape, plan, calls_only=calls_only) is None)
@@ -274,7 +278,8 @@ class Agenda:
             return None
         history, shape = target.history, queue.shape
         belongs = history.tries == shape.tries and (not self._by_outcome or history.outcomes == shape.outcomes)
-        return target if belongs else None
+        types = types_without(target.facts.types, history.blocked) if history.blocked else target.facts.types
+        return target if belongs and types == shape.types else None
 
     def _give_token(self, queue: Queue, now: int | None = None) -> None:
         """Make a queue's one valid token anew, for the target now first in it: awake when that is due by ``now``."""

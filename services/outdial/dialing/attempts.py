@@ -1,16 +1,20 @@
-"""Decisions about attempts: request, claim, answer, result, lease. Source: design section 5."""
+"""Decisions about attempts: request, leave, claim, answer, result, lease. Source: design section 5."""
 
 from typing import Literal
 
-from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, Outcome, RequestDial
+from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, LeaveGranted, LeaveRefused, Outcome, RequestDial
 from outdial.commands import DialAnswered as SayAnswered
+from outdial.dialing.addresses import Fingerprint
+from outdial.dialing.cap import LEAVE_US
 from outdial.dialing.decision import Rejected
-from outdial.dialing.outdial import Outdial
+from outdial.dialing.outdial import Outdial, Run
 from outdial.dialing.rules import AFTER_ATTEMPT, AT, wait_us
+from outdial.dialing.suppression import blocked, hit
 from outdial.dialing.target import (
     CALL_BACK,
     LOST,
     OUTCOME,
+    Asking,
     Done,
     Idle,
     Progressing,
@@ -26,18 +30,22 @@ from outdial.events import (
     DialDeleted,
     DialEnded,
     DialRequested,
+    LeaveAsked,
+    LeaveUnused,
     OutdialEvent,
     ResultIgnored,
+    TargetDeferred,
     TargetExhausted,
     TargetFinished,
 )
+from outdial.plan import Plan
 from outdial.scalars import MILLISECOND_US
 
 Rule = Literal["first_try", "retry", "next_destination", "not_dialed_again", "call_back"]
 
 
-def request(outdial: Outdial, command: RequestDial, now: int) -> list[OutdialEvent]:
-    """Emit the request of a target that is due. Early, repeated or held back: nothing."""
+def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
+    """Emit the request of a target that is due, or ask leave for it. Early, repeated or held back: nothing."""
     target, plan, run = outdial.targets.get(command.target_id), outdial.plan, outdial.run
     if run is None or plan is None or not run.has_plan or not isinstance(target, Idle) or outdial.held_until(now) is not None:
         return []
@@ -45,32 +53,71 @@ def request(outdial: Outdial, command: RequestDial, now: int) -> list[OutdialEve
     index = outdial.agenda.next_destination(target)
     if index is None or due_at > now:
         return []
+    if outdial.guard.watches:
+        if hit(outdial, target.facts, index, fingerprint, now) is not None:
+            held = blocked(outdial, target.facts, fingerprint, now)
+            return [] if held is None else [held]
+        if outdial.guard.caps is not None:
+            ordinal = target.history.ordinal + 1
+            attempt_id = outdial.attempt_of(target, ordinal)
+            return [LeaveAsked(attempt_id=attempt_id, target_id=target.facts.id, ordinal=ordinal, destination_index=index, due_at=due_at)]
+    return [_requested(outdial, target, run, plan, index, now)]
+
+
+def leave_granted(outdial: Outdial, command: LeaveGranted, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
+    """Emit the request that leave was asked for, if every rule still allows it; else the leave goes back."""
+    target, plan, run = outdial.targets.get(command.target_id), outdial.plan, outdial.run
+    asked = outdial.asking.get(command.target_id)
+    if target is None or asked is None or asked.attempt_id != command.attempt_id:
+        return []
+    if (
+        isinstance(target, Asking)
+        and run is not None
+        and plan is not None
+        and run.has_plan
+        and now <= command.at + LEAVE_US
+        and target.since + wait_us(target.wait, plan) <= now
+        and outdial.held_until(now, granted=1) is None
+        and outdial.agenda.next_destination(target) == asked.destination_index
+        and hit(outdial, target.facts, asked.destination_index, fingerprint, now) is None
+    ):
+        return [_requested(outdial, target, run, plan, asked.destination_index, now)]
+    return [LeaveUnused(attempt_id=asked.attempt_id, target_id=command.target_id, destination_index=asked.destination_index)]
+
+
+def leave_refused(outdial: Outdial, command: LeaveRefused) -> list[OutdialEvent]:
+    """Wait until the address may be called again."""
+    asked = outdial.asking.get(command.target_id)
+    if asked is None or asked.attempt_id != command.attempt_id:
+        return []
+    return [TargetDeferred(target_id=command.target_id, until=command.until, reason="frequency_cap", attempt_id=command.attempt_id)]
+
+
+def _requested(outdial: Outdial, target: Idle | Asking, run: Run, plan: Plan, index: int, now: int) -> DialRequested:
     history = target.history
     ordinal = history.ordinal + 1
     not_after = now + plan.pickup_timeout * MILLISECOND_US
-    return [
-        DialRequested(
-            attempt_id=outdial.attempt_of(target, ordinal),
-            target_id=target.facts.id,
-            ordinal=ordinal,
-            destination_index=index,
-            try_count=history.tries[index] + 1,
-            rule=_rule(target, index),
-            due_at=due_at,
-            run=run.number,
-            campaign_id=run.campaign_id,
-            campaign_type=run.campaign_type,
-            outplan_id=outdial.outplan_id,
-            plan_version=outdial.plan_version,
-            source=plan.source,
-            dial_timeout=plan.ring,
-            not_after=not_after,
-            expires_at=not_after + (plan.ring + plan.result_grace) * MILLISECOND_US,
-        )
-    ]
+    return DialRequested(
+        attempt_id=outdial.attempt_of(target, ordinal),
+        target_id=target.facts.id,
+        ordinal=ordinal,
+        destination_index=index,
+        try_count=history.tries[index] + 1,
+        rule=_rule(target, index),
+        due_at=target.since + wait_us(target.wait, plan),
+        run=run.number,
+        campaign_id=run.campaign_id,
+        campaign_type=run.campaign_type,
+        outplan_id=outdial.outplan_id,
+        plan_version=outdial.plan_version,
+        source=plan.source,
+        dial_timeout=plan.ring,
+        not_after=not_after,
+        expires_at=not_after + (plan.ring + plan.result_grace) * MILLISECOND_US,
+    )
 
 
-def _rule(target: Idle, index: int) -> Rule:
+def _rule(target: Idle | Asking, index: int) -> Rule:
     """Why this request, in a word."""
     if target.wait > AFTER_ATTEMPT:
         return "not_dialed_again"
@@ -81,7 +128,7 @@ def _rule(target: Idle, index: int) -> Rule:
     return "next_destination" if any(target.history.tries) else "first_try"
 
 
-def claim(outdial: Outdial, command: ClaimDial, now: int) -> list[OutdialEvent]:
+def claim(outdial: Outdial, command: ClaimDial, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
     """Give an attempt to the first worker that asks, while the call is still wanted."""
     target = _target_of(outdial, command.target_id)
     if not isinstance(target, Progressing) or target.attempt_id != command.attempt_id:
@@ -95,6 +142,8 @@ def claim(outdial: Outdial, command: ClaimDial, now: int) -> list[OutdialEvent]:
         raise Rejected("target_deleted", "the target was deleted; do not place the call, answer not_dialed")
     if outdial.run is None:
         raise Rejected("dialing_stopped", "dialing was stopped; do not place the call, answer not_dialed")
+    if outdial.guard.entries and hit(outdial, target.facts, target.index, fingerprint, now) is not None:
+        raise Rejected("suppressed", "the address is on a suppression list; do not place the call, answer not_dialed")
     if now > target.not_after:
         raise Rejected("dial_too_late", "not_after has passed; do not place the call, answer not_dialed")
     if target.worker is None:
@@ -180,7 +229,7 @@ def _ending(outdial: Outdial, target: Progressing, ended: DialEnded, now: int) -
     if outdial.plan is None:
         return [ended]
     after = evolve(target, ended, now)
-    if any(after.history.tries) and outdial.agenda.next_destination(after) is None:
+    if any(after.history.tries) and not outdial.agenda.has_try(after):
         return [ended, TargetExhausted(target_id=target.facts.id, plan_version=outdial.plan_version)]
     return [ended]
 
@@ -203,7 +252,7 @@ def _word_for_closed(outdial: Outdial, target: Target, attempt_id: str, outcome:
 
 def _can_be_reached(target: Target) -> bool:
     """Whether a late ``answered`` still says something new: not to whom a newer attempt is open, nor to who was reached."""
-    return isinstance(target, Idle) or (isinstance(target, Done) and not target.reached)
+    return isinstance(target, Idle | Asking) or (isinstance(target, Done) and not target.reached)
 
 
 def _target_of(outdial: Outdial, target_id: str) -> Target:

@@ -14,15 +14,18 @@ A runtime calls, for a batch:
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Literal, cast
 
 from outdial.commands import (
+    AddSuppressions,
     AddTarget,
     AddTargets,
     ApplyPlan,
+    ApplySuppression,
+    AskLeave,
     AskWhy,
     ClaimDial,
     ClaimOutdial,
@@ -38,11 +41,17 @@ from outdial.commands import (
     EndLease,
     FinishDialing,
     Kind,
+    LeaveGranted,
+    LeaveRefused,
+    RecheckSuppressed,
     RefusePlan,
     ReleaseOutdial,
+    RemoveSuppressions,
     ReopenTarget,
     RequestDial,
+    ReturnLeave,
     ReviveTargets,
+    SetFrequencyCaps,
     SetOutdialCampaign,
     SetOutdialData,
     StartDialing,
@@ -51,14 +60,17 @@ from outdial.commands import (
     UpdateOutdial,
 )
 from outdial.commands import DialAnswered as SayAnswered
-from outdial.dialing import account, attempts, campaign, listing, outplan, running, why
+from outdial.dialing import account, attempts, campaign, cap, listing, outplan, running, suppression, why
 from outdial.dialing.account import Account
 from outdial.dialing.addresses import Fingerprint, dialable
 from outdial.dialing.campaign import Campaign
+from outdial.dialing.cap import Cap
 from outdial.dialing.decision import Decision, FollowUp, Rejected
+from outdial.dialing.guard import Guard
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.outplan import Outplan
-from outdial.dialing.target import Deleted, Done, Facts, History, Idle, Progressing
+from outdial.dialing.suppression import Kept, SuppressionList
+from outdial.dialing.target import Asking, Deleted, Done, Facts, History, Idle, Progressing
 from outdial.envelope import Event
 from outdial.events import (
     CampaignCommandNoted,
@@ -71,6 +83,8 @@ from outdial.events import (
     DialingStopped,
     DialRequested,
     EventData,
+    OutdialCreated,
+    SuppressionApplied,
 )
 from outdial.ids import as_int, derived
 from outdial.requests import Answer
@@ -79,12 +93,13 @@ from outdial.wire import content_hash, from_json, to_json
 
 NAMES = ("target_name", "name", "detail")
 """What an address says beside where it is."""
-RECORDS = (Facts, History, Idle, Progressing, Done, Deleted)
+RECORDS = (Facts, History, Idle, Asking, Progressing, Done, Deleted, Cap, Kept)
 """What a ledger holds many of, for whoever keeps one."""
 REMEMBERED_DAYS = 31
 NO_END = 1 << 62
 DAY_US = DAY_MS * MILLISECOND_US
 Result = Literal["events", "unchanged", "rejected"]
+Stream = Outdial | Outplan | Campaign | Account | SuppressionList | Guard | Cap
 
 
 @dataclass(slots=True)
@@ -108,7 +123,7 @@ class Effects:
     def answer_at(self, position: str) -> Answer:
         """The answer as it holds at a log position."""
         word: str = self.command.type  # type: ignore[attr-defined]
-        why, stream = self.decision.refused, self.command.stream
+        why, stream = self.decision.refused, self.command.subject
         if why is not None:
             return Answer(
                 command_id=self.command_id,
@@ -223,11 +238,12 @@ CREATING = frozenset({CreateOutdial, CreateOutplan, CreateCampaign, CreateCustom
 
 
 class Ledger:
-    """All streams of one partition. ``fingerprint`` is a keyed hash; ``key_id`` names its key."""
+    """All streams of one partition. ``fingerprint`` is a keyed hash; ``key_id`` names its key; ``partitions``: how many there are."""
 
-    def __init__(self, fingerprint: Fingerprint, key_id: str) -> None:
+    def __init__(self, fingerprint: Fingerprint, key_id: str, partitions: int = 1) -> None:
         self._fingerprint = fingerprint
         self._key_id = key_id
+        self._partitions = partitions
         self._ids = CommandIds()
         self._wake: list[tuple[int, int, str]] = []
         """(when, turn, outdial id): among those due at once, whoever was armed first has its turn first."""
@@ -240,11 +256,22 @@ class Ledger:
         self.outplans: dict[str, Outplan] = {}
         self.campaigns: dict[str, Campaign] = {}
         self.accounts: dict[str, Account] = {}
-        self._streams: dict[Kind, Mapping[str, Outdial | Outplan | Campaign | Account]] = {
+        self.suppressions: dict[str, SuppressionList] = {}
+        self.caps: dict[str, Cap] = {}
+        self._guards: dict[str, Guard] = {}
+        """By stream."""
+        self._guard_of: dict[str, Guard] = {}
+        """By customer: the same, and those of customers without a list."""
+        self._outdials_of: dict[str, list[Outdial]] = {}
+        """By customer."""
+        self._streams: dict[Kind, Mapping[str, Stream]] = {
             "outdial": self.outdials,
             "outplan": self.outplans,
             "campaign": self.campaigns,
             "account": self.accounts,
+            "suppression": self.suppressions,
+            "guard": self._guards,
+            "cap": self.caps,
         }
         self._last_cause = ""
         """The command remembered last: most commands with several events have them one after another."""
@@ -267,9 +294,14 @@ class Ledger:
 
         ``command.id`` is set. ``internal``: it comes from a ledger, not from a producer.
         """
-        effects = self._decide(command, command.id or ZERO_ID, now, internal=internal)
-        if effects.events and command.kind == "outdial":
-            self._touched.add(command.stream)
+        if internal and isinstance(command, AskLeave | LeaveGranted):
+            now = max(now, command.at)
+        effects = self._decide(command, command.id or ZERO_ID, max(now, self.last_time), internal=internal)
+        if effects.events:
+            if command.kind == "outdial":
+                self._touched.add(command.stream)
+            elif command.kind == "guard":
+                self._touched.update([outdial.id for outdial in self._outdials_of.get(command.subject, ()) if outdial.blocked.pending])
         return effects
 
     def _decide(self, command: Command, command_id: str, now: int, *, internal: bool) -> Effects:
@@ -304,6 +336,7 @@ class Ledger:
 
         Nor does it go on once there are ``room`` events and follow-ups; one command may make a thousand.
         """
+        now = max(now, self.last_time)
         self._arm_touched(now)
         done = self._tell_plans(now, limit, room)
         room -= sum(effects.size for effects in done)
@@ -368,7 +401,28 @@ class Ledger:
             return outplan.decide(self.outplans.get(command.stream), command)  # type: ignore[arg-type]
         if command.kind == "account":
             return account.decide(self.accounts.get(command.stream), command)  # type: ignore[arg-type]
-        return campaign.decide(self.campaigns.get(command.stream), command)  # type: ignore[arg-type]
+        match command:
+            case AddSuppressions() | RemoveSuppressions() | SetFrequencyCaps():
+                found = self.suppressions.get(command.stream)
+                return suppression.decide(found, command, self._fingerprint, self._key_id, self._partitions, now)
+            case ApplySuppression():
+                outdials = self._outdials_of.get(command.subject, ())
+                return suppression.apply(self._guard(command.stream), outdials, command, self._fingerprint)
+            case AskLeave() | ReturnLeave():
+                guard = self._guard_of.get(command.customer_id or ZERO_ID)
+                return cap.decide(self.caps.get(command.stream), command, None if guard is None else guard.caps, now)
+            case _:
+                return campaign.decide(self.campaigns.get(command.stream), command)  # type: ignore[arg-type]
+
+    def _guard(self, stream: str) -> Guard:
+        """What this partition knows of a customer's list; ``stream`` names the customer, then the partition."""
+        guard = self._guards.get(stream)
+        if guard is None:
+            guard = self._guards[stream] = self._watching(stream.partition("/")[0])
+        return guard
+
+    def _watching(self, customer_id: str) -> Guard:
+        return self._guard_of.setdefault(customer_id, Guard(customer_id))
 
     def _decide_outdial(self, command: Command, now: int) -> Decision:
         """What comes most often stands first: looking at a case that does not fit costs as much as a rule."""
@@ -377,7 +431,7 @@ class Ledger:
             case DialResult() if outdial is not None:
                 return Decision(attempts.result(outdial, command, now))
             case RequestDial() if outdial is not None:
-                return Decision(attempts.request(outdial, command, now))
+                return Decision(attempts.request(outdial, command, self._fingerprint, now))
             case AddTarget() if outdial is not None and not outdial.deleted:
                 return listing.add_one(outdial, command, self._fingerprint, self._key_id)
             case CreateOutdial():
@@ -395,7 +449,13 @@ class Ledger:
             case SayAnswered():
                 return Decision(attempts.answered(outdial, command, now))
             case ClaimDial():
-                return Decision(attempts.claim(outdial, command, now))
+                return Decision(attempts.claim(outdial, command, self._fingerprint, now))
+            case LeaveGranted():
+                return Decision(attempts.leave_granted(outdial, command, self._fingerprint, now))
+            case LeaveRefused():
+                return Decision(attempts.leave_refused(outdial, command))
+            case RecheckSuppressed():
+                return Decision(suppression.recheck(outdial, self._fingerprint, now))
             case EndLease():
                 return Decision(attempts.end_lease(outdial, command, now))
             case DeleteDial():
@@ -510,7 +570,12 @@ class Ledger:
         """Make an event of what was decided, fold it, and collect what it owes others."""
         stream = command.stream
         before = self._streams[data.kind].get(stream)
-        told = running.reactions(self.outdials[stream], data) if type(data) in running.TELLING and before is not None else ()
+        told: Sequence[FollowUp] = ()
+        if type(data) in running.TELLING and before is not None:
+            outdial = self.outdials[stream]
+            told = running.reactions(outdial, data)
+            if outdial.guard.capped:
+                told = [*told, *cap.reactions(outdial, data, now)]
         event = Event(stream, 1 if before is None else before.version + 1, now, command_id, content, data, command.actor)
         effects.events.append(event)
         self._evolve(event)
@@ -527,7 +592,7 @@ class Ledger:
         named = told.command.model_copy(update={"id": follow_id, "customer_id": owner, "actor": command.actor})
         effects.follow_ups.append(FollowUp(named, told.awaited))
 
-    def _stream(self, kind: Kind, stream: str) -> Outdial | Outplan | Campaign | Account | None:
+    def _stream(self, kind: Kind, stream: str) -> Stream | None:
         return self._streams[kind].get(stream)
 
     def _evolve(self, event: Event) -> None:
@@ -543,6 +608,9 @@ class Ledger:
             if outdial is None:
                 outdial = self.outdials[event.stream] = Outdial(event.stream)
             outdial.evolve(data, event.time)  # type: ignore[arg-type]
+            if type(data) is OutdialCreated:
+                outdial.guard = self._watching(outdial.customer_id)
+                self._outdials_of.setdefault(outdial.customer_id, []).append(outdial)
         elif data.kind == "outplan":
             found = self.outplans.setdefault(event.stream, Outplan(event.stream))
             outplan.evolve(found, data)  # type: ignore[arg-type]
@@ -552,8 +620,22 @@ class Ledger:
                 self._telling[event.stream] = None
         elif data.kind == "account":
             account.evolve(self.accounts.setdefault(event.stream, Account(event.stream)), data, event.time)  # type: ignore[arg-type]
-        else:
+        elif data.kind == "campaign":
             campaign.evolve(self.campaigns.setdefault(event.stream, Campaign(event.stream)), data)  # type: ignore[arg-type]
+        elif data.kind == "cap":
+            self.caps[event.stream] = cap.evolve(self.caps.get(event.stream), data, event.time)  # type: ignore[arg-type]
+        elif data.kind == "suppression":
+            self.suppressions.setdefault(event.stream, SuppressionList(event.stream)).evolve(data)  # type: ignore[arg-type]
+        else:
+            self._apply(event, cast("SuppressionApplied", data))
+
+    def _apply(self, event: Event, data: SuppressionApplied) -> None:
+        """From here on the customer's outdials in this partition obey the change."""
+        guard = self._guard(event.stream)
+        guard.evolve(data, event.time)
+        for outdial in self._outdials_of.get(guard.customer_id, ()):
+            if outdial.blocked.held:
+                outdial.blocked.change(int(entry.fingerprint, 16) for entry in (*data.added, *data.removed))
 
     # --- the agenda of agendas ------------------------------------------------------------------------
 
@@ -584,7 +666,9 @@ def _owed_id(outdial: Outdial, command: Command) -> str:
     match command:
         case RequestDial():
             target = outdial.targets[command.target_id]
-            name = f"request/{command.target_id}/{target.history.ordinal + 1}"
+            # A target may be held back, or be refused leave, more than once before an attempt.
+            again = f"/{outdial.version}" if outdial.guard.watches else ""
+            name = f"request/{command.target_id}/{target.history.ordinal + 1}{again}"
         case EndLease():
             name = f"lease/{command.attempt_id}"
         case _:

@@ -18,7 +18,7 @@ from outdial.dialing.addresses import Fingerprint, check_zone, checked, destinat
 from outdial.dialing.decision import Decision, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.rules import NOW
-from outdial.dialing.target import Deleted, Done, Idle, Progressing, Target
+from outdial.dialing.target import Asking, Deleted, Done, Idle, Progressing, Target
 from outdial.events import OutdialCreated, OutdialEvent, OutdialUpdated, Personal, TargetAdded, TargetDeleted, TargetReopened
 from outdial.ids import item_id
 from outdial.requests import Item
@@ -180,5 +180,5 @@ def reopen(outdial: Outdial, command: ReopenTarget) -> list[OutdialEvent]:
             raise Rejected("target_deleted", "the target was deleted")
         case Idle(wait=wait) if wait == NOW:
             return []
-        case Idle() | Done():
+        case Idle() | Asking() | Done():
             return [TargetReopened(target_id=command.target_id)]

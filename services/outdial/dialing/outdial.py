@@ -7,14 +7,16 @@ it, by events alone. What is decided about it stands in three files: :mod:`~outd
 """
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import islice
 from typing import Literal
 
-from outdial.commands import CampaignType, Command, EndHandle, EndLease, FinishDialing, RequestDial, ReviveTargets
+from outdial.commands import CampaignType, Command, EndHandle, EndLease, FinishDialing, RecheckSuppressed, RequestDial, ReviveTargets
 from outdial.dialing import target as targets
 from outdial.dialing.agenda import Agenda
+from outdial.dialing.guard import Guard
 from outdial.dialing.target import Progressing, Target
 from outdial.events import (
     DialAnswered,
@@ -25,6 +27,8 @@ from outdial.events import (
     DialingStarted,
     DialingStopped,
     DialRequested,
+    LeaveAsked,
+    LeaveUnused,
     OutdialCreated,
     OutdialDeleted,
     OutdialEvent,
@@ -32,11 +36,14 @@ from outdial.events import (
     PlanApplied,
     PlanAsked,
     TargetAdded,
+    TargetBlocked,
+    TargetDeferred,
     TargetDeleted,
     TargetExhausted,
     TargetFinished,
     TargetReopened,
     TargetRevived,
+    TargetUnblocked,
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
@@ -84,13 +91,70 @@ class EndedRun:
     """Attempts."""
 
 
+@dataclass(slots=True)
+class Blocked:
+    """Targets that entries of a suppression list hold back, by entry."""
+
+    held: dict[str, TargetBlocked] = field(default_factory=dict)
+    """What holds each of them."""
+    _by_entry: dict[int, dict[str, None]] = field(default_factory=dict)
+    _ends: list[tuple[int, str]] = field(default_factory=list, compare=False)
+    """(when an entry ends, target), earliest first; some are stale."""
+    pending: dict[str, None] = field(default_factory=dict, compare=False)
+    """Targets to look at again: an entry of theirs has changed, or ended."""
+
+    def hold(self, event: TargetBlocked) -> None:
+        """A target is held by these entries, and no longer by those before."""
+        self.release(event.target_id)
+        self.held[event.target_id] = event
+        for entry in event.entries:
+            self._by_entry.setdefault(int(entry, 16), {})[event.target_id] = None
+        if event.until is not None:
+            heappush(self._ends, (event.until, event.target_id))
+
+    def release(self, target_id: str) -> None:
+        """A target is held no longer, or its kind no longer matters."""
+        self.pending.pop(target_id, None)
+        held = self.held.pop(target_id, None)
+        for entry in () if held is None else map(_as_print, held.entries):
+            members = self._by_entry.get(entry, {})
+            members.pop(target_id, None)
+            if not members:
+                self._by_entry.pop(entry, None)
+
+    def change(self, entries: Iterable[int]) -> None:
+        """Entries have changed: whom they hold is looked at again."""
+        for entry in entries:
+            self.pending.update(self._by_entry.get(entry, {}))
+
+    def first_end(self) -> int | None:
+        """When the first entry that holds a target ends, microseconds."""
+        while self._ends:
+            until, target_id = self._ends[0]
+            held = self.held.get(target_id)
+            if held is not None and held.until == until:
+                return until
+            heappop(self._ends)
+        return None
+
+    def waiting(self, now: int, limit: int) -> list[str]:
+        """At most ``limit`` targets to look at again."""
+        while (until := self.first_end()) is not None and until <= now:
+            self.pending[heappop(self._ends)[1]] = None
+        return [*islice(self.pending, limit)]
+
+
+def _as_print(text: str) -> int:
+    return int(text, 16)
+
+
 class Outdial:
     """The state of one outdial."""
 
     __slots__ = (
-        "agenda", "asks", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted", "deleted_dials",
-        "detail", "ended", "id", "leases", "marks", "name", "open", "outplan_id", "outplan_version", "plan", "plan_version", "recent",
-        "run", "runs", "silent", "targets", "twins", "version",
+        "agenda", "asking", "asks", "blocked", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted",
+        "deleted_dials", "detail", "ended", "guard", "id", "leases", "marks", "name", "open", "outplan_id", "outplan_version", "plan",
+        "plan_version", "recent", "run", "runs", "silent", "targets", "twins", "version",
     )  # fmt: skip
 
     def __init__(self, outdial_id: str) -> None:
@@ -128,6 +192,11 @@ class Outdial:
         self.deleted_dials: set[str] = set()
         self.marks: dict[type[OutdialEvent], int] = {}
         """When the last event of each kind in MARKED was."""
+        self.guard = Guard(ZERO_ID)
+        """What the customer's list and caps ask of it; the ledger puts the customer's own here."""
+        self.asking: dict[str, LeaveAsked] = {}
+        """Leaves that were asked for and not answered, by target."""
+        self.blocked = Blocked()
 
     # --- evolve -------------------------------------------------------------------------------------
 
@@ -153,9 +222,11 @@ class Outdial:
                 heappush(self.leases, (event.expires_at, event.target_id))
             case TargetDeleted():
                 self._change(event.target_id, event, time)
-                self._forget_address(self.targets[event.target_id].facts)
+                self._forget(self.targets[event.target_id].facts)
             case TargetFinished(late=True):
                 self._finished_late(event, time)
+            case TargetBlocked() | TargetUnblocked() | LeaveAsked() | LeaveUnused() | TargetDeferred():
+                self._guarded(event, time)
             case DialClaimed() | TargetFinished() | TargetExhausted() | TargetRevived() | TargetReopened():
                 self._change(event.target_id, event, time)
             case DialingStarted():
@@ -188,6 +259,19 @@ class Outdial:
         if after is not before:
             self.agenda.move(before, after)
 
+    def _guarded(self, event: TargetBlocked | TargetUnblocked | LeaveAsked | LeaveUnused | TargetDeferred, time: int) -> None:
+        """What the customer's list and caps do to a target."""
+        self._change(event.target_id, event, time)
+        match event:
+            case LeaveAsked():
+                self.asking[event.target_id] = event
+            case LeaveUnused() | TargetDeferred():
+                self.asking.pop(event.target_id, None)
+            case TargetBlocked():
+                self.blocked.hold(event)
+            case TargetUnblocked():
+                self.blocked.release(event.target_id)
+
     def _finished_late(self, event: TargetFinished, time: int) -> None:
         ordinal = targets.ordinal_of(self.targets[event.target_id], self.id, event.attempt_id)
         self._change(event.target_id, event, time)
@@ -201,6 +285,8 @@ class Outdial:
 
     def _requested(self, event: DialRequested, time: int) -> None:
         self._change(event.target_id, event, time)
+        if self.asking:
+            self.asking.pop(event.target_id, None)
         self.open[event.target_id] = event.attempt_id
         heappush(self.leases, (event.expires_at, event.target_id))
         if len(self.leases) > 2 * len(self.open) + SLACK:
@@ -225,8 +311,9 @@ class Outdial:
         self.leases = [(one.expires_at, target_id) for target_id, one in found if isinstance(one, Progressing)]
         heapify(self.leases)
 
-    def _forget_address(self, facts: targets.Facts) -> None:
-        """A deleted target is no duplicate of anybody; the next with its address takes its place."""
+    def _forget(self, facts: targets.Facts) -> None:
+        """A deleted target waits for no entry and is no duplicate of anybody; the next with its address takes its place."""
+        self.blocked.release(facts.id)
         twins = self.twins.get(facts.fingerprint, {})
         if self.by_fingerprint.get(facts.fingerprint) != facts.id:
             twins.pop(facts.id, None)
@@ -291,6 +378,8 @@ class Outdial:
         expiry = self.first_lease
         if expiry is not None and expiry[0] <= min(now, read_up_to):
             return EndLease(outdial_id=self.id, target_id=expiry[1], attempt_id=self.open[expiry[1]])
+        if self.blocked.pending or ((end := self.blocked.first_end()) is not None and end <= now):
+            return RecheckSuppressed(outdial_id=self.id)
         if self.run is None or not self.run.has_plan:
             return None
         if self.agenda.revivable(1):
@@ -299,35 +388,45 @@ class Outdial:
             found = self.agenda.first(now)
             if found is not None:
                 return RequestDial(outdial_id=self.id, target_id=found[0].facts.id)
-        if self.run.end_handle == "stop" and not self.open and not self.agenda.dialable:
+        if self.run.end_handle == "stop" and self.nothing_left:
             return FinishDialing(outdial_id=self.id)
         return None
 
     def next_due(self, now: int) -> int | None:
         """When :meth:`due` is worth asking again, microseconds; None: only after a command."""
+        if self.blocked.pending:
+            return now
         times = []
         expiry = self.first_lease
         if expiry is not None:
             times.append(expiry[0])
+        if (end := self.blocked.first_end()) is not None:
+            times.append(end)
         if self.run is not None and self.run.has_plan:
-            if self.agenda.revivable(1) or (self.run.end_handle == "stop" and not self.open and not self.agenda.dialable):
+            if self.agenda.revivable(1) or (self.run.end_handle == "stop" and self.nothing_left):
                 return now
             release, due = self.held_until(now), self.agenda.next_due(now)
             if due is not None and release != NEVER:
                 times.append(due if release is None else max(due, release))
         return min(times, default=None)
 
-    def held_until(self, now: int) -> int | None:
-        """Until when the pace holds every request back; None: it does not; NEVER: until an attempt ends."""
+    def held_until(self, now: int, granted: int = 0) -> int | None:
+        """Until when the pace holds every request back; None: it does not; NEVER: until an attempt ends or leave is answered.
+
+        A leave that is asked for has its place in the pace already; ``granted``: this many of them are about to be used.
+        """
         plan = self.plan
         if plan is None:
             return None
+        asking = len(self.asking) - granted
         limit = 1 if self.silent >= SILENT_ATTEMPTS else plan.max_concurrent
-        if limit and len(self.open) >= limit:
+        if limit and len(self.open) + asking >= limit:
             return NEVER
         rate = plan.calls_per_second
-        if rate is not None and len(self.recent) >= rate:
-            release = self.recent[-rate] + SECOND_US
+        if rate is not None and len(self.recent) + asking >= rate:
+            if asking >= rate:
+                return NEVER
+            release = self.recent[asking - rate] + SECOND_US
             if release > now:
                 return release
         return None
@@ -344,6 +443,11 @@ class Outdial:
         return None
 
     # --- questions of the decisions -------------------------------------------------------------------
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether no target is dialed, about to be, or waits with a try left."""
+        return not self.open and not self.asking and not self.agenda.dialable
 
     @property
     def calls_only(self) -> bool:

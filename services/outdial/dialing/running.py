@@ -34,6 +34,8 @@ from outdial.events import (
     DialingStarted,
     DialingStopped,
     EventData,
+    LeaveAsked,
+    LeaveUnused,
     OutdialDeleted,
     OutdialEvent,
     OutdialUpdated,
@@ -248,14 +250,7 @@ def release(outdial: Outdial, command: ReleaseOutdial) -> Decision:
 def finish(outdial: Outdial, _command: FinishDialing) -> Decision:
     """End a run that ends by itself, once nothing is left to dial."""
     run = outdial.run
-    if (
-        run is None
-        or run.end_handle != "stop"
-        or not run.has_plan
-        or outdial.open
-        or outdial.agenda.dialable
-        or outdial.agenda.revivable(1)
-    ):
+    if run is None or run.end_handle != "stop" or not run.has_plan or not outdial.nothing_left or outdial.agenda.revivable(1):
         return Decision()
     return Decision([DialingFinished(run=run.number, requests=run.requests)])
 
@@ -267,7 +262,7 @@ def revive(outdial: Outdial, _command: ReviveTargets) -> Decision:
     return Decision([TargetRevived(target_id=target_id) for target_id in outdial.agenda.revivable(REVIVED_AT_ONCE)])
 
 
-TELLING = frozenset({DialingStarted, PlanAsked, PlanApplied, DialingStopped, DialingFinished, DialEnded})
+TELLING = frozenset({DialingStarted, PlanAsked, PlanApplied, DialingStopped, DialingFinished, DialEnded, LeaveAsked, LeaveUnused})
 """Events that may owe other streams something."""
 
 

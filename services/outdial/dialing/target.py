@@ -1,8 +1,9 @@
 """A target: one person to reach, by up to five destinations.
 
-The rule book. A target is in one of four states:
+The rule book. A target is in one of five states:
 
 * **Idle**: it waits for its next attempt, since the end of the last one (or since it was added).
+* **Asking**: it is due, and whether its address may be called once more is being asked (frequency caps).
 * **Progressing**: an attempt is open. There is never a second one beside it.
 * **Done**: reached, or out of tries. A reached target is never dialed again; one out of tries comes
   back when a plan gives it tries (Revived) or somebody reopens it (Reopened).
@@ -32,12 +33,17 @@ from outdial.events import (
     DialEnded,
     DialRequested,
     EventData,
+    LeaveAsked,
+    LeaveUnused,
     TargetAdded,
+    TargetBlocked,
+    TargetDeferred,
     TargetDeleted,
     TargetExhausted,
     TargetFinished,
     TargetReopened,
     TargetRevived,
+    TargetUnblocked,
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
@@ -67,6 +73,12 @@ class Facts:
     time_zone: str | None
     personal: bytes
     """Compact JSON of its personal data, for its dial requests."""
+    prints: tuple[int, ...] = ()
+    """Fingerprint of each destination, by index, 0 where there is none; empty when the first is the only one and stands at 0."""
+
+    def print_of(self, index: int) -> int:
+        """The fingerprint of a destination."""
+        return self.prints[index] if self.prints else self.fingerprint
 
 
 @record
@@ -82,6 +94,8 @@ class History:
     """How the last attempts ended, oldest first: index into OUTCOMES, plus LOST or CALL_BACK."""
     not_dialed: int = 0
     """Attempts in a row that ended ``not_dialed``."""
+    blocked: bytes = b""
+    """Indexes of the destinations that are suppressed, as far as it was found out."""
 
     def end_of(self, ordinal: int, *, open_attempt: bool) -> int | None:
         """The code of how that attempt ended; None when it is open, or too long ago to be remembered."""
@@ -102,6 +116,17 @@ class Idle:
     """When the waiting began; with ``rules.AT``, when it ends."""
     wait: int
     """What is waited for: ``rules.NOW``, ``rules.AT``, ``rules.AFTER_ATTEMPT`` or a number of ``not_dialed`` in a row."""
+
+
+@record
+class Asking:
+    """Leave was asked for its next attempt: it waits no more, and nothing is requested yet."""
+
+    facts: Facts
+    history: History
+    since: int
+    wait: int
+    """As it waited before."""
 
 
 @record
@@ -139,13 +164,25 @@ class Deleted:
     history: History
 
 
-Target = Idle | Progressing | Done | Deleted
+Target = Idle | Asking | Progressing | Done | Deleted
 
 
-def shape_of(target: Target, *, by_outcome: bool) -> Shape:
-    """What decides the next destination; ``by_outcome`` as the plan's retry mode looks at outcomes."""
+def shape_of(target: Target, *, by_outcome: bool, suppressed: bool = False) -> Shape:
+    """What decides the next destination; ``by_outcome`` as the plan's retry mode looks at outcomes.
+
+    ``suppressed``: as if no destination were. Of a target out of tries it is not asked either: it comes back by its tries alone.
+    """
     history = target.history
-    return Shape(target.facts.types, target.facts.try_count_max, history.tries, history.outcomes if by_outcome else b"")
+    types = target.facts.types
+    if history.blocked and not suppressed and not isinstance(target, Done):
+        types = types_without(types, history.blocked)
+    return Shape(types, target.facts.try_count_max, history.tries, history.outcomes if by_outcome else b"")
+
+
+@lru_cache(maxsize=4_096)
+def types_without(types: tuple[str | None, ...], blocked: bytes) -> tuple[str | None, ...]:
+    """The types, with none where a destination is suppressed."""
+    return _shared(tuple([None if index in blocked else kind for index, kind in enumerate(types)]))
 
 
 def due_at(target: Target, plan: Plan) -> int | None:
@@ -155,7 +192,7 @@ def due_at(target: Target, plan: Plan) -> int | None:
             return target.since + wait_us(target.wait, plan)
         case Progressing():
             return target.expires_at
-        case Done() | Deleted():
+        case Asking() | Done() | Deleted():
             return None
 
 
@@ -179,12 +216,14 @@ def code_of(outcome: Outcome, *, lost: bool = False, call_back: bool = False) ->
 
 def added(event: TargetAdded, number: int, time: int) -> Idle:
     """A target as it joins the list."""
-    first = next(filter(None, event.fingerprints))
+    first = int(next(filter(None, event.fingerprints)), 16)
+    alone = len(event.fingerprints) == 1
     facts = Facts(
         id=event.target_id,
         number=number,
         types=_shared(event.types),
-        fingerprint=int(first, 16),
+        fingerprint=first,
+        prints=() if alone else tuple([int(found, 16) if found else 0 for found in event.fingerprints]),
         try_count_max=event.try_count_max,
         priority=event.priority,
         time_zone=event.time_zone,
@@ -203,9 +242,9 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
     """The target after the event. Reads nothing but its arguments."""
     facts, history = target.facts, target.history
     match event, target:
-        case DialRequested(), Idle():
+        case DialRequested(), Idle() | Asking():
             tries = _counted(history.tries, event.destination_index, 1)
-            begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed)
+            begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed, history.blocked)
             return Progressing(facts, begun, event.attempt_id, event.destination_index, event.not_after, event.expires_at)
         case DialEnded(), Progressing():
             ended = _ended(history, event)
@@ -214,7 +253,7 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
             if event.call_back_at is not None:
                 return Idle(facts, ended, event.call_back_at, AT)
             return Idle(facts, ended, time, ended.not_dialed or AFTER_ATTEMPT)
-        case TargetFinished(), Idle() | Done():
+        case TargetFinished(), Idle() | Asking() | Done():
             return Done(facts, history, True, target.since, target.wait)  # noqa: FBT003  one field of a record
         case DialClaimed(), Progressing():
             return _changed(target, worker=event.worker)
@@ -225,13 +264,30 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
         case TargetRevived(), Done():
             return Idle(facts, history, target.since, target.wait)
         case TargetReopened(), Idle() | Done():
-            return Idle(facts, History(NO_TRIES, b"", history.ordinal, history.ends), time, NOW)
+            return Idle(facts, _reopened(history), time, NOW)
+        case TargetReopened(), Asking():
+            return Asking(facts, _reopened(history), time, NOW)
         case TargetDeleted(), Progressing():
             return _changed(target, deleted=True)
-        case TargetDeleted(), Idle() | Done():
+        case TargetDeleted(), Idle() | Asking() | Done():
             return Deleted(facts, history)
+        case LeaveAsked(), Idle():
+            return Asking(facts, history, target.since, target.wait)
+        case LeaveUnused(), Asking():
+            return Idle(facts, history, target.since, target.wait)
+        case TargetDeferred(), Idle() | Asking():
+            return Idle(facts, history, event.until, AT)
+        case TargetBlocked(), _ if not isinstance(target, Deleted):
+            return replace(target, history=replace(history, blocked=bytes(event.destinations)))
+        case TargetUnblocked(), _ if not isinstance(target, Deleted):
+            return replace(target, history=replace(history, blocked=b""))
         case _:
             return target
+
+
+def _reopened(history: History) -> History:
+    """No try is spent any more; ordinals go on."""
+    return History(NO_TRIES, b"", history.ordinal, history.ends, 0, history.blocked)
 
 
 def corrected(target: Target, ordinal: int | None) -> Target:
@@ -268,9 +324,9 @@ def _ended(history: History, event: DialEnded) -> History:
     ends = (history.ends + bytes((code,)))[-REMEMBERED_ENDS:]
     if event.given_back:
         tries = _counted(history.tries, event.destination_index, -1)
-        return History(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1)
+        return History(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1, history.blocked)
     outcomes = bytes(sorted((*history.outcomes, event.destination_index * 8 + result_type(event.outcome))))
-    return History(history.tries, outcomes, history.ordinal, ends)
+    return History(history.tries, outcomes, history.ordinal, ends, 0, history.blocked)
 
 
 def _counted(tries: tuple[int, ...], index: int, step: int) -> tuple[int, ...]:

@@ -24,8 +24,8 @@ from aiokafka.structs import TopicPartition
 from outdial.commands import Command
 from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
-from outdial.envelope import CONTENT_TYPE
-from outdial.events import DialEnded, DialRequested, TargetAdded
+from outdial.envelope import CONTENT_TYPE, Event
+from outdial.events import DialEnded, DialRequested, SuppressionsAdded, TargetAdded
 from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
@@ -41,6 +41,7 @@ from outdial.kafka.records import (
     follow_up,
     forwarded,
     header,
+    place_of,
     position_noted,
     received,
     rejection,
@@ -353,7 +354,7 @@ class Partition:
             if came.root is not None:
                 turn.answers.append(_refusal(came.root, self.number, why))
             return
-        place = partition_of(command.stream, self._topology.partitions)
+        place = place_of(command, self._topology.partitions, internal=came.internal)
         if place != self.number:
             key, value, headers = forwarded(came, command)
             turn.out.add(self._topology.commands, place, key, value, headers)
@@ -380,7 +381,7 @@ class Partition:
 
     def _is_ours(self, told: Command, root: Root | None, turn: Turn) -> bool:
         """Whether what one stream tells another is decided in this partition; if not, it is sent to the other's."""
-        place = partition_of(told.stream, self._topology.partitions)
+        place = place_of(told, self._topology.partitions, internal=True)
         if place != self.number:
             turn.out.add(self._topology.commands, place, *follow_up(told, root, self._seal))
         return place == self.number
@@ -622,9 +623,9 @@ class Partition:
                 event = event_of(record)
                 if event is None:
                     continue
-                if event.sequence == 1 and partition_of(event.stream, self._topology.partitions) != self.number:
+                if event.sequence == 1 and self._place_of(event) != self.number:
                     raise changed(self._events.topic, self._topology.partitions)
-                if isinstance(event.data, TargetAdded) and event.data.key_id != key_id:
+                if isinstance(event.data, TargetAdded | SuppressionsAdded) and event.data.key_id != key_id:
                     raise ClusterError(
                         "key_changed",
                         f"partition {self.number} was written with another fingerprint key",
@@ -636,6 +637,11 @@ class Partition:
                 self._at = Mark(last.offset, digest_of(last.value), self._at.noted if told is None else int(told))
             await asyncio.sleep(0)
         self._not_kept = replayed
+
+    def _place_of(self, event: Event) -> int:
+        """The partition an event belongs in: that of its stream, unless the stream is what one partition knows of a list."""
+        customer, _, number = event.stream.partition("/")
+        return int(number) if number else partition_of(customer, self._topology.partitions)
 
     def _gap(self, begin: int) -> ClusterError:
         return ClusterError(
@@ -658,7 +664,7 @@ class Partition:
         return self._producer
 
     def _new_ledger(self) -> Ledger:
-        return Ledger(fingerprint_of(self._options.key), key_id_of(self._options.key))
+        return Ledger(fingerprint_of(self._options.key), key_id_of(self._options.key), self._topology.partitions)
 
 
 T = TypeVar("T")

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import Final, NamedTuple, Protocol
 
-from outdial.commands import Command, CreateCampaign, CreateOutdial, CreateOutplan
+from outdial.commands import ApplySuppression, Command, CreateCampaign, CreateOutdial, CreateOutplan, CustomerCommand
 from outdial.envelope import Event
 from outdial.ids import derived
 from outdial.kafka.errors import ClusterError
 from outdial.requests import Rejection
 from outdial.scalars import MILLISECOND_US, ZERO_ID
-from outdial.topology import HEADER_ANSWER, HEADER_SEAL
+from outdial.topology import HEADER_ANSWER, HEADER_PARTITION_WIDE, HEADER_SEAL, partition_of
 from outdial.wire import Malformed, decode_command, decode_event, encode, to_json
 
 ORIGINAL_BYTES: Final = 64 * 1024
 """How much of a refused command its rejection shows."""
-NEW: Final = (CreateOutdial, CreateOutplan, CreateCampaign)
+OWNED: Final = (CreateOutdial, CreateOutplan, CreateCampaign, CustomerCommand)
+"""Commands that need a customer."""
 LONGEST_ASKED: Final = 64
 Headers = list[tuple[str, bytes]]
 
@@ -118,7 +119,7 @@ def received(record: Record, seal: Seal, customer_id: str) -> Received:
     given: dict[str, object] = {}
     if command.id is None:
         given["id"] = derived(ZERO_ID, f"{record.topic}/{record.partition}/{record.offset}")
-    if command.customer_id is None and type(command) in NEW:
+    if command.customer_id is None and isinstance(command, OWNED):
         given["customer_id"] = customer_id
     identified = command.id is not None
     return Received(record, command.model_copy(update=given) if given else command, None, internal, root, identified)
@@ -136,6 +137,13 @@ def _root(value: bytes | None) -> Root | None:
     return Root(text, asked[:LONGEST_ASKED] or None) if known else None
 
 
+def place_of(command: Command, partitions: int, *, internal: bool) -> int:
+    """The partition that decides a command: that of its stream, unless a ledger sent it to one by number."""
+    if internal and isinstance(command, ApplySuppression):
+        return command.partition
+    return partition_of(command.stream, partitions)
+
+
 def forwarded(came: Received, command: Command) -> tuple[bytes, bytes, Headers]:
     """Key, value and headers of a command that stands on a wrong partition, with its id fixed."""
     original = came.record.value or b""
@@ -147,6 +155,8 @@ def follow_up(command: Command, root: Root | None, seal: Seal) -> tuple[bytes, b
     """Key, value and headers of a command of a ledger to another stream."""
     value = encode(command)
     headers: Headers = [(HEADER_SEAL, seal.of(value))]
+    if isinstance(command, ApplySuppression):
+        headers.append((HEADER_PARTITION_WIDE, str(command.partition).encode()))
     if root is not None:
         headers.append((HEADER_ANSWER, root.header))
     return command.stream.encode(), value, headers

@@ -41,7 +41,7 @@ LONGEST_PAUSE_S: Final = 1.0
 _ID_AT: Final = len('{"specversion":"1.0","id":"')
 _KNOWN_AT_MOST: Final = 100_000
 _READERS: Final = {"outdial": outdials.get, "outplan": outplans.get, "campaign": campaigns.get}
-_CUSTOMERS_OWN: Final = frozenset({"account"})
+_CUSTOMERS_OWN: Final = frozenset({"account", "suppression", "guard"})
 """Kinds of streams that have the id of their customer."""
 _ACCOUNT: Final = '{"specversion":"1.0","id":"account/'
 _STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -92,9 +92,11 @@ class Scope:
 
     def _has(self, body: str) -> bool:
         """Whether an event is of the customer's own streams, and of the one wanted. Its id says which stream it is of."""
-        kind, stream, _ = body[_ID_AT : body.index('"', _ID_AT)].split("/")
+        kind, stream, *_ = body[_ID_AT : body.index('"', _ID_AT)].split("/")
         if self._stream is not None:
             return kind == "outdial" and stream == self._stream
+        if kind == "cap":
+            return f'"customer_id":"{self._customer_id}"' in body
         known = self._known.get((kind, stream))
         if known is None:
             if len(self._known) >= _KNOWN_AT_MOST:
