@@ -66,7 +66,7 @@ ROUTES: Final[dict[str, Asked]] = {
     **_about(
         OUTDIAL,
         "get_target", "delete_target", "list_targets", "list_target_calls", "list_target_history",
-        "get_outdial", "delete_outdial", "get_dialing", "get_stats",
+        "get_outdial", "delete_outdial", "get_dialing", "get_stats", "why_target", "why_outdial",
         add_targets={"destination_0": PHONE},
         update_outdial={"name": "another"},
         set_outdial_campaign={"campaign_id": ""},
