@@ -63,7 +63,7 @@ def broker() -> Iterator[Broker]:
         return
     from brokers.cluster import Cluster  # noqa: PLC0415  the tests' helper; a benchmark without Kafka does without it
 
-    with tempfile.TemporaryDirectory(prefix="outdial-bench-") as folder, Cluster(1, Path(folder)) as cluster:
+    with tempfile.TemporaryDirectory(prefix="outdial-bench-") as folder, Cluster(1, Path(folder), lasting=True) as cluster:
         yield Broker(cluster.bootstrap, cluster.pids)
 
 

@@ -28,7 +28,7 @@ def main() -> int:
         say(f"Port {chosen.port} of {HOST} is taken. Name another one: --port {chosen.port + 1}", sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="outdial-broker-") as folder:
-        cluster = Cluster(chosen.size, chosen.data or Path(folder), version=chosen.version, port=chosen.port)
+        cluster = Cluster(chosen.size, chosen.data or Path(folder), version=chosen.version, port=chosen.port, lasting=True)
         say(f"Starting Kafka {chosen.version}")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:

@@ -135,6 +135,7 @@ class Cluster:
         port: where the first node listens for clients; None is any free one.
         more: settings of the broker on top of, or instead of, those of `settings`.
         kept: where the jars are kept; None is the user's cache.
+        lasting: it works for long, or is measured: worth the processor time of Java's second compiler, which is half of all in short tests.
     """
 
     def __init__(
@@ -146,6 +147,7 @@ class Cluster:
         port: int | None = None,
         more: Mapping[str, str] | None = None,
         kept: Path | None = None,
+        lasting: bool = False,
     ) -> None:
         found = free_ports(4 * size)
         if port is not None:
@@ -155,6 +157,7 @@ class Cluster:
         self.version = version
         self.more = dict(more or {})
         self.kept = kept
+        self.lasting = lasting
         self.nodes = tuple(Node(at + 1, folder / f"node-{at + 1}", Ports(*found[4 * at : 4 * at + 4])) for at in range(size))
         self._guard: subprocess.Popen[str] | None = None
         self._java = ""
@@ -200,7 +203,7 @@ class Cluster:
             if node.alive:
                 continue
             logged = [f"-Dorg.slf4j.simpleLogger.{name}={value}" for name, value in LOGGED.items()]
-            heap = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC"]
+            heap = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", *(() if self.lasting else ("-XX:TieredStopAtLevel=1",))]
             with (node.folder / "log").open("ab") as log:
                 node.process = subprocess.Popen(  # noqa: S603  found in PATH
                     [self._java, *heap, *logged, "-cp", f"{self._libs}/*", "kafka.Kafka", str(node.folder / "server.properties")],

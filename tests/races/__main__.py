@@ -38,7 +38,7 @@ def main() -> int:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outdial-races-")))
         bootstrap = chosen.kafka
         if bootstrap is None:
-            cluster = Cluster(1, root / "kafka", kept=cache())
+            cluster = Cluster(1, root / "kafka", kept=cache(), lasting=True)
             stack.callback(cluster.close)
             cluster.start()
             bootstrap = cluster.bootstrap

@@ -45,7 +45,9 @@ class Lab:
     def cluster(self, size: int = 1) -> Cluster:
         """One broker, or three."""
         if size not in self._clusters:
-            self._clusters[size] = self._open.enter_context(Cluster(size, self.folder / f"brokers-{size}", version=self.version))
+            self._clusters[size] = self._open.enter_context(
+                Cluster(size, self.folder / f"brokers-{size}", version=self.version, lasting=True)
+            )
         return self._clusters[size]
 
     def forget(self, size: int) -> None:
