@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Tests wait about as much as they compute. A file of tests stays together: what it starts is started once.
-SEVERAL := -n auto --dist loadfile
+SEVERAL := -n auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run broker test doors long contract retries races faults chaos reliability check bench docs lock wheel clean
