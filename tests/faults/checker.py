@@ -143,6 +143,13 @@ def faults_of_log(rows: list[Row], *, all_must_end: bool) -> list[str]:
     return found
 
 
+def parts_of(event_id: str) -> tuple[str, str, str]:
+    """Kind, stream and sequence; the id of a stream may have parts of its own."""
+    kind, _, rest = event_id.partition("/")
+    stream, _, sequence = rest.rpartition("/")
+    return kind, stream, sequence
+
+
 def _faults_of_form(rows: list[Row]) -> Iterator[str]:
     """Positions, sequences, ids and times."""
     last: dict[tuple[str, str], int] = {}
@@ -152,7 +159,7 @@ def _faults_of_form(rows: list[Row]) -> Iterator[str]:
         if row.position != place:
             yield f"position {place} is missing: {row.position} stands in its place"
             return
-        kind, stream, sequence = event["id"].split("/")
+        kind, stream, sequence = parts_of(event["id"])
         if (stream, int(sequence), event["type"]) != (row.stream, row.sequence, row.type) or event["subject"] != stream:
             yield f"position {place}: the row and its event differ"
         if event["sequence"] != row.sequence or row.sequence != last.get((kind, stream), 0) + 1:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from faults.chaos import checker as topics_checker
 from faults.chaos.checker import faults_of
 from faults.chaos.reading import Topics
+from faults.checker import parts_of
 from outdial.commands import (
     CreateCampaign,
     DeleteCampaign,
@@ -86,7 +87,7 @@ class Log:
             if record.key is None:
                 continue
             event = json.loads(record.value)
-            kind, stream, _ = event["id"].split("/")
+            kind, stream, _ = parts_of(event["id"])
             found = Ev(record.partition, record.offset, told, kind, stream, event["type"], event["causationid"], event["data"])
             self.events.append(found)
             self.streams[kind, stream].append(found)

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from faults.chaos.reading import Rec, Topics
-from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_log, micros
+from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_log, micros, parts_of
 
 LATE_US = 10 * SECOND
 """How much longer than its lease an attempt may be open, while somebody could have ended it."""
@@ -62,7 +62,7 @@ def rows_of(records: list[Rec]) -> list[Row]:
     for record in records:
         if record.key is not None:
             event = json.loads(record.value)
-            _, stream, sequence = event["id"].split("/")
+            _, stream, sequence = parts_of(event["id"])
             rows.append(Row(len(rows) + 1, stream, int(sequence), event["type"], micros(event["time"]), event))
     return rows
 
