@@ -76,6 +76,7 @@ _SAID: Final[Mapping[str, Json]] = {
     "DialResult": {**_CALL, "outcome": "busy"},
     "DeleteDial": _CALL,
     "AskWhy": {"target_id": TARGET},
+    "AskPreflight": {"plan": _PLAN},
     "CreateOutplan": {"name": "gentle", "plan": _PLAN},
     "UpdateOutplan": {"name": "gentler"},
     "SetDialInfo": {"plan": {**_PLAN, "try_interval": 7_200_000}},

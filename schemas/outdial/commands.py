@@ -323,6 +323,16 @@ class AskWhy(OutdialCommand):
     """Absent: the question is about the outdial as a whole."""
 
 
+class AskPreflight(OutdialCommand):
+    """Ask what a run of an outdial would come to if it began now; the answer is in ``facts``. Changes nothing."""
+
+    type: Literal["AskPreflight"] = "AskPreflight"
+    question: ClassVar[bool] = True
+    plan: Plan | None = None
+    """Absent: the plan it ran by last."""
+    campaign_type: CampaignType = ""
+
+
 # --- outplan ------------------------------------------------------------------------------------
 
 
@@ -808,7 +818,7 @@ class RecheckSuppressed(OutdialCommand):
 OutdialCommands = (
     CreateOutdial | UpdateOutdial | SetOutdialData | SetOutdialCampaign | DeleteOutdial
     | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing
-    | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy
+    | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy | AskPreflight
     | ApplyPlan | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | EndLease | FinishDialing | ReviveTargets
     | LeaveGranted | LeaveRefused | RecheckSuppressed

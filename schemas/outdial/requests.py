@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from outdial.address import Address
 from outdial.commands import CampaignType
+from outdial.preflight import Preflight
 from outdial.scalars import ZERO_ID, Id, Instant
-from outdial.why import Facts
+from outdial.why import OutdialWhy, TargetWhy
 
 
 class DialRequest(BaseModel):
@@ -80,6 +81,10 @@ class Item(BaseModel):
     """The target that has the same address."""
     reason: str | None = None
     message: str | None = None
+
+
+Facts = TargetWhy | OutdialWhy | Preflight
+"""What questions are answered with."""
 
 
 class Answer(BaseModel):

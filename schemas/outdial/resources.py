@@ -326,6 +326,66 @@ class WhyOutdial(Why):
     """How many targets each rule holds, in the order the rules are looked at. Who is in none of them is being dialed."""
 
 
+class TargetsSkipped(BaseModel):
+    """Targets that would not be dialed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    why: str
+    """The rule that keeps them out."""
+    says: str
+    """The same for people."""
+    targets: int
+    """How many."""
+
+
+class EstimateOfRun(BaseModel):
+    """How long a run would take at the most."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    per_second: float | None
+    """Requests a second that come of the plan; null: no limit."""
+    first_calls_ms: int | None
+    """Until the first call to everybody has ended, milliseconds; null without a limit."""
+    all_calls_ms: int | None
+    """Until all calls the plan allows have ended, milliseconds; null where that is not known."""
+    assumes: str
+    """What this rests on, for people."""
+
+
+class PreflightOfOutdial(BaseModel):
+    """What a run would come to if it began now."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    at: When
+    """When the ledger looked."""
+    position: str
+    """It is right at this position of the log."""
+    plan: PlanInForce | None
+    dialable_now: int
+    """Targets that would be requested at once, as fast as the plan goes."""
+    due_later: int
+    """Targets that have a try, but have to wait for it."""
+    next_at: When
+    """When the first of those is due."""
+    last_at: When
+    """When the last of those is due."""
+    brought_back: int
+    """Of all these: targets that were out of tries, and have some under this plan."""
+    by_destination: list[int]
+    """Of all that would be dialed: how many at their destination 0, 1, 2, 3, 4."""
+    attempts_at_most: int | None
+    """Attempts the plan allows on all of them together; null where it counts by outcome."""
+    skipped: list[TargetsSkipped]
+    """Targets that would not be dialed, by the rule that keeps them out."""
+    estimate: EstimateOfRun
+    warnings: list[str]
+    """What of the plan is allowed but rarely meant, for people."""
+
+
 class Bulk(BaseModel):
     """What became of many targets."""
 
@@ -425,6 +485,7 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Stats,
         WhyTarget,
         WhyOutdial,
+        PreflightOfOutdial,
         Bulk,
         ImportReport,
         Accesskey,

@@ -139,7 +139,3 @@ class OutdialWhy(Verdict):
     """When the first of them is, or was, due."""
     held: tuple[Held, ...] = ()
     """Targets that a rule of their own keeps out, however fast the outdial goes."""
-
-
-Facts = TargetWhy | OutdialWhy
-"""What a question is answered with."""

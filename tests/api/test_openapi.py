@@ -104,6 +104,8 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
             optional = {field for field, told in model.model_fields.items() if not told.is_required()}
             assert set(row) | optional == set(model.model_fields), f"{name}: what is served stands in schemas/outdial/resources.py"
             assert not model.model_validate(row).model_extra
+    row = await api.ok("POST", f"/outdials/{outdial}/preflight", {})
+    assert set(row) == set(RESOURCES["PreflightOfOutdial"].model_fields)
     found = await api.ok("GET", wanted["DialingOfOutdial"])
     assert set(found["plan"]) == set(PlanInForce.model_fields)
 

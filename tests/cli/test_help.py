@@ -18,6 +18,7 @@ GROUPS = {
         "stop",
         "watch",
         "why",
+        "preflight",
         "views",
         "schemas",
         "outdials",

@@ -56,3 +56,18 @@ def test_without_a_server_the_log_itself_is_asked(outdial: Call, begin: Start, t
     assert all("no server is running" in said.err for said in after)
     for then, said in zip(before, after, strict=True):
         assert [said.json[name] for name in ("why", "since", "event")] == [then[name] for name in ("why", "since", "event")]
+
+
+def test_a_run_can_be_looked_at_before_it_begins(there: Call, outdial_id: str) -> None:
+    there("targets", "create", outdial_id, "--to", "+12025550101")
+    said = there("preflight", outdial_id, "--tries", "2", "--rate", "5")
+    assert said.code == 0
+    shown = dict(line.split("  ", 1) for line in said.out.splitlines() if "  " in line)
+    assert {name: value.strip() for name, value in shown.items()}["dialable now"] == "1"
+    assert "at 3.33333 calls a second" in said.out or "at 3.333 calls a second" in said.out
+    dry = there("run", outdial_id, "--tries", "0", "--dry-run")
+    assert "no_tries_in_plan\t1\t" in dry.out
+    assert "warning: no_tries_in_plan" in dry.err
+    assert there("preflight", outdial_id, "--tries", "1", "--json").json["dialable_now"] == 1
+    assert there("watch", outdial_id, "--once", "--json").json["dialing"] == "stop"
+    assert there("preflight", outdial_id, "--tries", "1", "--outplan", outdial_id).code == 2

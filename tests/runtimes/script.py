@@ -15,6 +15,7 @@ from outdial.commands import (
     AddTarget,
     AddTargets,
     ApplyPlan,
+    AskPreflight,
     AskWhy,
     ClaimDial,
     Command,
@@ -193,6 +194,7 @@ def _people_dial(told: Writer) -> None:
         ReopenTarget(outdial_id=people, target_id=named("target 4")),
         AskWhy(outdial_id=people, target_id=named("target 2")),
         AskWhy(outdial_id=people),
+        AskPreflight(outdial_id=people, plan=Plan(max_try_count_0=5)),
     )
 
 

@@ -134,6 +134,14 @@ def why(outdial_id: str, target_id: str | None = None) -> Route[Row]:
     return Route("GET", f"{path}/why", _row)
 
 
+def preflight(
+    outdial_id: str, *, plan: Mapping[str, Any] | None = None, outplan_id: str | None = None, campaign_id: str | None = None
+) -> Route[Row]:
+    """What a run would come to if it began now, by a plan, an outplan, a campaign's outplan, or the plan it ran by last."""
+    body = {"plan": None if plan is None else dict(plan), "outplan_id": outplan_id, "campaign_id": campaign_id}
+    return Route("POST", f"{OUTDIALS.one(outdial_id)}/preflight", _row, body={name: value for name, value in body.items() if value})
+
+
 def import_targets(
     outdial_id: str,
     content: Content,

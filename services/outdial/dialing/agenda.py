@@ -10,7 +10,8 @@ name a target that has left; whoever meets it makes it anew.
 What is out of tries is kept by shape too, so that a plan that allows more finds whom to bring back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
@@ -169,6 +170,34 @@ class Agenda:
             for queue in self._queues.values():
                 if queue.destination is None and queue.live:
                     yield queue.shape, queue.live
+
+    def waiting(self, *, by_outcome: bool) -> Iterator[tuple[Shape, int, list[int]]]:
+        """All that wait, those alike together: what they look like, what they wait for, and since when each does.
+
+        ``by_outcome``: as a plan looks at them that counts by outcome, whether or not the one in force does.
+        """
+        for queue in self._queues.values():
+            found: Iterable[tuple[int, int, str]] = queue.entries
+            if len(queue.entries) != queue.live:
+                found = [entry for entry in set(queue.entries) if self._waits(entry, queue) is not None]
+            if by_outcome == self._by_outcome or not any(queue.shape.tries):
+                yield queue.shape, queue.wait, [since for since, _, _ in found]
+                continue
+            alike: defaultdict[Shape, list[int]] = defaultdict(list)
+            for since, _, target_id in found:
+                alike[shape_of(self._targets[target_id], by_outcome=by_outcome)].append(since)
+            for shape, times in alike.items():
+                yield shape, queue.wait, times
+
+    def out_of_tries(self, *, by_outcome: bool) -> Iterator[tuple[Shape, list[tuple[int, int]]]]:
+        """All that are out of tries, those alike together: what they look like; since when each would wait, and for what."""
+        alike: defaultdict[Shape, list[tuple[int, int]]] = defaultdict(list)
+        for members in self._exhausted.values():
+            for target_id in members:
+                target = self._targets[target_id]
+                if isinstance(target, Done):
+                    alike[shape_of(target, by_outcome=by_outcome)].append((target.since, target.wait))
+        yield from alike.items()
 
     @property
     def exhausted(self) -> int:

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from outdial.commands import AskResource, Command, ResourceKnown, ResourceUnknown
 from outdial.events import EventData
-from outdial.requests import Item
-from outdial.why import Facts
+from outdial.requests import Facts, Item
 
 
 class Rejected(Exception):

@@ -26,6 +26,7 @@ from outdial.commands import (
     ApplyPlan,
     ApplySuppression,
     AskLeave,
+    AskPreflight,
     AskWhy,
     ClaimDial,
     ClaimOutdial,
@@ -60,7 +61,7 @@ from outdial.commands import (
     UpdateOutdial,
 )
 from outdial.commands import DialAnswered as SayAnswered
-from outdial.dialing import account, attempts, campaign, cap, listing, outplan, running, suppression, why
+from outdial.dialing import account, attempts, campaign, cap, listing, outplan, preflight, running, suppression, why
 from outdial.dialing.account import Account
 from outdial.dialing.addresses import Fingerprint, dialable
 from outdial.dialing.campaign import Campaign
@@ -480,6 +481,8 @@ class Ledger:
                 return listing.delete(outdial, command)
             case _ if outdial.deleted:
                 raise Rejected("outdial_deleted", "the outdial was deleted")
+            case AskPreflight():
+                return preflight.asked(outdial, command, now)
             case AddTargets():
                 return listing.add_many(outdial, command, self._fingerprint, self._key_id)
             case ReopenTarget():

@@ -71,7 +71,7 @@ def start(outdial: Outdial, command: StartDialing | CreateOutdial) -> Decision:
         else:
             raise Rejected("plan_missing", "name a plan or an outplan_id; this outdial never had one")
     if outdial.run is None:
-        return Decision(_started(outdial, plan, outplan_id, end_handle=_end_handle(command)), warnings=_warnings(outdial, plan))
+        return Decision(_started(outdial, plan, outplan_id, end_handle=_end_handle(command)), warnings=warnings(outdial, plan))
     if outdial.run.campaign_id != ZERO_ID:
         raise Rejected("outdial_running", "a campaign runs this outdial")
     return _replan(outdial, outdial.run, plan, outplan_id)
@@ -93,7 +93,7 @@ def _replan(outdial: Outdial, run: Run, plan: Plan | None, outplan_id: str | Non
     if plan is not None:
         if run.outplan_id == ZERO_ID and plan == outdial.plan:
             return Decision()
-        return Decision([PlanApplied(version=outdial.plan_version + 1, plan=plan)], warnings=_warnings(outdial, plan))
+        return Decision([PlanApplied(version=outdial.plan_version + 1, plan=plan)], warnings=warnings(outdial, plan))
     if outplan_id == run.outplan_id:
         return Decision(follow_ups=_owed(outdial, run))
     return Decision([PlanAsked(run=run.number, outplan_id=outplan_id or ZERO_ID, ask=outdial.asks + 1)])
@@ -106,7 +106,8 @@ def _owed(outdial: Outdial, run: Run) -> list[FollowUp]:
     return [FollowUp(FollowPlan(outplan_id=run.outplan_id, outdial_id=outdial.id, ask=run.ask), awaited=True)]
 
 
-def _warnings(outdial: Outdial, plan: Plan | None, *, calls_only: bool = False) -> tuple[str, ...]:
+def warnings(outdial: Outdial, plan: Plan | None, *, calls_only: bool = False) -> tuple[str, ...]:
+    """What about a plan is allowed but rarely meant, also in view of who waits."""
     if plan is None:
         return ()
     found = warnings_of(plan)
@@ -203,7 +204,7 @@ def apply_plan(outdial: Outdial, command: ApplyPlan) -> Decision:
         outplan_version=command.version,
         ask=command.ask,
     )
-    return Decision([applied], warnings=_warnings(outdial, command.plan, calls_only=outdial.calls_only))
+    return Decision([applied], warnings=warnings(outdial, command.plan, calls_only=outdial.calls_only))
 
 
 def refuse_plan(outdial: Outdial, command: RefusePlan) -> Decision:

@@ -25,6 +25,7 @@ from outdial.doors.api import (
     openapi,
     outdials,
     outplans,
+    preflight,
     targets,
     why,
 )
@@ -77,7 +78,7 @@ def routes_alone() -> FastAPI:
 
 
 def _offer_all(app: FastAPI) -> None:
-    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands, accounts, why):
+    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands, accounts, why, preflight):
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")

@@ -1,4 +1,4 @@
-"""``run``, ``stop`` and ``watch``."""
+"""``run``, ``preflight``, ``stop`` and ``watch``."""
 
 import time
 from typing import Annotated, Any
@@ -10,6 +10,8 @@ from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import verb
 
 Outplan = Annotated[str | None, typer.Option("--outplan", metavar="ID", help="Dial by this outplan.")]
+Campaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="As this campaign would run it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Start nothing, say what it would come to.")]
 Once = Annotated[bool, typer.Option("--once", help="Show the numbers once and leave.")]
 UntilDone = Annotated[bool, typer.Option("--until-done", help="Leave when no target waits and no call is open.")]
 Pause = Annotated[float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="Between two looks.")]
@@ -22,6 +24,11 @@ def register(app: typer.Typer) -> None:
         "run",
         "outdial run OUTDIAL --outplan ID\noutdial run OUTDIAL --tries 3,2 --every 2h\noutdial run OUTDIAL            (as it ran last)",
     )(run)
+    verb(
+        app,
+        "preflight",
+        "outdial preflight OUTDIAL --tries 3,2 --every 2h\noutdial preflight OUTDIAL --outplan ID\noutdial preflight OUTDIAL --campaign ID",
+    )(preflight)
     verb(app, "stop", "outdial stop OUTDIAL")(stop)
     verb(app, "watch", "outdial watch OUTDIAL\noutdial watch OUTDIAL --until-done\noutdial watch OUTDIAL --json | jq .lifecycle")(watch)
 
@@ -37,23 +44,95 @@ def run(
     concurrent: Concurrent = None,
     rate: Rate = None,
     fields: Set = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Start dialing an outdial.
 
     By an outplan, by the plan the options spell, or by the one it ran by last.
     """
     from outdial.client.routes import run_outdial
-    from outdial.doors.cli.fields import gathered
 
-    plan = gathered(plan_options(ring, every, tries, caller, concurrent, rate), fields, None)
-    if plan and outplan is not None:
-        message = "give --outplan or a plan of your own, not both"
-        raise typer.BadParameter(message)
+    plan = _plan(plan_options(ring, every, tries, caller, concurrent, rate), fields, outplan)
+    if dry_run:
+        _look_ahead(session, outdial, plan=plan or None, outplan_id=outplan)
+        return
     with session.client() as client:
         answer = client.send(run_outdial(outdial, plan=plan or None, outplan_id=outplan))
     for warning in answer.pop("warnings", None) or ():
         say(f"warning: {warning}")
     _tell(session, answer)
+
+
+def preflight(
+    session: Session,
+    outdial: OutdialId,
+    outplan: Outplan = None,
+    campaign: Campaign = None,
+    ring: Ring = None,
+    every: Interval = None,
+    tries: Tries = None,
+    caller: Source = None,
+    concurrent: Concurrent = None,
+    rate: Rate = None,
+    fields: Set = None,
+) -> None:
+    """Say what a run would come to if it began now: who would be dialed, who not, and when.
+
+    By an outplan, by that of a campaign, by the plan the options spell, or by the one it ran by last. Changes nothing.
+    """
+    plan = _plan(plan_options(ring, every, tries, caller, concurrent, rate), fields, outplan)
+    _look_ahead(session, outdial, plan=plan or None, outplan_id=outplan, campaign_id=campaign)
+
+
+def _plan(given: dict[str, Any], fields: list[str] | None, outplan: str | None) -> dict[str, Any]:
+    """The plan the options spell; empty when they spell none."""
+    from outdial.doors.cli.fields import gathered
+
+    plan = gathered(given, fields, None)
+    if plan and outplan is not None:
+        message = "give --outplan or a plan of your own, not both"
+        raise typer.BadParameter(message)
+    return plan
+
+
+def _look_ahead(session: Session, outdial: str, **wishes: Any) -> None:
+    """Print what a run would come to."""
+    from outdial.client.routes import preflight as ask
+    from outdial.doors.cli.output import cell, print_fields, print_json, print_rows
+
+    with session.client(reads=True) as client:
+        found = client.send(ask(outdial, **wishes))
+    if session.as_json:
+        print_json(found)
+        return
+    for warning in found["warnings"]:
+        say(f"warning: {warning}")
+    estimate = found["estimate"]
+    print_fields(
+        {
+            "dialable now": f"{found['dialable_now']:,}",
+            "due later": f"{found['due_later']:,}"
+            + (f" (from {cell(found['next_at'])} to {cell(found['last_at'])})" if found["due_later"] else ""),
+            "of these brought back": f"{found['brought_back']:,}",
+            "by destination 0 to 4": " ".join(f"{targets:,}" for targets in found["by_destination"]),
+            "attempts at most": "-" if found["attempts_at_most"] is None else f"{found['attempts_at_most']:,}",
+            "first calls take": _at_most(estimate["first_calls_ms"]),
+            "all calls take": _at_most(estimate["all_calls_ms"]),
+        }
+    )
+    if estimate["per_second"] is not None:
+        print(f"at {estimate['per_second']:g} calls a second, if {estimate['assumes']}")
+    if found["skipped"]:
+        print("\nnot dialed:")
+        print_rows(found["skipped"], ("why", "targets", "says"))
+
+
+def _at_most(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return "-"
+    minutes, seconds = divmod(-(-milliseconds // 1_000), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"at most {hours} h {minutes} min {seconds} s"
 
 
 def stop(session: Session, outdial: OutdialId) -> None:

@@ -1,0 +1,117 @@
+"""What a run would come to, under a plan that is not in force. It only looks; nothing is changed by it.
+
+It looks at each queue of the agenda, and within those that were tried before at when each target falls due: a
+fraction of a second for a million. A person asks it, before a run.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from outdial.address import CALLABLE_TYPES, SLOTS
+from outdial.commands import AskPreflight
+from outdial.dialing.decision import Decision, Rejected
+from outdial.dialing.outdial import Outdial
+from outdial.dialing.rules import Shape, next_destination, wait_us
+from outdial.dialing.running import warnings
+from outdial.plan import Plan, RetryMode
+from outdial.preflight import Estimate, Preflight
+from outdial.why import Held
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What was found so far."""
+
+    now: int = 0
+    later: int = 0
+    brought_back: int = 0
+    next_at: int | None = None
+    last_at: int | None = None
+    by_destination: list[int] = field(default_factory=lambda: [0] * SLOTS)
+    attempts: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def note_times(self, due: Iterable[int], now: int) -> None:
+        """Take note of when targets are due."""
+        times = list(due)
+        later = [at for at in times if at > now]
+        self.now += len(times) - len(later)
+        self.later += len(later)
+        if later:
+            first, last = min(later), max(later)
+            self.next_at = first if self.next_at is None else min(self.next_at, first)
+            self.last_at = last if self.last_at is None else max(self.last_at, last)
+
+
+def asked(outdial: Outdial, command: AskPreflight, now: int) -> Decision:
+    """The answer to the question; without a plan in it, under the one the outdial ran by last."""
+    plan = outdial.plan if command.plan is None else command.plan
+    if plan is None:
+        raise Rejected("plan_missing", "name a plan or an outplan_id; this outdial never had one")
+    calls_only = command.campaign_type == "call"
+    counts = _counted(outdial, plan, now, calls_only=calls_only)
+    knows_all = plan.retry_mode is RetryMode.DESTINATION
+    facts = Preflight(
+        at=now,
+        dialable_now=counts.now,
+        due_later=counts.later,
+        next_at=counts.next_at,
+        last_at=counts.last_at,
+        brought_back=counts.brought_back,
+        open=len(outdial.open),
+        by_destination=tuple(counts.by_destination),
+        attempts_at_most=counts.attempts if knows_all else None,
+        skipped=tuple(Held(why=why, targets=targets) for why, targets in sorted(counts.skipped.items())),
+        estimate=_estimate(plan, counts.now + counts.later, counts.attempts if knows_all else None),
+    )
+    return Decision(facts=facts, warnings=warnings(outdial, plan, calls_only=calls_only))
+
+
+def _counted(outdial: Outdial, plan: Plan, now: int, *, calls_only: bool) -> _Counts:
+    counts, by_outcome = _Counts(), plan.retry_mode is RetryMode.RESULT
+    for shape, wait, waiting in outdial.agenda.waiting(by_outcome=by_outcome):
+        index = next_destination(shape, plan, calls_only=calls_only)
+        if index is None:
+            barred = next_destination(shape, plan, calls_only=False) is not None
+            counts.skipped["type_not_dialable" if barred else "no_tries_in_plan"] += len(waiting)
+        else:
+            counts.note_times((since + wait_us(wait, plan) for since in waiting), now)
+            _note_tries(counts, shape, plan, index, len(waiting), calls_only=calls_only)
+    for shape, found in outdial.agenda.out_of_tries(by_outcome=by_outcome):
+        index = next_destination(shape, plan, calls_only=calls_only)
+        if index is None:
+            counts.skipped["tries_spent"] += len(found)
+        else:
+            counts.brought_back += len(found)
+            counts.note_times((since + wait_us(wait, plan) for since, wait in found), now)
+            _note_tries(counts, shape, plan, index, len(found), calls_only=calls_only)
+    return counts
+
+
+def _note_tries(counts: _Counts, shape: Shape, plan: Plan, index: int, targets: int, *, calls_only: bool) -> None:
+    """Take note of where so many targets would be dialed, and how often at most."""
+    counts.by_destination[index] += targets
+    left = sum(
+        max(0, cap - tried)
+        for kind, cap, tried in zip(shape.types, plan.caps, shape.tries, strict=False)
+        if kind is not None and (not calls_only or kind in CALLABLE_TYPES)
+    )
+    limits = [limit - sum(shape.tries) for limit in (shape.try_count_max, plan.max_attempts) if limit is not None]
+    counts.attempts += targets * min([left, *limits])
+
+
+def _estimate(plan: Plan, targets: int, attempts: int | None) -> Estimate:
+    """How long it takes when every call rings to the end."""
+    ring_s = plan.ring / 1_000
+    rates = [float(plan.calls_per_second)] if plan.calls_per_second is not None else []
+    if plan.max_concurrent:
+        rates.append(plan.max_concurrent / ring_s)
+    if not rates:
+        return Estimate()
+    rate = min(rates)
+
+    def lasts(calls: int | None) -> int | None:
+        return None if calls is None else 0 if not calls else round((calls - 1) / rate * 1_000) + plan.ring
+
+    return Estimate(per_second=round(rate, 3), first_calls_ms=lasts(targets), all_calls_ms=lasts(attempts))
