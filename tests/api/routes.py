@@ -72,6 +72,7 @@ ROUTES: Final[dict[str, Asked]] = {
         set_outdial_campaign={"campaign_id": ""},
         set_outdial_data={"data": "another"},
         set_dialing={"status": "stop"},
+        preflight={"plan": {"max_try_count_0": 1}},
     ),
     "import_targets": Asked(To(404, OUTDIAL), content="destination_0\n+12025550124\n", media="text/csv"),
     **_about(OUTPLAN, "get_outplan", "delete_outplan", update_outplan={"name": "another"}, set_dial_info={"dial_timeout": 20_000}),

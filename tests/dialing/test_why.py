@@ -75,7 +75,7 @@ def test_a_question_makes_no_event_and_is_answered_under_the_same_id_anew() -> N
     other = there.sim.send(ask(id=target_id(9)))
     assert len(there.sim.log) == log
     assert [answer.result for answer in (first, second, other)] == ["unchanged"] * 3
-    assert [answer.facts.why for answer in (first, second, other) if isinstance(answer.facts, TargetWhy)] == [
+    assert [answer.facts.why for answer in (first, second, other) if isinstance(answer.facts, TargetWhy | OutdialWhy)] == [
         "attempt_open", "not_due", "not_due",
     ]  # fmt: skip
 

@@ -78,7 +78,7 @@ def routes_alone() -> FastAPI:
 
 
 def _offer_all(app: FastAPI) -> None:
-    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, commands, accounts, why, preflight):
+    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, why, preflight, commands, accounts):
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")
