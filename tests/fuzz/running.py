@@ -16,8 +16,8 @@ CHECKS: Final = (
     "no_fault", "status_code_conformance", "content_type_conformance", "response_headers_conformance", "response_schema_conformance",
     "unsupported_method", "allow_header_conformance", "missing_required_header", "ensure_resource_availability", "ignored_auth",
 )  # fmt: skip
-"""Not among them are three that the contract breaks: what is deleted stays readable by its id, unknown fields are ignored, and a value may have
-the right form and still be wrong."""
+"""Not among them are three that the contract breaks: what is deleted stays readable by its id, unknown fields are ignored, and
+a value may have the right form and still be wrong."""
 ENDLESS: Final = "stream_events"
 """A stream has tests of its own."""
 TIMEOUT_S: Final = 60
