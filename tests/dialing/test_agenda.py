@@ -97,7 +97,7 @@ TYPES = [("tel",), ("tel", "tel"), (None, "tel"), ("email", "tel")]
 def facts(number: int, rng: Random) -> Facts:
     types = rng.choice(TYPES)
     zones = rng.choice([(), (("UTC",),) * len(types), (("Europe/London", "UTC"), ()), ((), ("Africa/Abidjan",))])
-    return Facts(f"t{number}", number, types, number, rng.choice([None, None, 2]), rng.choice([0, 0, 0, 5, -5]), None, b"", zones)
+    return Facts(f"t{number}", number, types, number, rng.choice([None, None, 2]), rng.choice([0, 0, 0, 5, -5]), None, b"", zones=zones)
 
 
 def coming_of(target: Target, plan: Plan, *, calls_only: bool) -> Next | None:

@@ -73,7 +73,9 @@ def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, no
         if outdial.guard.caps is not None:
             ordinal = target.history.ordinal + 1
             attempt_id = outdial.attempt_of(target, ordinal)
-            return [LeaveAsked(attempt_id=attempt_id, target_id=target.facts.id, ordinal=ordinal, destination_index=index, due_at=turn.due_at)]
+            return [
+                LeaveAsked(attempt_id=attempt_id, target_id=target.facts.id, ordinal=ordinal, destination_index=index, due_at=turn.due_at)
+            ]
     return [_requested(outdial, target, run, plan, turn)]
 
 

@@ -89,6 +89,7 @@ class Facts:
     def print_of(self, index: int) -> int:
         """The fingerprint of a destination."""
         return self.prints[index] if self.prints else self.fingerprint
+
     zones: tuple[tuple[str, ...], ...] = ()
     """The time zones each destination may be in; none are known of an empty one."""
 
@@ -265,9 +266,7 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
     match event, target:
         case DialRequested(), Idle() | Asking():
             tries = _counted(history.tries, event.destination_index, 1)
-            begun = History(
-                tries, history.outcomes, event.ordinal, history.ends, history.not_dialed, history.blocked, history.last
-            )
+            begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed, history.blocked, history.last)
             return Progressing(facts, begun, event.attempt_id, event.destination_index, event.not_after, event.expires_at)
         case DialEnded(), Progressing():
             ended = _ended(history, event)
