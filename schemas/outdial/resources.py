@@ -386,6 +386,125 @@ class PreflightOfOutdial(BaseModel):
     """What of the plan is allowed but rarely meant, for people."""
 
 
+class Control(BaseModel):
+    """An event that changed how an outdial dials."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    time: When
+    type: str
+    """Of the event."""
+    actor: str | None
+    """Who asked, if the command said so."""
+
+
+class Activity(BaseModel):
+    """Requests and ends of attempts over the last minutes. Each list has a number for every step, oldest first."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    begins: When
+    """When the first step begins."""
+    step_s: int
+    """How long a step is, seconds. The last one is not over."""
+    requested: list[int]
+    answered: list[int]
+    """Attempts that ended so; the seven others the same."""
+    busy: list[int]
+    no_answer: list[int]
+    machine: list[int]
+    failed: list[int]
+    canceled: list[int]
+    not_dialed: list[int]
+    other: list[int]
+    controls: list[Control]
+    """Newest first; the last hundred, also from before the first step."""
+
+
+class YieldOf(BaseModel):
+    """How some attempts ended."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    key: int
+    """The ordinal of the attempt, the index of the destination, or the hour."""
+    ended: int
+    outcome: dict[str, int]
+    """How many of them ended how; what is not there is 0."""
+
+
+class Yield(BaseModel):
+    """How the attempts of an outdial ended, told apart in three ways."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    by_try: list[YieldOf]
+    """By which attempt on its target it was, from 1."""
+    by_destination: list[YieldOf]
+    """By the index of the destination."""
+    by_hour: list[YieldOf]
+    """By the hour of the day in which it ended, UTC."""
+
+
+class Calendar(BaseModel):
+    """When the targets of an outdial fall due, to two seconds, if nothing changes until then."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    begins: When
+    """Now: when the first step begins."""
+    step_s: int
+    overdue: int
+    """Due already."""
+    due: list[int]
+    """How many fall due in each step."""
+    later: int
+    """After the last step."""
+
+
+class OpenAttempt(BaseModel):
+    """An attempt that is not over."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    attempt_id: Id
+    target_id: Id
+    status: Literal["dialing", "progressing"]
+    destination: Address
+    destination_index: int
+    try_count: int
+    """Which try of this destination, from 1."""
+    ordinal: int
+    """Which attempt on the target, from 1."""
+    rule: str
+    """Why it was requested."""
+    worker: str | None
+    """Who claimed it."""
+    dial_timeout: int
+    """Milliseconds."""
+    requested_at: When
+    answered_at: When
+    not_after: When
+    """The call may not be started later."""
+    expires_at: When
+    """Without a word until then it counts as lost."""
+
+
+class OpenAttempts(BaseModel):
+    """The attempts of an outdial that are not over."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    open: int
+    """All of them."""
+    result: list[OpenAttempt]
+    """The longest open first."""
+
+
 class Bulk(BaseModel):
     """What became of many targets."""
 
@@ -485,6 +604,10 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Stats,
         WhyTarget,
         WhyOutdial,
+        Activity,
+        Yield,
+        Calendar,
+        OpenAttempts,
         PreflightOfOutdial,
         Bulk,
         ImportReport,

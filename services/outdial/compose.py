@@ -425,11 +425,12 @@ class _Part(Protocol):
 async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside") -> bool:
     """Serve HTTP over a runtime until something ends it; True when that was SIGINT."""
     from outdial.doors.api.app import make_app
+    from outdial.doors.page.files import make_router
     from outdial.metrics import Meters
 
     meters = Meters()
     runtime = await _open(options, meters)
-    app = make_app(runtime, runtime.reader, _settings(options, runtime, meters))
+    app = make_app(runtime, runtime.reader, _settings(options, runtime, meters), [make_router()])
     app.state.topology = None if options.cluster is None else options.cluster.topology
 
     async def let_go() -> None:

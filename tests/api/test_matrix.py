@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.door import ALICE, ALICES, BOBS, TOKENS, Api, Opened, hashed, served
-from api.routes import OWN, PUBLIC, ROUTES, Operation, alices, operations
+from api.routes import OWN, PUBLIC, ROUTES, STREAMS, Operation, alices, operations
 from outdial.doors.api.deps import Settings
 
 ROOTS = "the-token-of-who-runs-it"
@@ -27,7 +27,7 @@ async def ask(api: Api, operation: Operation, ids: Mapping[str, str], token: str
 
 
 async def test_every_route_of_the_document_has_its_place_in_the_matrix(opened: Opened) -> None:
-    found = {operation.name for operation in await operations((await opened(CLOSED)).http)}
+    found = {operation.name for operation in await operations(await opened(CLOSED))}
 
     assert found == ROUTES.keys() | PUBLIC, "a new route: say in tests/api/routes.py what a right request is and what others are told"
 
@@ -48,7 +48,7 @@ async def test_without_a_token_that_is_good_every_route_is_refused_and_does_noth
         await api.ok("DELETE", f"/accesskeys/{made['id']}", headers=by(ALICES))
     written = api.written()
 
-    for operation in await operations(api.http):
+    for operation in await operations(api):
         if operation.name not in PUBLIC:
             answer = await ask(api, operation, ids, token)
             reason = "AUTHENTICATION_REQUIRED" if how == "no token" else "INVALID_CREDENTIALS"
@@ -63,8 +63,8 @@ async def test_another_customers_things_are_not_there_on_any_route(api: Api, how
     ids = await alices(api, ALICE, ROOTS)
     token = await bobs_token(api, how)
 
-    for operation in await operations(api.http):
-        if operation.name in PUBLIC or operation.name == "stream_events":
+    for operation in await operations(api):
+        if operation.name in PUBLIC or (operation.name in STREAMS and ROUTES[operation.name].other is OWN):
             continue
         other, written = ROUTES[operation.name].other, api.written()
         answer = await ask(api, operation, ids, token)
@@ -103,7 +103,7 @@ async def test_whoever_they_belong_to_finds_every_one_of_them(api: Api) -> None:
         "delete_user",
         "delete_accesskey",
     )
-    found = {operation.name: operation for operation in await operations(api.http) if operation.name not in {*PUBLIC, "stream_events"}}
+    found = {operation.name: operation for operation in await operations(api) if operation.name not in PUBLIC | STREAMS}
     in_order = [operation for name, operation in found.items() if name not in last] + [found[name] for name in last]
 
     for operation in in_order:
@@ -112,14 +112,15 @@ async def test_whoever_they_belong_to_finds_every_one_of_them(api: Api) -> None:
         assert answer.status_code in (200, 400, 409), (operation, answer.text)  # some of it has to be stopped first
 
 
-async def test_a_stream_of_events_has_only_ones_own(api: Api) -> None:
+@pytest.mark.parametrize("path", ["/v1.0/events/stream", "/v1.0/live"])
+async def test_a_stream_has_only_ones_own(api: Api, path: str) -> None:
     ids = await alices(api, ALICE, ROOTS)
     seen: list[str] = []
 
     async with (
         served(api.app) as url,
         httpx.AsyncClient(base_url=url, headers=by(BOBS), timeout=20) as client,
-        client.stream("GET", "/v1.0/events/stream") as stream,
+        client.stream("GET", path) as stream,
     ):
         mine = (await client.post("/v1.0/outdials", json={})).json()["id"]
         async with asyncio.timeout(20):

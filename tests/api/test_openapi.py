@@ -95,6 +95,10 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
         "Stats": f"/outdials/{outdial}/stats",
         "WhyTarget": f"{aim}/why",
         "WhyOutdial": f"/outdials/{outdial}/why",
+        "Activity": f"/outdials/{outdial}/activity",
+        "Yield": f"/outdials/{outdial}/yield",
+        "Calendar": f"/outdials/{outdial}/calendar",
+        "OpenAttempts": f"/outdials/{outdial}/open_attempts",
     }
     for name, path in wanted.items():
         for form in ("", "?time=iso"):
@@ -108,12 +112,6 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
     assert set(row) == set(RESOURCES["PreflightOfOutdial"].model_fields)
     found = await api.ok("GET", wanted["DialingOfOutdial"])
     assert set(found["plan"]) == set(PlanInForce.model_fields)
-
-
-async def test_the_address_itself_leads_to_the_page(api: Api) -> None:
-    answer = await api.http.get("/")
-
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
 
 
 async def test_health_and_readiness(opened: Opened) -> None:

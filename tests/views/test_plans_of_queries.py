@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from outdial.position import Position
-from outdial.views import accounts, calls, campaigns, history, outdials, outplans, targets
+from outdial.views import accounts, activity, calls, campaigns, history, outdials, outplans, targets
 from views.hand import CUSTOMER, Log, Views
 
 BEFORE = (2**62, "some id")
@@ -26,6 +26,11 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
     "calls.get": lambda db, outdial, target, attempt: calls.get(db, CUSTOMER, attempt),
     "calls.page": lambda db, outdial, target, attempt: calls.page(db, CUSTOMER, BEFORE, 10),
     "calls.page_of_campaign": lambda db, outdial, target, attempt: calls.page_of_campaign(db, CUSTOMER, outdial, (2**62, attempt), 10),
+    "calls.open_of_outdial": lambda db, outdial, target, attempt: calls.open_of_outdial(db, outdial, 10),
+    "activity.pace": lambda db, outdial, target, attempt: activity.pace(db, outdial, 0, 60, 5),
+    "activity.yields": lambda db, outdial, target, attempt: activity.yields(db, outdial, "try"),
+    "activity.controls": lambda db, outdial, target, attempt: activity.controls(db, outdial, 10),
+    "outdials.calendar": lambda db, outdial, target, attempt: outdials.calendar(db, outdial, 0, 60_000_000, 4),
     "calls.page_of_target": lambda db, outdial, target, attempt: calls.page_of_target(db, outdial, target, BEFORE, 10),
     "calls.locate": lambda db, outdial, target, attempt: calls.locate(db, CUSTOMER, [attempt, "x"]),
     "calls.requests_after": lambda db, outdial, target, attempt: calls.requests_after(db, None, Position((1,)), 10),
@@ -48,6 +53,7 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
     "history.page, of a stream, several partitions": lambda db, outdial, target, attempt: history.page(
         db, Position((1, 0)), 10, stream=outdial
     ),
+    "history.newest": lambda db, outdial, target, attempt: history.newest(db, outdial, Position((1,)), 10),
     "history.page_of_target": lambda db, outdial, target, attempt: history.page_of_target(db, outdial, target, 3, Position((1, 0)), 10),
     "history.own": lambda db, outdial, target, attempt: history.own(db, outdial, 10),
     "history.version": lambda db, outdial, target, attempt: history.version(db, outdial),

@@ -114,11 +114,12 @@ async def test_one_more_event_gives_another_digest(views: Views, log: Log) -> No
     assert await views.digest() != before
 
 
-@pytest.mark.parametrize("table", ["outdial", "target", "outplan", "campaign", "call", "tally", "waiting"])
+@pytest.mark.parametrize("table", ["outdial", "target", "outplan", "campaign", "call", "tally", "waiting", "activity", "control"])
 async def test_a_row_that_is_gone_gives_another_digest(views: Views, log: Log, table: str) -> None:
     outdial = log.outdial()
     log.outplan()
     log.campaign()
+    log.plan(outdial)
     log.tried(outdial, log.target(outdial), "busy")
     reader = await views.show(log)
     before = await views.digest()

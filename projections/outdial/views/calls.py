@@ -65,6 +65,7 @@ DDL: Final = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS call_page ON call (customer_id, tm_create)",
+    "CREATE INDEX IF NOT EXISTS call_open ON call (outdial, tm_create) WHERE outcome IS NULL",
     f"CREATE INDEX IF NOT EXISTS call_page_of_campaign ON call (campaign_id, tm_create) WHERE campaign_id <> '{ZERO_ID}'",
 )
 TABLES: Final = ("call",)
@@ -125,6 +126,11 @@ _PAGE: Final = f"{_SELECT} FROM call {_JOINED} WHERE call.customer_id = :custome
 _PAGE_OF_CAMPAIGN: Final = f"""
     {_SELECT} FROM call {_JOINED}
     WHERE call.campaign_id = :campaign AND call.campaign_id <> '{ZERO_ID}' AND call.customer_id = :customer AND {_OLDER} {_NEWEST_FIRST}
+"""
+_OPEN: Final = f"""
+    {_SELECT} FROM call INDEXED BY call_open {_JOINED}
+    WHERE call.outdial = (SELECT position FROM outdial WHERE id = :outdial) AND outcome IS NULL
+    ORDER BY call.tm_create LIMIT :limit
 """
 _PAGE_OF_TARGET: Final = f"""
     WITH RECURSIVE chain (position) AS (
@@ -374,6 +380,11 @@ def page_of_campaign(
 ) -> list[Call]:
     """The attempts of a campaign, newest first."""
     return _page(db, _PAGE_OF_CAMPAIGN, before, limit, deleted, customer=customer_id, campaign=campaign_id)
+
+
+def open_of_outdial(db: sqlite3.Connection, outdial_id: str, limit: int) -> list[Call]:
+    """The attempts of an outdial that are not over, the longest open first."""
+    return [_call(row) for row in db.execute(_OPEN, {"outdial": outdial_id, "limit": limit}).fetchall()]
 
 
 def page_of_target(

@@ -90,6 +90,10 @@ _TALLY: Final = "SELECT subject, state, outcome, n FROM tally WHERE outdial = ?"
 _PROFILES: Final = "SELECT profile, sum(n) FROM waiting WHERE outdial = ? GROUP BY profile"
 _DUE_BEFORE: Final = "SELECT coalesce(sum(n), 0) FROM waiting WHERE outdial = ? AND profile = ? AND slice < ?"
 _NEXT_SLICE: Final = "SELECT min(slice) FROM waiting WHERE outdial = ? AND profile = ? AND slice > ?"
+_DUE_BY: Final = """
+    SELECT max(0, (slice * :slice_us + :wait - :origin) / :step), sum(n) FROM waiting
+    WHERE outdial = :outdial AND profile = :profile AND slice * :slice_us + :wait < :end GROUP BY 1
+"""
 _IN_SLICE: Final = """
     SELECT profile, count(*) FILTER (WHERE since <= :edge), min(since) FILTER (WHERE since > :edge)
     FROM target INDEXED BY target_waiting
@@ -180,6 +184,37 @@ def stats(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, *, 
         due_now=due.now,
         next_due=due.next,
     )
+
+
+@dataclass(slots=True)
+class Calendar:
+    """When the targets of an outdial fall due, to two seconds."""
+
+    overdue: int
+    """Due already."""
+    steps: list[int]
+    """How many fall due in each step from now on."""
+    later: int
+    """After the last step."""
+
+
+def calendar(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, step: int, steps: int, *, calls_only: bool) -> Calendar:
+    """What the next steps of ``step`` microseconds bring, if nothing changes until then."""
+    found = Calendar(0, [0] * steps, 0)
+    if plan is None:
+        return found
+    for profile, waiting in db.execute(_PROFILES, (outdial,)).fetchall():
+        if not has_try(profile, plan, calls_only=calls_only):
+            continue
+        asked = {"slice_us": SLICE_US, "wait": wait_us(profile, plan), "origin": now - step, "step": step, "end": now + steps * step}
+        found.later += waiting
+        for number, n in db.execute(_DUE_BY, {**asked, "outdial": outdial, "profile": profile}).fetchall():
+            found.later -= n
+            if number:
+                found.steps[number - 1] += n
+            else:
+                found.overdue += n
+    return found
 
 
 def _by(words: Iterable[str], counts: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -43,6 +43,7 @@ _AFTER = "SELECT position, body FROM log WHERE position > ? ORDER BY position LI
 _PART_AFTER = "SELECT time, position, body FROM log WHERE position > ? AND position <= {high} ORDER BY position"
 _ANY_OF_STREAM = "SELECT position FROM log WHERE stream_key = ? AND stream = ? LIMIT 1"
 _OF_STREAM = "SELECT position, body FROM log WHERE stream_key = ? AND position > ? AND stream = ? ORDER BY position LIMIT ?"
+_NEWEST_OF_STREAM = "SELECT position, body FROM log WHERE stream_key = ? AND position > ? AND stream = ? ORDER BY position DESC LIMIT ?"
 _OF_TARGET = """SELECT position, body FROM log
     WHERE (target_key = :key AND position > :after OR position = :added AND position > :after)
     AND stream = :stream AND body ->> '$.data.target_id' = :target
@@ -107,6 +108,13 @@ def page(db: sqlite3.Connection, after: Position, limit: int, *, stream: str | N
         return db.execute(_AFTER, (*after.marks, limit)).fetchall()
     with merged(db, _PART_AFTER, after) as rows:
         return [(place, body) for _, place, body in islice(rows, limit)]
+
+
+def newest(db: sqlite3.Connection, stream: str, after: Position, limit: int) -> list[Row]:
+    """The last events of a stream after a position, newest first."""
+    key = key_of(stream)
+    known = None if after.partitions == 1 else db.execute(_ANY_OF_STREAM, (key, stream)).fetchone()
+    return db.execute(_NEWEST_OF_STREAM, (key, _low(after, 0 if known is None else known[0]), stream, limit)).fetchall()
 
 
 def page_of_target(db: sqlite3.Connection, outdial_id: str, target_id: str, added: int, after: Position, limit: int) -> list[Row]:

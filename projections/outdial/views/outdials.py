@@ -10,7 +10,7 @@ from outdial.events import DialingFinished, DialingStarted, DialingStopped, Outd
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import counts
-from outdial.views.counts import Stats
+from outdial.views.counts import Calendar, Stats
 from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode
 
@@ -245,6 +245,13 @@ def stats(db: sqlite3.Connection, outdial_id: str, now: int) -> Stats:
     position, plan, campaign_type = db.execute(_IN_FORCE, (outdial_id,)).fetchone() or (0, "", "")
     in_force = Plan.model_validate_json(plan) if plan else None
     return counts.stats(db, position, in_force, now, calls_only=campaign_type == "call")
+
+
+def calendar(db: sqlite3.Connection, outdial_id: str, now: int, step: int, steps: int) -> Calendar:
+    """When the targets of an outdial fall due, by ``steps`` steps of ``step`` microseconds from an instant on."""
+    position, plan, campaign_type = db.execute(_IN_FORCE, (outdial_id,)).fetchone() or (0, "", "")
+    in_force = Plan.model_validate_json(plan) if plan else None
+    return counts.calendar(db, position, in_force, now, step, steps, calls_only=campaign_type == "call")
 
 
 def _outdial(found: tuple[Any, ...]) -> Outdial:

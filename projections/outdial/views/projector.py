@@ -29,17 +29,18 @@ from outdial.events import (
     TargetRevived,
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
-from outdial.views import accounts, calls, campaigns, counts, outdials, outplans, places, targets
+from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, places, targets
 from outdial.views.rows import Write, run, writes
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
-_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, places, accounts)
+_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts)
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
 _FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places') OR view GLOB 'views/*'")
 _DIGESTS: Final = (
     outdials.DIGEST, targets.DIGEST, outplans.DIGEST, campaigns.DIGEST, calls.DIGEST, counts.DIGEST, counts.DIGEST_WAITING,
+    activity.DIGEST, activity.DIGEST_CONTROL,
     *accounts.DIGESTS,
 )  # fmt: skip
 _LOAD: Final = f"""
@@ -123,6 +124,8 @@ class Batch:
         self.new: dict[targets.Id, targets.Added] = {}
         self._places: list[tuple[int, int]] = []
         self._accounts: list[Write] = []
+        self._activity: activity.Tally = Counter()
+        self._controls: list[activity.Control] = []
         streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set()}
         aims: set[targets.Id] = set()
         attempts: set[str] = set()
@@ -198,14 +201,20 @@ class Batch:
             calls.request(self.calls, self.outdials[event.stream], target, position, event, data)  # type: ignore[arg-type]
             self._places.append((places.key_of(data.attempt_id), position))  # type: ignore[attr-defined]
             targets.apply(target, position, event)
+            activity.requested(self._activity, target.outdial, event)
         elif kind in _TARGET_EVENTS:
             if kind in _CALL_EVENTS or kind is TargetFinished:
                 calls.apply(self.calls, event)
-            targets.apply(self._target(event.stream, data.target_id), position, event)  # type: ignore[attr-defined]
+            target = self._target(event.stream, data.target_id)  # type: ignore[attr-defined]
+            targets.apply(target, position, event)
+            if kind is DialEnded:
+                activity.ended(self._activity, target.outdial, event, data)  # type: ignore[arg-type]
         elif kind in _CALL_EVENTS:
             calls.apply(self.calls, event)
         elif data.kind == "outdial":
             outdials.apply(self.outdials, position, event)
+            if event.type in activity.CONTROLS:
+                self._controls.append((self.outdials[event.stream].position, position, event.time, event.type, event.actor or ""))
         elif data.kind == "outplan":
             outplans.apply(self.outplans, position, event)
         elif data.kind == "account":
@@ -232,6 +241,7 @@ class Batch:
         yield from outplans.save(self.outplans)
         yield from campaigns.save(self.campaigns)
         yield from counts.save(tally, waiting)
+        yield from activity.save(self._activity, self._controls)
         yield from places.add(self._places)
         yield from self._accounts
 

@@ -18,7 +18,6 @@ from outdial.commands import (
     UnfollowPlan,
     UpdateOutplan,
 )
-from outdial.dialing.addresses import check_plan
 from outdial.dialing.decision import Decision, FollowUp, Rejected, told_of_resource
 from outdial.dialing.rules import warnings_of
 from outdial.events import (
@@ -108,7 +107,6 @@ def decide(outplan: Outplan | None, command: OutplanCommands) -> Decision:
         case CreateOutplan():
             if outplan is not None:
                 raise Rejected("already_exists", "there is an outplan with this id already")
-            check_plan(command.plan)
             created = OutplanCreated(
                 customer_id=command.customer_id or ZERO_ID, name=command.name, detail=command.detail, plan=command.plan
             )
@@ -130,7 +128,6 @@ def decide(outplan: Outplan | None, command: OutplanCommands) -> Decision:
             detail = command.detail if command.detail != found.detail else None
             return Decision([] if name is detail is None else [OutplanUpdated(name=name, detail=detail)])
         case SetDialInfo():
-            check_plan(command.plan)
             return _set_plan(_present(outplan), command.plan)
         case TellPlan():
             return _tell_more(_existing(outplan))

@@ -10,7 +10,6 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from outdial.doors.api import (
@@ -23,6 +22,7 @@ from outdial.doors.api import (
     events,
     health,
     importing,
+    live,
     openapi,
     outdials,
     outplans,
@@ -79,7 +79,7 @@ def routes_alone() -> FastAPI:
 
 
 def _offer_all(app: FastAPI) -> None:
-    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, why, preflight, commands, accounts):
+    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, live, why, preflight, commands, accounts):
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")
@@ -109,19 +109,12 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 async def _unrouted(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: no such route, or not by this method."""
-    status = error.status_code if isinstance(error, HTTPException) else 404
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
     if status == 405:  # noqa: PLR2004  the number is the word
-        offered = {"Allow": ", ".join(_methods(request))}
-        return _answer(request, Refused(BAD_METHOD, "method_unknown", f"{request.method} is not offered here", headers=offered))
+        return _answer(request, Refused(BAD_METHOD, "method_unknown", f"{request.method} is not offered here", headers=headers))
     if status == 404:  # noqa: PLR2004  the number is the word
         return _answer(request, Refused(NO_ROUTE, "route_unknown", "there is no such route; GET /openapi.json lists them"))
     return _answer(request, Refused(ARGUMENT, "request_invalid", "the request cannot be understood"))
-
-
-def _methods(request: Request) -> list[str]:
-    """The methods a path is offered by: each is a route of its own."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    return sorted({method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()})
 
 
 async def _invalid(request: Request, _error: Exception) -> Response:

@@ -44,7 +44,7 @@ _READERS: Final = {"outdial": outdials.get, "outplan": outplans.get, "campaign":
 _CUSTOMERS_OWN: Final = frozenset({"account", "suppression", "guard"})
 """Kinds of streams that have the id of their customer."""
 _ACCOUNT: Final = '{"specversion":"1.0","id":"account/'
-_STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class Placed(NamedTuple):
@@ -201,7 +201,7 @@ async def stream_events(request: Request) -> Response:
     resumed = request.headers.get("last-event-id")
     after = position_after(request) if resumed is None else position_in(door_of(request), resumed, "Last-Event-ID")
     frames = _frames(request, _scope(request), after, voipbins=_in_voipbins_words(request))
-    return StreamingResponse(frames, media_type="text/event-stream", headers=_STREAM_HEADERS)
+    return StreamingResponse(frames, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
 async def _frames(request: Request, scope: Scope, after: Position, *, voipbins: bool) -> AsyncIterator[str]:

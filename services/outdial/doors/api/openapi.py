@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from outdial.commands import COMMANDS, Command, CreateOutdial, DialResult, NewTarget
 from outdial.doors.api.pages import page, table
@@ -44,12 +44,6 @@ class Told(NamedTuple):
 async def describe(request: Request) -> Response:
     """This interface as OpenAPI 3.1."""
     return Response(to_json(document(request.app)), media_type="application/json")
-
-
-@router.get("/")
-async def read_front(_request: Request) -> Response:
-    """Whoever opens the address in a browser finds what there is to ask for."""
-    return RedirectResponse("/docs", status_code=307)
 
 
 @router.get("/docs")
@@ -128,9 +122,6 @@ def _responses(name: str, method: str, *, of_version: bool) -> Schema:
         done["headers"]["ETag"] = {"schema": _TEXT, "description": "The version of the stream."}
     forms = {"application/json": {"schema": _ref("Error")}, "application/problem+json": {"schema": _ref("Problem")}}
     found = {"200": done, "default": {"description": "A refusal.", "content": forms}}
-    if name == "read_front":
-        found["307"] = {"description": "The page."}
-        del found["200"]
     if name in _SINGLE and method == "get":
         found["304"] = {"description": "The client has it already."}
     return found
@@ -207,6 +198,10 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "WhyTarget": ("why_target",),
         "WhyOutdial": ("why_outdial",),
         "PreflightOfOutdial": ("preflight",),
+        "Activity": ("get_activity",),
+        "Yield": ("get_yield",),
+        "Calendar": ("get_calendar",),
+        "OpenAttempts": ("list_open_attempts",),
         "ImportReport": ("import_targets",),
         "Answer": ("send_commands",),
         "Accesskey": ("create_accesskey", "create_accesskey_of_customer", "get_accesskey", "delete_accesskey"),
@@ -236,7 +231,8 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "say_answered": {"oneOf": [said, _object("result", result={"type": "array", "items": said})]},
         "say_result": {"oneOf": [said, _object("result", result={"type": "array", "items": said})]},
     }
-    texts = {"metrics": "text/plain", "read_docs": "text/html", "read_messages": "text/html", "stream_events": "text/event-stream"}
+    streams = dict.fromkeys(("stream_events", "stream_outdial", "stream_overview"), "text/event-stream")
+    texts = {"metrics": "text/plain", "read_docs": "text/html", "read_messages": "text/html", **streams}
     return {name: ("application/json", schema) for name, schema in found.items()} | {name: (kind, _TEXT) for name, kind in texts.items()}
 
 
@@ -260,6 +256,8 @@ _QUERY: Final[dict[str, tuple[Schema, str]]] = {
     "stale": ({"type": "boolean"}, "Do not wait for what was acknowledged a moment ago."),
     "after": (_TEXT, "A position of the log; 0 is the beginning."),
     "limit": ({"type": "integer", "minimum": 1, "maximum": 1_000}, "Rows of an answer."),
+    "minutes": ({"type": "integer", "minimum": 1, "maximum": 1_440}, "How far back it goes; 15 unless told."),
+    "hours": ({"type": "integer", "minimum": 1, "maximum": 168}, "How far ahead it goes; 12 unless told."),
     "wait_ms": ({"type": "integer", "minimum": 0, "maximum": 30_000}, "How long to wait for the next one, milliseconds."),
     "share": ({"type": "string", "pattern": "^[0-9]+/[0-9]+$"}, "i/n: only targets whose crc32(target_id) % n is i."),
     "import_id": (_ID, "Names the import: the same one again changes nothing. Default: a digest of file and outdial."),
@@ -312,6 +310,11 @@ def _told() -> dict[str, Told]:
         "set_outdial_data": Told(body=_object("data", data=_TEXT)),
         "set_dialing": Told(body=_object("status", status=run_or_stop, plan=outdial["plan"], outplan_id=_ID)),
         "preflight": Told(body=_object(plan=outdial["plan"], outplan_id=_ID, campaign_id=_ID)),
+        "get_activity": Told(("minutes",)),
+        "get_calendar": Told(("hours",)),
+        "list_open_attempts": Told(("limit",)),
+        "stream_outdial": Told(("minutes", "after")),
+        "stream_overview": Told(("after",)),
         "list_target_history": Told(("after", "limit")),
         "add_targets": Told(("on_duplicate",), {"oneOf": [target, targets]}),
         "import_targets": Told(("import_id", "on_duplicate", "dry_run"), _TEXT, ("text/csv", "application/x-ndjson")),

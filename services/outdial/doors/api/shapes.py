@@ -102,9 +102,6 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "pickup_timeout": plan.pickup_timeout,
         "result_grace": plan.result_grace,
         "max_call_duration": plan.max_call_duration,
-        "windows": None if plan.windows is None else plan.windows.model_dump(mode="json"),
-        "time_zone": plan.time_zone,
-        "result_policy": None if plan.result_policy is None else plan.result_policy.model_dump(mode="json", exclude_none=True),
     }
 
 
@@ -202,6 +199,26 @@ def targetcall(row: Call, times: Times) -> dict[str, Any]:
         "tm_create": times(row.tm_create),
         "tm_update": times(row.tm_update),
         "tm_delete": times(row.tm_delete),
+    }
+
+
+def open_attempt(row: Call, times: Times) -> dict[str, Any]:
+    """An attempt that is not over, for who watches: how long may it ring, how long is its result waited for."""
+    return {
+        "attempt_id": row.id,
+        "target_id": row.target_id,
+        "status": row.status,
+        "destination": row.destination,
+        "destination_index": row.destination_index,
+        "try_count": row.try_count,
+        "ordinal": row.ordinal,
+        "rule": row.rule,
+        "worker": row.worker,
+        "dial_timeout": row.dial_timeout,
+        "requested_at": times(row.tm_create),
+        "answered_at": times(row.answered_at),
+        "not_after": times(row.not_after),
+        "expires_at": times(row.expires_at),
     }
 
 

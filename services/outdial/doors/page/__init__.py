@@ -1,0 +1,1 @@
+"""The live page: what an operator looks at, and acts by."""

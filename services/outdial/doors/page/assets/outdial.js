@@ -1,0 +1,548 @@
+// One outdial: the verdict first, then how far it is, what holds it, how fast it goes, and what happened.
+
+import { follow, get } from "./api.js";
+import { commands, importing, setDialing, start } from "./actions.js";
+import { chart } from "./chart.js";
+import { Keyed, h, mark, say } from "./dom.js";
+import { attempt, button, card, chip, jsonLink, number, stack } from "./parts.js";
+import { clock, count, everywhere, instant, masked, minute, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
+import { PARTS, divided } from "./overview.js";
+
+const SLOW_MS = 5000;
+const WHY_MS = 1000;
+const FEED_ROWS = 200;
+const MINUTES = [[15, "15 min"], [60, "1 h"], [360, "6 h"], [1440, "24 h"]];
+
+export function outdial(page, id) {
+  const base = `/v1.0/outdials/${id}`;
+  const href = { stats: `${base}/stats?time=iso`, dialing: `${base}/dialing?time=iso`, open: `${base}/open_attempts?time=iso`, why: `${base}/why?time=iso` };
+  const seen = { outdial: null, dialing: null, stats: null, activity: null, open: null, why: null, at: Date.now(), shown: page.numbersShown };
+  let minutes = 15;
+  let stop = () => {};
+
+  const head = header(id, seen, () => askWhy(true));
+  const steps = funnel(href);
+  const pace = chart((wanted) => `${base}/activity?time=iso&minutes=${wanted}`);
+  const blocked = blockedBy(href);
+  const open = openAttempts(id, href, page, seen);
+  const feed = activityFeed(id, base);
+  const calendar = retryCalendar(base);
+  const yields = yieldTables(base);
+  const plan = planInForce(href);
+  const strip = compliance(href);
+  const drop = h("div", {});
+  const letGo = importing(id, drop, page.main);
+  const adding = card("Add people", {}, drop);
+  const range = h(
+    "span",
+    { class: "choice", role: "group", "aria-label": "Time shown" },
+    MINUTES.map(([wanted, label]) =>
+      h("button", { type: "button", "aria-pressed": String(wanted === minutes), onclick: (event) => {
+        minutes = wanted;
+        for (const one of range.children) mark(one, "aria-pressed", String(one === event.currentTarget));
+        listen();
+      } }, label),
+    ),
+  );
+
+  page.main.replaceChildren(
+    head.element,
+    steps.element,
+    h(
+      "div",
+      { class: "columns" },
+      h(
+        "div",
+        {},
+        card("Pace", { kind: "first", more: [range], note: "a minute, by the ledger's clock" }, pace.element),
+        card("Calls in progress", { more: [open.total, jsonLink(href.open, "Open attempts")] }, open.element),
+        card("Falling due", { note: "targets per quarter of an hour", more: [jsonLink(`${base}/calendar?time=iso`, "Calendar")] }, calendar.element),
+        card("What tries yield", { note: "answered, of the attempts that ended", more: [jsonLink(`${base}/yield`, "Yield")] }, yields.element),
+        adding,
+      ),
+      h(
+        "div",
+        {},
+        card("What holds it", { kind: "second", more: [jsonLink(href.why, "Why")] }, blocked.element),
+        card("Activity", { more: [feed.controls, jsonLink(`/v1.0/events?outdial_id=${id}&limit=100`, "Events")] }, feed.element),
+        card("Plan in force", { more: [jsonLink(href.dialing, "Dialing")] }, plan.element),
+        card("Kept promises", { more: [jsonLink(href.stats, "Numbers")] }, strip.element),
+      ),
+    ),
+  );
+
+  const show = () => {
+    const { dialing, stats, activity } = seen;
+    if (!dialing || !stats || !activity) return;
+    head.show(seen, verdict({ ...seen, now: seen.at }));
+    steps.show(stats);
+    blocked.show(seen);
+    open.show(seen);
+    plan.show(dialing);
+    strip.show(stats, dialing);
+    mark(adding, "data-first", stats.total ? null : "");
+  };
+
+  let whyAsked = -WHY_MS;
+  const askWhy = async (force) => {
+    const now = performance.now();
+    if (!force && now - whyAsked < WHY_MS) return;
+    whyAsked = now;
+    seen.why = await get(href.why).catch(() => null);
+    show();
+  };
+  const slow = () => {
+    calendar.load();
+    yields.load();
+  };
+
+  const listen = () => {
+    stop();
+    stop = follow(
+      `${base}/live?minutes=${minutes}`,
+      (message) => {
+        seen.at = instant(message.at);
+        for (const name of ["outdial", "dialing", "stats"]) if (message[name]) seen[name] = message[name];
+        if (message.open_attempts) seen.open = message.open_attempts;
+        if (message.activity) {
+          seen.activity = message.activity;
+          pace.show(message.activity, minutes);
+        }
+        if (message.events) feed.add(message.events);
+        if (message.outdial) page.titled(message.outdial.name || "Outdial");
+        show();
+        askWhy(Boolean(message.dialing));
+      },
+      (state) => {
+        page.freshness(state);
+        if (state.gone) page.missing("There is no such outdial", "It may belong to another customer, or the address is wrong.");
+      },
+    );
+  };
+  listen();
+  slow();
+  const timer = setInterval(() => !document.hidden && slow(), SLOW_MS);
+  const relabel = () => {
+    seen.shown = page.numbersShown;
+    open.show(seen);
+  };
+  document.addEventListener("outdial:masks", relabel);
+  return () => {
+    stop();
+    letGo();
+    clearInterval(timer);
+    pace.destroy();
+    document.removeEventListener("outdial:masks", relabel);
+  };
+}
+
+// --- header -------------------------------------------------------------------------------------
+
+function header(id, seen, changed) {
+  const state = chip();
+  const name = h("h1", { text: " " });
+  const lead = h("strong");
+  const rest = h("span");
+  const says = h("p", { class: "verdict", "aria-live": "polite" }, lead, " ", rest);
+  const bar = stack(PARTS);
+  const path = `/v1.0/outdials/${id}/dialing`;
+  const set = (status, told) => async () => {
+    if (await attempt(() => setDialing(id, { status }), told)) changed();
+  };
+  const buttons = {
+    start: button("Start", { kind: "primary", sign: "▶", onclick: () => start(id, seen.dialing, (done) => done && changed()) }),
+    resume: button("Resume", { kind: "primary", sign: "▶", onclick: set("resume", "Dialing goes on.") }),
+    pause: button("Pause", { sign: "❚❚", onclick: set("pause", "Paused: no call is requested until it is resumed."), title: "Request no calls until it is resumed; open ones go on" }),
+    drain: button("Drain", { sign: "▽", onclick: set("drain", "Draining: open targets are finished, then it stops."), title: "Finish what was begun, then stop" }),
+    stop: button("Stop", { sign: "■", onclick: set("stop", "Stopped: no call is requested any more."), title: "Request no calls any more; open ones go on" }),
+  };
+  const shown = { run: ["pause", "drain", "stop"], paused: ["resume", "stop"], draining: ["pause", "stop"], stopping: ["start"], stop: ["start"] };
+  const element = h(
+    "header",
+    { class: "head" },
+    h("p", { class: "crumbs" }, h("a", { href: "/" }, "Outdials"), h("span", { "aria-hidden": "true" }, " / "), h("code", {}, shortId(id))),
+    h("div", { class: "title" }, name, state.element, h("span", { class: "grow" }), h("div", { class: "buttons" }, Object.values(buttons))),
+    says,
+    bar.element,
+    commands([
+      ["PUT", path, { status: "run" }, `outdial run ${id}`],
+      ["PUT", path, { status: "pause" }, `outdial pause ${id}`],
+      ["PUT", path, { status: "resume" }, `outdial resume ${id}`],
+      ["PUT", path, { status: "drain" }, `outdial drain ${id}`],
+      ["PUT", path, { status: "stop" }, `outdial stop ${id}`],
+      ["GET", `/v1.0/outdials/${id}/stats`, undefined, `outdial watch ${id}`],
+    ]),
+  );
+  return {
+    element,
+    show({ outdial, dialing, stats }, told) {
+      const now = stateOf(dialing);
+      say(name, outdial?.name || "(no name)");
+      state.set(now);
+      mark(says, "data-tone", told.tone);
+      say(lead, told.lead);
+      say(rest, told.rest);
+      bar.set(divided(stats), stats.total);
+      for (const [word, one] of Object.entries(buttons)) one.hidden = outdial?.tm_delete !== null || !shown[now].includes(word);
+    },
+  };
+}
+
+// --- how far --------------------------------------------------------------------------------------
+
+function funnel(href) {
+  const tiles = [
+    ["total", "On the list", "total", "all"],
+    ["due", "Due now", "due_now", "waiting"],
+    ["later", "Due later", "waiting-due_now", "waiting"],
+    ["open", "In progress", "lifecycle.dialing+lifecycle.answered", "open"],
+    ["reached", "Reached", "lifecycle.finished", "finished"],
+    ["spent", "Out of tries", "lifecycle.failed", "failed"],
+    ["held", "No try left by plan", "no_tries", "rest"],
+  ];
+  const numbers = {};
+  const shares = {};
+  const element = h(
+    "ol",
+    { class: "funnel", "aria-label": "How far it is" },
+    tiles.map(([name, label, path, part]) => {
+      numbers[name] = number(href.stats, path, label);
+      shares[name] = h("span", { class: "share" });
+      return h("li", { "data-part": part }, h("span", { class: "label" }, label), numbers[name].element, shares[name]);
+    }),
+  );
+  return {
+    element,
+    show(stats) {
+      const { lifecycle } = stats;
+      const values = {
+        total: stats.total,
+        due: stats.due_now,
+        later: stats.waiting - stats.due_now,
+        open: lifecycle.dialing + lifecycle.answered,
+        reached: lifecycle.finished,
+        spent: lifecycle.failed,
+        held: stats.no_tries,
+      };
+      for (const [name, value] of Object.entries(values)) {
+        numbers[name].set(value);
+        say(shares[name], name === "total" ? `${plural(stats.requested, "request")}` : percent(value, stats.total));
+      }
+    },
+  };
+}
+
+// --- what holds it --------------------------------------------------------------------------------
+
+function blockedBy(href) {
+  const body = h("tbody");
+  const none = h("p", { class: "none" }, "Nothing holds anybody.");
+  const element = h(
+    "div",
+    {},
+    h(
+      "table",
+      { class: "held" },
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Reason"), h("th", { scope: "col", class: "right" }, "Targets"), h("th", { scope: "col" }, "Let go"))),
+      body,
+    ),
+    none,
+  );
+  const keyed = new Keyed(
+    body,
+    (row) => {
+      const value = number(row.href, row.path, row.says);
+      const until = h("td", {});
+      return { value, until, element: h("tr", {}, h("th", { scope: "row" }, row.says), h("td", { class: "right" }, value.element), until) };
+    },
+    (entry, row) => {
+      entry.value.set(row.n);
+      say(entry.until, row.until);
+      mark(entry.until, "title", row.title || null);
+    },
+  );
+  const at = (text, now) => {
+    const when = instant(text);
+    if (when === null) return { until: "when something happens" };
+    return { until: when <= now ? "now" : `${clock(when)}, in ${span(when - now)}`, title: everywhere(when) };
+  };
+  return {
+    element,
+    show({ why }) {
+      const rows = (why?.reasons || []).filter((one) => one.why !== "reached").map((one) => ({
+        key: one.why,
+        says: one.says.charAt(0).toUpperCase() + one.says.slice(1),
+        n: one.targets,
+        path: `reasons[${one.why}].targets`,
+        href: href.why,
+        ...at(one.next_at, instant(why.at)),
+      }));
+      keyed.show(rows, (row) => row.key);
+      none.hidden = rows.length > 0;
+    },
+  };
+}
+
+// --- calls in progress ------------------------------------------------------------------------------
+
+function openAttempts(id, href, page, seen) {
+  const total = number(href.open, "open", "Calls open");
+  const body = h("tbody");
+  const masks = h("button", { type: "button", class: "button small", "aria-pressed": "false", onclick: () => page.showNumbers(!page.numbersShown) }, "Show numbers");
+  const element = h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": "Calls in progress" },
+    h(
+      "table",
+      { class: "calls" },
+      h("thead", {}, h("tr", {}, ["Target", "Number", "Try", "State", "For"].map((name) => h("th", { scope: "col" }, name)))),
+      body,
+    ),
+    h("p", { class: "none" }, "No call is open."),
+  );
+  const keyed = new Keyed(
+    body,
+    (row) => {
+      const address = h("td", { class: "address" });
+      const state = h("td", {});
+      const elapsed = h("span", {});
+      const meter = h("span", { class: "meter", "aria-hidden": "true" });
+      const target = h("a", { href: `/outdials/${id}/targets/${row.target_id}`, title: `Target ${row.target_id}\nAttempt ${row.attempt_id}` }, shortId(row.target_id));
+      const tries = h("td", { title: `Destination ${row.destination_index}, its try ${row.try_count}; attempt ${row.ordinal} on the target` }, `${row.destination_index}·${row.try_count}`);
+      return { address, state, elapsed, meter, element: h("tr", { "data-item": true }, h("th", { scope: "row" }, target), address, tries, state, h("td", { class: "elapsed" }, meter, elapsed)) };
+    },
+    (entry, row) => {
+      const began = instant(row.answered_at || row.requested_at);
+      const late = instant(row.expires_at) - seen.at;
+      const rings = seen.at - instant(row.requested_at);
+      say(entry.address, masked(row.destination, page.numbersShown));
+      const overdue = row.status === "dialing" && seen.at > instant(row.not_after) + row.dial_timeout;
+      say(entry.state, overdue ? `⚠ result missing, given up in ${span(late)}` : row.status === "dialing" ? (row.worker ? "◔ ringing" : "○ requested") : "◑ talking");
+      mark(entry.element, "data-tone", overdue ? "held" : row.status === "dialing" ? "wait" : "go");
+      say(entry.elapsed, span(seen.at - began));
+      entry.meter.hidden = row.status !== "dialing";
+      entry.meter.style.setProperty("--share", Math.min(1, rings / row.dial_timeout));
+    },
+  );
+  return {
+    element,
+    total: h("span", {}, total.element, " open ", masks),
+    show({ open }) {
+      if (!open) return;
+      total.set(open.open);
+      keyed.show(open.result, (row) => row.attempt_id);
+      mark(element, "data-empty", open.result.length ? null : "");
+      mark(masks, "aria-pressed", String(page.numbersShown));
+      say(masks, page.numbersShown ? "Hide numbers" : "Show numbers");
+    },
+  };
+}
+
+// --- what happened ----------------------------------------------------------------------------------
+
+const GROUPS = {
+  all: () => true,
+  calls: (type) => type.startsWith("Dial") && !type.startsWith("Dialing"),
+  targets: (type) => type.startsWith("Target"),
+  steering: (type) => type.startsWith("Dialing") || type.startsWith("Plan") || type.startsWith("Outdial"),
+};
+
+function activityFeed(id, base) {
+  const list = h("ol", { class: "feed" });
+  const paused = h("p", { class: "paused", hidden: true }, "paused while you look");
+  const element = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Activity, newest first" }, list);
+  const choice = h("select", { "aria-label": "Show", "data-search": true }, Object.keys(GROUPS).map((name) => h("option", { value: name }, name)));
+  let rows = [];
+  let last = 0;
+  let held = false;
+  const hold = (value) => () => {
+    held = value;
+    paused.hidden = !value;
+    if (!value) draw();
+  };
+  element.addEventListener("pointerenter", hold(true));
+  element.addEventListener("pointerleave", hold(false));
+  element.addEventListener("focusin", hold(true));
+  element.addEventListener("focusout", hold(false));
+  const keyed = new Keyed(list, (row) => ({ element: item(id, row) }), () => {});
+  const draw = () => keyed.show(rows.filter((row) => row.gap || GROUPS[choice.value](row.type)).slice(0, FEED_ROWS), (row) => row.id);
+  choice.addEventListener("change", draw);
+  return {
+    element,
+    controls: h("span", {}, paused, choice),
+    add(events) {
+      const fresh = events.filter((event) => event.sequence > last);
+      if (!fresh.length) return;
+      const missed = last ? fresh[0].sequence - last - 1 : 0;
+      if (missed > 0) rows.unshift({ gap: missed, id: `gap-${last}`, type: "" });
+      last = fresh[fresh.length - 1].sequence;
+      rows = [...fresh.reverse(), ...rows].slice(0, 2 * FEED_ROWS);
+      if (!held) draw();
+    },
+  };
+}
+
+function item(id, row) {
+  if (row.gap) return h("li", { class: "gap" }, `${plural(row.gap, "event")} more in between`);
+  const at = instant(row.time);
+  const { target_id, outcome } = row.data;
+  return h(
+    "li",
+    { "data-type": row.type, "data-outcome": outcome },
+    h("time", { datetime: row.time, title: everywhere(at) }, clock(at)),
+    h("span", { class: "what" }, told(row)),
+    target_id ? h("a", { href: `/outdials/${id}/targets/${target_id}` }, shortId(target_id)) : null,
+  );
+}
+
+/** An event in a few words. */
+export function told({ type, data, actor }) {
+  const by = actor ? ` by ${actor}` : "";
+  switch (type) {
+    case "DialRequested":
+      return `requested, ${data.rule.replaceAll("_", " ")}`;
+    case "DialEnded":
+      return `${data.outcome === "answered" ? "✓" : "·"} ${outcomeWord(data.outcome)}${data.lost ? ", nobody said so" : ""}`;
+    case "DialAnswered":
+      return "◑ answered, talking";
+    case "DialClaimed":
+      return "taken by a worker";
+    case "TargetAdded":
+      return "joined the list";
+    case "TargetFinished":
+      return "✓ reached";
+    case "TargetExhausted":
+      return "✕ out of tries";
+    case "DialingStarted":
+      return `▶ dialing started, run ${data.run}${by}`;
+    case "DialingStopped":
+      return `■ dialing ${data.how}${by}`;
+    case "PlanApplied":
+      return `≡ plan ${data.version} in force${by}`;
+    default:
+      return type.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase() + by;
+  }
+}
+
+// --- later ------------------------------------------------------------------------------------------
+
+function retryCalendar(base) {
+  const overdue = number(`${base}/calendar?time=iso`, "overdue", "Due now");
+  const later = number(`${base}/calendar?time=iso`, "later", "Later");
+  const cells = Array.from({ length: 48 }, () => h("span", { class: "cell" }));
+  const hours = Array.from({ length: 12 }, () => h("th", { scope: "col" }));
+  const table = h(
+    "table",
+    { class: "calendar" },
+    h("thead", {}, h("tr", {}, h("td", {}), hours)),
+    h("tbody", {}, [0, 1, 2, 3].map((quarter) => h("tr", {}, h("th", { scope: "row" }, `+${quarter * 15}`), cells.filter((_, index) => index % 4 === quarter).map((cell) => h("td", {}, cell))))),
+  );
+  return {
+    element: h("div", {}, h("p", { class: "line-up" }, h("span", {}, overdue.element, " due now"), h("span", {}, later.element, " after that")), h("div", { class: "scroll-x", tabindex: "0", role: "group", "aria-label": "Targets per quarter of an hour" }, table)),
+    async load() {
+      const found = await get(`${base}/calendar?time=iso`).catch(() => null);
+      if (!found) return;
+      const begins = instant(found.begins);
+      const most = Math.max(1, ...found.due);
+      overdue.set(found.overdue);
+      later.set(found.later);
+      hours.forEach((cell, index) => say(cell, minute(begins + index * 3600000)));
+      cells.forEach((cell, index) => {
+        const n = found.due[index];
+        say(cell, n ? count(n) : "·");
+        cell.style.setProperty("--share", n / most);
+        mark(cell, "data-dense", n / most > 0.55 ? "" : null);
+        mark(cell, "title", `${plural(n, "target")} between ${minute(begins + index * 900000)} and ${minute(begins + (index + 1) * 900000)}`);
+      });
+    },
+  };
+}
+
+function yieldTables(base) {
+  const names = { try: ["Try", (key) => `${key}.`], destination: ["Destination", (key) => String(key)], hour: ["Hour, UTC", (key) => `${String(key).padStart(2, "0")}–${String((key + 1) % 24).padStart(2, "0")}`] };
+  const bodies = {};
+  const element = h(
+    "div",
+    { class: "yields" },
+    Object.entries(names).map(([measure, [title, label]]) => {
+      const body = h("tbody");
+      bodies[measure] = new Keyed(
+        body,
+        ({ key }) => {
+          const ended = number(`${base}/yield`, `by_${measure}[${key}].ended`, `Attempts that ended, ${title} ${key}`);
+          const answered = number(`${base}/yield`, `by_${measure}[${key}].outcome.answered`, `Answered, ${title} ${key}`);
+          const share = h("span");
+          const meter = h("span", { class: "meter", "aria-hidden": "true" });
+          return { ended, answered, share, meter, element: h("tr", {}, h("th", { scope: "row" }, label(key)), h("td", {}, meter, share), h("td", { class: "right" }, answered.element, h("span", { class: "note" }, " of "), ended.element)) };
+        },
+        (entry, row) => {
+          const answered = row.outcome.answered ?? 0;
+          entry.ended.set(row.ended);
+          entry.answered.set(answered);
+          say(entry.share, percent(answered, row.ended));
+          entry.meter.style.setProperty("--share", row.ended ? answered / row.ended : 0);
+        },
+      );
+      return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Yield by ${title}` }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, title), h("th", { scope: "col" }, "Answered"), h("th", { scope: "col", class: "right" }, "Attempts"))), body));
+    }),
+  );
+  return {
+    element,
+    async load() {
+      const found = await get(`${base}/yield`).catch(() => null);
+      if (found) for (const measure of Object.keys(names)) bodies[measure].show(found[`by_${measure}`], (row) => row.key);
+    },
+  };
+}
+
+// --- plan and promises ------------------------------------------------------------------------------
+
+function planInForce() {
+  const list = h("dl", { class: "facts" });
+  let shown = "";
+  return {
+    element: list,
+    show(dialing) {
+      const { plan } = dialing;
+      const key = JSON.stringify([plan, dialing.plan_version, dialing.outplan_id]);
+      if (key === shown) return;
+      shown = key;
+      if (!plan) {
+        list.replaceChildren(h("dt", {}, "None yet"), h("dd", {}, "Start asks for one."));
+        return;
+      }
+      const caps = [0, 1, 2, 3, 4].map((slot) => plan[`max_try_count_${slot}`]);
+      while (caps.length > 1 && caps[caps.length - 1] === 0) caps.pop();
+      const facts = [
+        ["Version", `${dialing.plan_version}${/[1-9]/.test(dialing.outplan_id) ? `, outplan ${shortId(dialing.outplan_id)}` : ""}`],
+        ["Rings for", span(plan.dial_timeout || 30000)],
+        ["Between tries", span(plan.try_interval)],
+        ["Tries per destination", plan.retry_mode === "result" ? `${caps.join(", ")} by result` : caps.join(", ")],
+        ["Tries in all", plan.max_attempts ?? "no limit"],
+        ["Calls open at once", plan.max_concurrent || "no limit"],
+        ["Calls a second", plan.calls_per_second ?? "no limit"],
+        ["Caller id", masked(plan.source, true) || "none"],
+        ["Hours", plan.windows?.length ? `${plural(plan.windows.length, "window")}${plan.time_zone ? `, ${plan.time_zone}` : ""}` : "any"],
+        ["Pick up within", span(plan.pickup_timeout)],
+      ];
+      list.replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))));
+    },
+  };
+}
+
+function compliance(href) {
+  const rows = [
+    ["requested", "requested", "calls requested, each under an id of its own"],
+    ["lost", "lost", "results that never came, given up when the lease ended"],
+    ["given_back", "given_back", "never placed; the try was given back"],
+    ["deleted", "deleted", "targets deleted; nobody calls them any more"],
+  ];
+  const numbers = rows.map(([, path, label]) => number(href.stats, path, label));
+  const element = h("ul", { class: "strip" }, rows.map(([, , label], index) => h("li", {}, numbers[index].element, h("span", {}, label))));
+  return {
+    element,
+    show(stats) {
+      rows.forEach(([name], index) => numbers[index].set(stats[name]));
+    },
+  };
+}

@@ -1,0 +1,132 @@
+// Parts that several views have: numbers with their JSON, state chips, cards, dialogs, lines to copy.
+
+import { get, text as getText } from "./api.js";
+import { h, mark, say } from "./dom.js";
+import { STATES, count } from "./words.js";
+
+/** A number that leads to the JSON it is from. `path` says where in it: `lifecycle.finished`, `waiting-due_now`, `sum(requested)`. */
+export function number(href, path, label) {
+  const element = h("a", { class: "n", href, "data-json": path, title: `${label}: open its JSON`, "aria-label": label });
+  const value = h("span", { text: "–" });
+  element.append(value);
+  return {
+    element,
+    set(next) {
+      say(value, count(next));
+      mark(element, "aria-label", `${label}: ${count(next)}`);
+    },
+  };
+}
+
+export const jsonLink = (href, what) => h("a", { class: "json", href, title: `${what} as JSON` }, "JSON");
+
+export function chip() {
+  const sign = h("span", { "aria-hidden": "true" });
+  const word = h("span");
+  const element = h("span", { class: "chip" }, sign, word);
+  return {
+    element,
+    set(state) {
+      const known = STATES[state] || STATES.stop;
+      mark(element, "data-tone", known.tone);
+      say(sign, known.sign);
+      say(word, known.word);
+    },
+  };
+}
+
+let cards = 0;
+/** A titled section; `more` stands at the right of its title. */
+export function card(title, { kind = "", more = [], note = "" } = {}, ...children) {
+  const id = `card-${++cards}`;
+  return h(
+    "section",
+    { class: `card ${kind}`, "aria-labelledby": id },
+    h("header", {}, h("h2", { id }, title), note ? h("p", { class: "note" }, note) : null, h("span", { class: "more" }, more)),
+    ...children,
+  );
+}
+
+/** A bar of parts that add up; each has a pattern of its own beside its colour. */
+export function stack(names) {
+  const parts = names.map((name) => h("span", { class: "part", "data-part": name }));
+  const element = h("span", { class: "stack", "aria-hidden": "true" }, parts);
+  return {
+    element,
+    set(values, whole) {
+      parts.forEach((part, index) => part.style.setProperty("--share", whole ? values[index] / whole : 0));
+    },
+  };
+}
+
+export function button(label, { kind = "", sign = "", onclick, title } = {}) {
+  return h("button", { type: "button", class: `button ${kind}`, onclick, title }, sign ? h("span", { "aria-hidden": "true" }, sign) : null, h("span", {}, label));
+}
+
+/** A line of a terminal, with a button that copies it. */
+export function commandLine(line) {
+  const copy = button("Copy", {
+    kind: "small",
+    onclick: async () => {
+      await navigator.clipboard.writeText(line).catch(() => toast("The browser does not let this page copy; select the line instead."));
+      say(copy.lastElementChild, "Copied");
+      setTimeout(() => say(copy.lastElementChild, "Copy"), 1500);
+    },
+  });
+  copy.setAttribute("aria-label", `Copy: ${line}`);
+  return h("div", { class: "line" }, h("code", { tabindex: "0" }, line), copy);
+}
+
+export function curl(method, path, body) {
+  const parts = ["curl", ...(method === "GET" ? [] : ["-X", method]), `'${location.origin}${path}'`];
+  if (sessionStorage.getItem("outdial.token")) parts.push('-H "Authorization: Bearer $OUTDIAL_TOKEN"');
+  if (body !== undefined) parts.push("-H 'Content-Type: application/json'", `-d '${JSON.stringify(body).replaceAll("'", "'\\''")}'`);
+  return parts.join(" ");
+}
+
+/** A dialog that closes by Escape, by its button, and by a click beside it. */
+export function dialog(title, ...children) {
+  const close = h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => element.close() }, "✕");
+  const element = h("dialog", { "aria-label": title }, h("header", {}, h("h2", {}, title), close), ...children);
+  element.addEventListener("close", () => element.remove());
+  element.addEventListener("click", (event) => {
+    if (event.target === element) element.close();
+  });
+  document.body.append(element);
+  element.showModal();
+  return element;
+}
+
+/** The JSON behind something: asked for with the token, as a plain link could not be. */
+export async function showJson(href, path) {
+  const url = new URL(href, location.href);
+  const code = h("pre", { tabindex: "0" }, "…");
+  dialog(`GET ${url.pathname}`, path ? h("p", { class: "note" }, "This number: ", h("code", {}, path)) : null, commandLine(curl("GET", url.pathname + url.search)), code);
+  try {
+    code.textContent = url.pathname.startsWith("/v1.0/") || url.pathname === "/readyz" ? JSON.stringify(await get(url.pathname + url.search), null, 2) : await getText(url.pathname);
+  } catch (error) {
+    code.textContent = error.message;
+  }
+}
+
+export function toast(message, kind = "") {
+  const element = h("p", { class: `toast ${kind}` }, message);
+  document.getElementById("toasts").append(element);
+  setTimeout(() => element.remove(), kind === "bad" ? 9000 : 4000);
+}
+
+/** Do something, and say it when it was refused. Returns what it gave, or null. */
+export async function attempt(work, done) {
+  try {
+    const found = await work();
+    if (done) toast(done);
+    return found ?? true;
+  } catch (error) {
+    toast(error.message, "bad");
+    return null;
+  }
+}
+
+export function field(label, input, hint) {
+  return h("label", { class: "field" }, h("span", {}, label), input, hint ? h("small", {}, hint) : null);
+}

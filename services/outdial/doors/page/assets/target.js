@@ -1,0 +1,171 @@
+// One target: where it stands, why it is or is not called next, and everything that happened to it.
+
+import { get, send } from "./api.js";
+import { commands } from "./actions.js";
+import { h, say } from "./dom.js";
+import { told } from "./outdial.js";
+import { attempt, button, card, jsonLink } from "./parts.js";
+import { LIFECYCLES, clock, everywhere, instant, masked, plural, shortId, span } from "./words.js";
+
+const EVERY_MS = 2000;
+
+export function target(page, outdialId, id) {
+  const base = `/v1.0/outdials/${outdialId}/targets/${id}`;
+  const name = h("h1", { text: " " });
+  const state = h("span", { class: "chip" });
+  const says = h("p", { class: "verdict" });
+  const facts = h("dl", { class: "facts" });
+  const rules = h("ol", { class: "rules" });
+  const timeline = h("ol", { class: "timeline" });
+  const masks = button("Show numbers", { kind: "small", onclick: () => page.showNumbers(!page.numbersShown) });
+  const reopen = button("Dial again", {
+    title: "Reopen: its tries count from 0 again",
+    onclick: async () => {
+      const command = { type: "ReopenTarget", id: crypto.randomUUID(), outdial_id: outdialId, target_id: id };
+      if (await attempt(() => send("POST", "/v1.0/commands", command), "Its tries count from 0 again.")) load();
+    },
+  });
+  const remove = button("Delete", {
+    kind: "danger",
+    onclick: async () => {
+      if (await attempt(() => send("DELETE", base, {}), "Deleted: nobody calls it any more.")) load();
+    },
+  });
+
+  page.main.replaceChildren(
+    h(
+      "header",
+      { class: "head" },
+      h("p", { class: "crumbs" }, h("a", { href: "/" }, "Outdials"), " / ", h("a", { href: `/outdials/${outdialId}` }, shortId(outdialId)), " / ", h("code", {}, shortId(id))),
+      h("div", { class: "title" }, name, state, h("span", { class: "grow" }), h("div", { class: "buttons" }, reopen, remove)),
+      says,
+      commands([
+        ["GET", base, undefined, `outdial targets get ${id} --outdial ${outdialId}`],
+        ["GET", `${base}/why`, undefined, `outdial why ${id}`],
+        ["GET", `${base}/history`, undefined, `outdial events --outdial ${outdialId}`],
+        ["DELETE", base, undefined, `outdial targets delete ${id} --outdial ${outdialId}`],
+      ]),
+    ),
+    h(
+      "div",
+      { class: "grid" },
+      card("Who", { more: [masks, jsonLink(`${base}?time=iso`, "Target")] }, facts),
+      card("Why, rule by rule", { kind: "wide", more: [jsonLink(`${base}/why?time=iso`, "Why")] }, rules),
+      card("What happened", { kind: "full", more: [jsonLink(`${base}/history`, "History"), jsonLink(`${base}/calls?time=iso`, "Calls")] }, timeline),
+    ),
+  );
+
+  let known = null;
+  let after = "0";
+  let events = [];
+  const load = async () => {
+    try {
+      const [found, history, why] = await Promise.all([
+        get(`${base}?time=iso`),
+        get(`${base}/history?after=${after}&limit=1000`),
+        get(`${base}/why?time=iso`).catch(() => null),
+      ]);
+      after = history.next_after;
+      events = [...events, ...history.result];
+      known = { found, why };
+      page.freshness({ on: true, behind: 0 });
+      show();
+    } catch (error) {
+      page.freshness({ on: false, why: error.status ? error.message : "the service cannot be reached" });
+      if (error.status === 404) page.missing("There is no such target", "It may be on another list.");
+    }
+  };
+  const show = () => {
+    const { found, why } = known;
+    const { word, sign } = LIFECYCLES[found.lifecycle];
+    page.titled(found.name || "Target");
+    say(name, found.name || `Target ${shortId(id)}`);
+    say(state, `${sign} ${found.tm_delete ? "Deleted" : word}`);
+    reopen.hidden = found.status !== "done" || found.tm_delete !== null;
+    remove.hidden = found.tm_delete !== null;
+    say(masks.lastElementChild, page.numbersShown ? "Hide numbers" : "Show numbers");
+    const now = instant(why?.at) ?? Date.now();
+    say(says, why?.verdict || `${word}.`);
+    showFacts(facts, found, page.numbersShown);
+    showRules(rules, why, now);
+    showTimeline(timeline, events, found.time_zone);
+  };
+  load();
+  const timer = setInterval(() => !document.hidden && load(), EVERY_MS);
+  const relabel = () => known && show();
+  document.addEventListener("outdial:masks", relabel);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("outdial:masks", relabel);
+  };
+}
+
+function showFacts(list, found, shown) {
+  const slots = [0, 1, 2, 3, 4].filter((slot) => found[`destination_${slot}`]);
+  const rows = slots.map((slot) => {
+    const left = found[`try_count_remaining_${slot}`];
+    return [`Destination ${slot}`, `${masked(found[`destination_${slot}`], shown)} · ${plural(found[`try_count_${slot}`], "try", "tries")}${left === null ? "" : `, ${left} left`}`];
+  });
+  const more = [
+    ["Priority", found.priority],
+    ["Time zone", found.time_zone || "not given"],
+    ["Tries in all", `${found.try_count_current}${found.try_count_max === null ? "" : ` of ${found.try_count_max}`}`],
+    ["Call back at", found.call_back_at ? clock(instant(found.call_back_at)) : null],
+    ["Detail", found.detail || null],
+    ["Joined", clock(instant(found.tm_create))],
+    ["Id", found.id],
+  ];
+  list.replaceChildren(...[...rows, ...more].filter(([, value]) => value !== null && value !== undefined).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, String(value)))));
+}
+
+function showRules(list, why, now) {
+  if (!why?.rules?.length) {
+    list.replaceChildren(h("li", { class: "none" }, "The service does not tell the rules."));
+    return;
+  }
+  list.replaceChildren(
+    ...why.rules.map((rule) => {
+      const until = instant(rule.until);
+      const when = rule.holds && until !== null ? ` until ${clock(until)}, ${until > now ? `in ${span(until - now)}` : "now"}` : "";
+      const facts = Object.entries(rule.facts || {}).map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(" · ");
+      return h("li", { "data-holds": rule.holds ? "" : null }, h("span", { class: "sign", "aria-hidden": "true" }, rule.holds ? "✕" : "✓"), h("span", {}, h("strong", {}, rule.rule.replaceAll("_", " ")), rule.holds ? " holds it" : " does not", when, facts ? h("small", {}, facts) : null));
+    }),
+  );
+}
+
+function showTimeline(list, events, zone) {
+  if (Number(list.dataset.shown || 0) === events.length) return;
+  list.dataset.shown = events.length;
+  const began = new Map();
+  const items = events.map((event) => {
+    const at = instant(event.time);
+    if (event.type === "DialRequested") began.set(event.data.attempt_id, at);
+    const rang = event.type === "DialEnded" && began.has(event.data.attempt_id) ? at - began.get(event.data.attempt_id) : null;
+    return h(
+      "li",
+      { "data-type": event.type, "data-outcome": event.data.outcome },
+      h("time", { datetime: event.time, title: everywhere(at, zone) }, clock(at)),
+      h(
+        "div",
+        {},
+        h("p", { class: "what" }, told(event), event.type === "DialRequested" ? ` · destination ${event.data.destination_index}, try ${event.data.try_count}` : null, rang === null ? null : ` after ${span(rang)}`),
+        rang === null ? null : h("span", { class: "meter", "aria-hidden": "true", vars: { share: Math.min(1, rang / 60000) } }),
+        h(
+          "details",
+          {},
+          h("summary", {}, "Event"),
+          h("dl", { class: "facts" }, [["Position", event.position], ["Id", event.id], ["Caused by command", event.causationid], ["Actor", event.actor || "–"]].map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, h("code", {}, value))))),
+          h("pre", { tabindex: "0" }, JSON.stringify(hidden(event), null, 2)),
+        ),
+      ),
+    );
+  });
+  list.replaceChildren(...items.reverse());
+}
+
+/** The event as it stands in the log, but for whom it would call. */
+function hidden(event) {
+  if (!event.data.personal) return event;
+  const destinations = event.data.personal.destinations.map((address) => (address ? { ...address, target: masked(address) } : null));
+  return { ...event, data: { ...event.data, personal: { ...event.data.personal, destinations } } };
+}

@@ -1,0 +1,112 @@
+// How things are said: numbers, times, addresses, states, and the verdict.
+
+export const OUTCOMES = ["answered", "busy", "no_answer", "machine", "failed", "canceled", "not_dialed", "other"];
+
+const WHOLE = new Intl.NumberFormat("en-US");
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+
+export const count = (value) => WHOLE.format(value ?? 0);
+export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(part === whole ? 0 : 1)}%` : "–");
+export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+export const shortId = (id) => id.slice(0, 8);
+export const instant = (text) => (text ? Date.parse(text) : null);
+
+/** 90_061_000 -> "1 d 1 h"; the two largest parts. */
+export function span(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const parts = [[Math.floor(seconds / 86400), "d"], [Math.floor(seconds / 3600) % 24, "h"], [Math.floor(seconds / 60) % 60, "min"], [seconds % 60, "s"]];
+  const first = parts.findIndex(([value]) => value > 0);
+  if (first < 0) return "0 s";
+  return parts.slice(first, first + 2).filter(([value]) => value > 0).map(([value, unit]) => `${value} ${unit}`).join(" ");
+}
+
+export const clock = (ms, zone) => new Date(ms).toLocaleTimeString("en-GB", { ...CLOCK, timeZone: zone });
+export const minute = (ms, zone) => new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
+
+/** The time as every reader may want it: here, in UTC, and where the target is. */
+export function everywhere(ms, targetZone) {
+  const date = new Date(ms);
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const line = (zone, name) => `${date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium", timeZone: zone })} ${name}`;
+  return [line(here, `here (${here})`), line("UTC", "UTC"), ...(targetZone ? [line(targetZone, `at the target (${targetZone})`)] : [])].join("\n");
+}
+
+/** An address that tells calls apart but calls nobody: +1202•••0123, a•••@example.com. */
+export function masked(address, shown = false) {
+  const text = address?.target || "";
+  if (shown || text === "") return text;
+  const at = text.indexOf("@");
+  if (at > 0) {
+    const scheme = text.match(/^(sips?:)/i)?.[1] || "";
+    return `${scheme}${text.slice(scheme.length, scheme.length + 1)}•••${text.slice(at)}`;
+  }
+  return text.length > 8 ? `${text.slice(0, 5)}•••${text.slice(-4)}` : "•••";
+}
+
+/** What a run is called and marked by: never by colour alone. */
+export const STATES = {
+  run: { word: "Dialing", sign: "▶", tone: "go" },
+  stop: { word: "Stopped", sign: "■", tone: "off" },
+  stopping: { word: "Stopping", sign: "◪", tone: "wait" },
+  paused: { word: "Paused", sign: "❚❚", tone: "wait" },
+  draining: { word: "Draining", sign: "▽", tone: "wait" },
+};
+
+/** The state of a run, a pause told apart. */
+export function stateOf(dialing) {
+  if (dialing.status === "run" && dialing.paused) return "paused";
+  if (dialing.status === "run" && dialing.draining) return "draining";
+  return dialing.status in STATES ? dialing.status : "stop";
+}
+
+export const LIFECYCLES = {
+  idle: { word: "Waiting", sign: "○" },
+  dialing: { word: "Ringing", sign: "◔" },
+  answered: { word: "Talking", sign: "◑" },
+  busy: { word: "Busy, will retry", sign: "◌" },
+  no_answer: { word: "No answer, will retry", sign: "◌" },
+  finished: { word: "Reached", sign: "✓" },
+  failed: { word: "Out of tries", sign: "✕" },
+};
+
+export const outcomeWord = (outcome) => (outcome || "open").replaceAll("_", " ");
+
+const ENDED = {
+  finished: "the last run finished: nothing was left to dial",
+  stopped: "it was stopped",
+  refused: "the last run was refused",
+  deleted: "it was deleted",
+};
+
+/** A verdict of the service in two parts, its times as they are here. */
+function parted(text) {
+  const local = text.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g, (_, day, time) => clock(Date.parse(`${day}T${time}Z`)));
+  const at = local.search(/[:;,]/);
+  return at < 0 ? [local, ""] : [local.slice(0, at + 1), local.slice(at + 1).trim()];
+}
+
+/** What to read first: is it dialing, and if not, why not and until when. `why`: what the service says, where it was asked. */
+export function verdict({ outdial, dialing, stats, why, now }) {
+  if (outdial.tm_delete) return { tone: "off", lead: "Deleted.", rest: "It can be read, and dials nobody." };
+  if (stats.total === 0) return { tone: "wait", lead: "The list is empty.", rest: "Drop a CSV file on its page." };
+  const state = stateOf(dialing);
+  if (state === "stop" || state === "stopping") {
+    const open = stats.open_attempts ? ` ${plural(stats.open_attempts, "open call")} will still end.` : "";
+    const how = dialing.run === 0 ? `it was never started. ${plural(stats.total, "target")} on the list.` : `${ENDED[dialing.ended_how] || "it is stopped"}.${open}`;
+    return { tone: "off", lead: state === "stopping" ? "Stopping:" : "Not dialing:", rest: how };
+  }
+  if (stats.waiting + stats.open_attempts === 0) {
+    const reached = stats.lifecycle.finished;
+    return { tone: "done", lead: "Done:", rest: `${plural(reached, "person", "people")} reached, ${count(stats.total - reached)} not, and nobody is waiting for a try.` };
+  }
+  if (why) {
+    const [lead, rest] = parted(why.verdict);
+    const dials = why.why === null || lead.startsWith("Dialing");
+    const eta = dials && why.per_minute > 0 && stats.waiting > 0 ? ` The ${count(stats.waiting)} waiting are tried by about ${minute(now + (stats.waiting / why.per_minute) * 60000)}.` : "";
+    return { tone: dials ? "go" : ["paused", "draining", "not_due"].includes(why.why) ? "wait" : "held", lead, rest: rest + eta };
+  }
+  if (state !== "run") return { tone: "wait", lead: `${STATES[state].word}.`, rest: `${plural(stats.open_attempts, "call")} open.` };
+  if (stats.open_attempts || stats.due_now) return { tone: "go", lead: "Dialing:", rest: `${plural(stats.open_attempts, "call")} open, ${count(stats.due_now)} due now.` };
+  const next = instant(stats.next_due);
+  return { tone: "wait", lead: "Nothing is due:", rest: `${plural(stats.waiting, "target")} wait for their next try${next === null ? "" : `, the first at ${clock(next)}`}.` };
+}

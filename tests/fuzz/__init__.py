@@ -1,1 +1,0 @@
-"""Generated requests to every route the description of the interface tells of (``make fuzz``)."""

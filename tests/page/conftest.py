@@ -1,0 +1,39 @@
+"""One browser for all tests of the page, and services for it to look at."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from cli.program import Service, end, start
+from page.browser import chromium
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as found:
+        yield found
+
+
+class Serve(Protocol):
+    """How services are started; each is stopped when the test is over."""
+
+    def __call__(self, *arguments: str, settings: dict[str, str] | None = None) -> Service: ...
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start the program on a folder of the test's own; again on the same folder, once the one before has ended."""
+    running: list[Service] = []
+
+    def begin(*arguments: str, settings: dict[str, str] | None = None) -> Service:
+        running.append(start(tmp_path / "data", *arguments, settings=settings))
+        return running[-1]
+
+    yield begin
+    for service in running:
+        if service.process.poll() is None:
+            end(service)

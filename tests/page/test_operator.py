@@ -1,0 +1,111 @@
+"""What an operator does who has never read a manual: import, start, watch, stop, look at one person."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser
+
+from cli.program import Service, end
+from page.browser import Window, window
+from page.conftest import Serve
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+SIMULATED = ("--carrier", "simulated", "--speed", "30")
+PEOPLE = "name,destination_0,destination_1\n" + "".join(f"Person {n},+1202555{n:04},p{n}@example.com\n" for n in range(120))
+WRONG = "Nobody,,\nWrong,not a number,\n"
+DIFFERENT = """async () => {
+    const value = (found, path) => path.split(/(?<=[^(\\[])(?=[+-])/).reduce((sum, part) => {
+        const sign = part[0] === "-" ? -1 : 1;
+        const plain = part.replace(/^[+-]/, "");
+        const all = plain.match(/^sum\\((.*)\\)$/);
+        const steps = (all ? all[1] : plain).replace(/\\[(\\w+)\\]/g, ".=$1").split(".");
+        const one = steps.reduce((at, step) => step[0] === "="
+            ? at.find((row) => String(row.key ?? row.why) === step.slice(1)) : at?.[step], found);
+        return sum + sign * (all ? one.reduce((a, b) => a + b, 0) : one?.targets ?? one ?? 0);
+    }, 0);
+    const wrong = [];
+    const seen = [...document.querySelectorAll("[data-json]")];
+    for (const number of seen) {
+        const found = await (await fetch(number.href, {headers: {"Outdial-Time": "iso"}})).json();
+        const shown = Number(number.textContent.replaceAll(",", ""));
+        const told = value(found, number.dataset.json);
+        if (shown !== told) wrong.push(`${number.getAttribute("href")} ${number.dataset.json}: ${shown} is shown, ${told} is there`);
+    }
+    return [seen.length, wrong];
+}"""
+
+
+def read(file: Path) -> str:
+    return file.read_text("utf-8")
+
+
+async def numbers_are_those_of_their_json(seen: Window) -> int:
+    """How many numbers the page shows; each is what its own link answers."""
+    for _ in range(20):
+        count, wrong = await seen.page.evaluate(DIFFERENT)
+        if not wrong:
+            break
+        await seen.page.wait_for_timeout(250)
+    assert wrong == []
+    return int(count)
+
+
+async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(browser: Browser, serve: Serve) -> None:
+    service = serve(*SIMULATED)
+    async with window(browser) as seen:
+        page = seen.page
+        await page.goto(service.url)
+        await page.get_by_role("button", name="New outdial").click()
+        await page.get_by_role("dialog").get_by_label("Name").fill("June")
+        await page.get_by_role("button", name="Create", exact=True).click()
+        await page.get_by_role("heading", name="June").wait_for()
+        assert "The list is empty" in await seen.text(".verdict")
+
+        await seen.drop("people.csv", PEOPLE + WRONG)
+        await seen.until("() => document.querySelector('.funnel .n').textContent === '120'")
+        await seen.until("() => document.querySelector('.drop .note').textContent.includes('2 rows refused')")
+        async with page.expect_download() as downloading:
+            await page.get_by_role("button", name="Download refused rows").click()
+        refused = read(await (await downloading.value).path())
+        assert "Nobody" in refused
+        assert "not a number" in refused
+        assert "never started" in await seen.text(".verdict")
+
+        await page.get_by_role("button", name="Start", exact=True).click()
+        await page.get_by_role("button", name="New plan").click()
+        await page.get_by_role("dialog").get_by_label("Name").fill("Patient")
+        await page.get_by_label("Calls open at once").fill("20")
+        await page.get_by_role("button", name="Create", exact=True).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Start", exact=True).click()
+
+        await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
+        reached = "() => Number(document.querySelectorAll('.funnel .n')[4].textContent)"
+        await seen.until(f"() => ({reached})() > 2")
+        before = await page.evaluate(reached)
+        await seen.until(f"([before]) => ({reached})() > before", before)
+        await seen.until("() => document.querySelectorAll('.calls tbody tr').length > 0")
+        shown = await seen.text(".calls tbody .address")
+        assert "•••" in shown
+
+        await page.get_by_role("button", name="Stop", exact=True).click()
+        await seen.until("() => document.querySelector('.verdict').textContent.includes('Not dialing: it was stopped')")
+        await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0")
+        assert await numbers_are_those_of_their_json(seen) > 20
+
+        await goes_on_after_a_restart(seen, service, serve)
+
+
+async def goes_on_after_a_restart(seen: Window, service: Service, serve: Serve) -> None:
+    page, url = seen.page, seen.page.url
+    end(service)
+    await seen.until("() => document.querySelector('#freshness').dataset.state === 'off'")
+    again = serve(*SIMULATED, "--port", service.url.rpartition(":")[2])
+    assert again.url == service.url
+    await seen.until("() => document.querySelector('#freshness').textContent.startsWith('live')")
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
+    await page.locator(".feed a").first.click()
+    await seen.until("() => location.pathname.includes('/targets/')")
+    await page.get_by_text("joined the list").wait_for()
+    await page.go_back()
+    assert page.url == url

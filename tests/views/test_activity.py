@@ -1,0 +1,100 @@
+"""What went on, and when: every request and every end is counted once under each measure, and a calendar says what comes."""
+
+import asyncio
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outdial.events import DialEnded, DialingStarted, DialingStopped, DialRequested
+from outdial.views import activity, outdials
+from views.hand import MINUTE, SECOND, Log, Views, views_in
+from views.histories import STEPS, History, counted
+
+WEEK_S = 7 * 24 * 3_600
+
+
+@given(STEPS, st.integers(1, 40))
+@settings(max_examples=60)
+def test_every_measure_adds_up_to_the_counts_of_the_outdial(steps: list[tuple[int, int]], batch: int) -> None:
+    history = History(steps)
+
+    async def compare() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with views_in(Path(folder)) as views:
+                reader, now = await views.show(history.log, batch), history.log.clock
+                for found in history.lists:
+                    stats = outdials.stats(reader, found.id, now)
+                    pace = activity.pace(reader, found.id, now, WEEK_S, 600)
+                    assert {what: sum(counts) for what, counts in pace.counts.items()} == {"requested": stats.requested, **stats.ended}
+                    for measure in activity.MEASURES:
+                        told = activity.yields(reader, found.id, measure)
+                        outcomes = Counter[str]()
+                        for row in told:
+                            assert row["ended"] == sum(row["outcome"].values())
+                            outcomes.update(row["outcome"])
+                        assert outcomes == +Counter(stats.ended)
+
+    asyncio.run(compare())
+
+
+async def test_what_happened_stands_in_the_step_in_which_it_happened(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    target = log.target(outdial)
+    log.requested(outdial, target)
+    log.after(12 * SECOND).ended(outdial, target, "busy")
+    reader = await views.show(log)
+
+    pace = activity.pace(reader, outdial, log.clock, 60, 5)
+
+    times = {what: [pace.begins + place * pace.step for place, n in enumerate(counts) if n] for what, counts in pace.counts.items()}
+    [requested, ended] = [event.time for _, event in log.events if isinstance(event.data, DialRequested | DialEnded)]
+    assert {what: found for what, found in times.items() if found} == {
+        "requested": [requested // SECOND // 5 * 5],
+        "busy": [ended // SECOND // 5 * 5],
+    }
+
+
+async def test_who_steered_is_told_newest_first(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.add(outdial, DialingStarted(run=1))
+    log.plan(outdial, max_try_count_0=1)
+    log.target(outdial)
+    log.after(MINUTE).add(outdial, DialingStopped(run=1, how="stopped", requests=0))
+    reader = await views.show(log)
+
+    found = activity.controls(reader, outdial, 2)
+
+    assert [(name, time) for _, time, name, _ in found] == [("DialingStopped", log.clock), ("PlanApplied", log.clock - MINUTE)]
+
+
+@given(STEPS)
+@settings(max_examples=60)
+def test_a_calendar_leaves_nobody_out(steps: list[tuple[int, int]]) -> None:
+    history = History(steps)
+
+    async def compare() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with views_in(Path(folder)) as views:
+                reader, now = await views.show(history.log), history.log.clock
+                for found in history.lists:
+                    calendar = outdials.calendar(reader, found.id, now, 15 * MINUTE, 8)
+                    waiting = counted(found, now).waiting if found.plan is not None else 0
+                    assert calendar.overdue + sum(calendar.steps) + calendar.later == waiting
+
+    asyncio.run(compare())
+
+
+async def test_a_calendar_says_when_a_retry_falls_due(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=3, try_interval=40 * 60_000)
+    log.tried(outdial, log.target(outdial), "busy")
+    log.target(outdial)
+    reader = await views.show(log)
+
+    calendar = outdials.calendar(reader, outdial, log.clock, 15 * MINUTE, 4)
+
+    assert (calendar.overdue, calendar.steps, calendar.later) == (1, [0, 0, 1, 0], 0)
+    assert outdials.calendar(reader, outdial, log.clock, MINUTE, 4).later == 1
