@@ -328,8 +328,10 @@ def _some_are_spared(told: Writer) -> None:
         AddSuppressions(entries=(asked_not_to, NewSuppression(prefix="+4470", expires_at=START + 1_000 * HOUR)), **theirs),
         SetFrequencyCaps(caps=hourly, **theirs),
         CreateOutdial(outdial_id=spared, plan=Plan(max_try_count_0=5, try_interval=1_000), **theirs),
-        AddTargets(outdial_id=spared, targets=(target(41), target(42), target(43)), **theirs),
+        AddTargets(outdial_id=spared, targets=(target(41), target(42)), **theirs),
     )
+    # In a step of its own: leaves from caps in different partitions come in any order.
+    told.after(SECOND, AddTarget(outdial_id=spared, **dict(target(43)), **theirs))
     told.after(
         SECOND,
         DialResult(**attempt("spared", 42), outcome="busy", **theirs),
