@@ -4,7 +4,10 @@ Nothing here is shared with the ledger: the rules are written a second time, in 
 """
 
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
+from oracle import allowed
 from outdial.envelope import Event
 from outdial.events import (
     DialAnswered,
@@ -28,6 +31,7 @@ from outdial.events import (
 )
 from outdial.plan import Plan, RetryMode
 from outdial.scalars import MILLISECOND_US, SECOND_US
+from outdial.windows import Windows
 
 SILENT = 20
 KINDS = {"machine": 0, "busy": 1, "no_answer": 2, "failed": 3}
@@ -76,8 +80,19 @@ class SeenOutdial:
         return [one.open for one in self.targets.values() if one.open is not None]
 
 
+def policy_of(plan: Plan, kind: int) -> Any:
+    """What the plan says follows a type of result."""
+    policy = plan.result_policy
+    return None if policy is None else (policy.machine, policy.busy, policy.no_answer, policy.failed, policy.other)[kind]
+
+
 def may_try(plan: Plan, seen: SeenTarget, index: int) -> bool:
     """Whether the plan leaves a destination a try."""
+    for kind in range(5):
+        times = sum(where == index and outcome != "answered" and KINDS.get(outcome, 4) == kind for where, outcome in seen.outcomes)
+        rule = policy_of(plan, kind)
+        if rule is not None and rule.max_retries is not None and times > rule.max_retries:
+            return False
     if plan.retry_mode is RetryMode.DESTINATION:
         return seen.tries[index] < plan.caps[index]
     kinds = [KINDS.get(outcome, 4) for where, outcome in seen.outcomes if where == index and outcome != "answered"]
@@ -91,21 +106,72 @@ def next_index(plan: Plan, seen: SeenTarget, *, calls_only: bool) -> int | None:
         return None
     if plan.max_attempts is not None and spent >= plan.max_attempts:
         return None
-    for index, kind in enumerate(seen.added.types):
-        if kind is not None and (not calls_only or kind in ("tel", "sip")) and may_try(plan, seen, index):
-            return index
-    return None
+    can = [
+        index
+        for index, kind in enumerate(seen.added.types)
+        if kind is not None
+        and (not calls_only or kind in ("tel", "sip"))
+        and may_try(plan, seen, index)
+        and zones_of(plan, seen, index) != ()
+    ]
+    rule = after_last(plan, seen)
+    if rule is not None and rule.next_destination:
+        later = [index for index in can if index > seen.outcomes[-1][0]]
+        return min(later or can, default=None)
+    return min(can, default=None)
 
 
-def due_at(plan: Plan, seen: SeenTarget) -> int:
-    """When a target that waits may be dialed again."""
+def after_last(plan: Plan, seen: SeenTarget) -> Any:
+    """What the plan says follows the last outcome of a target."""
+    if not seen.outcomes or seen.outcomes[-1][1] == "answered":
+        return None
+    return policy_of(plan, KINDS.get(seen.outcomes[-1][1], 4))
+
+
+def zones_of(plan: Plan, seen: SeenTarget, index: int) -> tuple[str, ...] | None:
+    """The zones in which the window must be open for a destination; None without a window."""
+    if plan.windows is None:
+        return None
+    if plan.windows.time_zone != "recipient":
+        return (plan.windows.time_zone,)
+    if seen.added.time_zone is not None:
+        return (seen.added.time_zone,)
+    return (seen.added.zones and seen.added.zones[index]) or ((plan.time_zone,) if plan.time_zone else ())
+
+
+@cache
+def open_at(windows: Windows, zones: tuple[str, ...], at: int) -> bool:
+    return allowed(plain(windows), zones, at)
+
+
+@cache
+def plain(windows: Windows) -> Any:
+    return windows.model_dump(mode="json")
+
+
+def may_call(plan: Plan, seen: SeenTarget, index: int, at: int) -> bool:
+    """Whether a destination may be dialed at an instant, as far as windows go."""
+    zones = zones_of(plan, seen, index)
+    return zones is None or plan.windows is None or open_at(plan.windows, zones, at)
+
+
+def due_at(plan: Plan, seen: SeenTarget, *, calls_only: bool) -> int:
+    """When a target that waits may be dialed again, windows aside."""
     if not seen.ended:
         return seen.waits_from
     if seen.call_back_at is not None:
         return seen.call_back_at
-    wait = plan.try_interval
+    wait, rule = plan.try_interval, after_last(plan, seen)
     if seen.not_dialed:
         wait = max(wait, min(1_000 * 2 ** (seen.not_dialed - 1), 900_000))
+    elif rule is not None:
+        where, outcome = seen.outcomes[-1]
+        index = next_index(plan, seen, calls_only=calls_only)
+        times = sum(ended != "answered" and KINDS.get(ended, 4) == KINDS.get(outcome, 4) for _, ended in seen.outcomes)
+        if rule.next_destination and index is not None and index > where:
+            wait = 0
+        elif rule.interval_ms is not None:
+            wait = rule.interval_ms[:times][-1]
     return seen.waits_from + wait * MILLISECOND_US
 
 
@@ -191,7 +257,8 @@ class Invariants:
         assert data.ordinal == seen.ordinal + 1
         assert data.destination_index == next_index(plan, seen, calls_only=run.campaign_type == "call")
         assert data.try_count == seen.tries[data.destination_index] + 1
-        assert data.due_at == due_at(plan, seen)
+        calls_only = run.campaign_type == "call"
+        assert data.due_at == due_at(plan, seen, calls_only=calls_only)
         assert data.due_at <= time, "dialed before it was due"
         opened = len(outdial.open)
         assert not plan.max_concurrent or opened < plan.max_concurrent, "too many open attempts"
@@ -199,13 +266,20 @@ class Invariants:
         outdial.times = [at for at in outdial.times if at > time - SECOND_US]
         assert plan.calls_per_second is None or len(outdial.times) < plan.calls_per_second, "too fast"
         assert (data.run, data.plan_version, data.campaign_id) == (run.run, outdial.plan_version, run.campaign_id)
-        assert data.not_after == time + plan.pickup_timeout * MILLISECOND_US
+        self._in_hours(plan, seen, data, time)
         assert data.expires_at == data.not_after + ((plan.dial_timeout or 30_000) + plan.result_grace) * MILLISECOND_US
         outdial.times.append(time)
         outdial.requests += 1
         self.attempts.add(data.attempt_id)
         seen.open, seen.ordinal, seen.expires_at, seen.answered = data, data.ordinal, data.expires_at, False
         seen.tries[data.destination_index] += 1
+
+    def _in_hours(self, plan: Plan, seen: SeenTarget, data: DialRequested, time: int) -> None:
+        assert data.zones == (zones_of(plan, seen, data.destination_index) or ())
+        assert may_call(plan, seen, data.destination_index, time), "dialed outside the hours"
+        assert may_call(plan, seen, data.destination_index, data.not_after), "may be started outside the hours"
+        usual = time + plan.pickup_timeout * MILLISECOND_US
+        assert data.not_after == usual or (time <= data.not_after < usual and data.not_after + 1 == data.window_closes)
 
     def _told(self, outdial: SeenOutdial, seen: SeenTarget, data: DialClaimed | DialAnswered | DialEnded, time: int) -> None:
         assert seen.open is not None

@@ -26,7 +26,7 @@ from outdial.dialing.addresses import check_zone, checked, destinations_of, dial
 from outdial.dialing.decision import Rejected
 from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.outdial import SILENT_ATTEMPTS
-from outdial.dialing.rules import AFTER_ATTEMPT, NOW, Shape, next_destination, result_type, wait_us
+from outdial.dialing.rules import AFTER_ATTEMPT, NOW, Shape, next_try, result_type, wait_us
 from outdial.dialing.target import LOST, REMEMBERED_ENDS, code_of, outcome_in_force
 from outdial.envelope import CONTENT_TYPE, Event
 from outdial.events import (
@@ -243,9 +243,9 @@ class Ledger:
     # --- what is due ----------------------------------------------------------------------------------------
 
     def _next(self, target: State, plan: Plan) -> int | None:
-        return next_destination(
-            Shape(tuple(target["types"]), target["most"], tuple(target["tries"]), bytes(target["outcomes"])), plan, calls_only=False
-        )
+        shape = Shape(tuple(target["types"]), target["most"], tuple(target["tries"]), bytes(target["outcomes"]))
+        coming = next_try(shape, plan, calls_only=False)
+        return None if coming is None else coming.destination
 
     def _await(self, outdial: State, target: State, now: int) -> None:
         """Request an idle target when it is due and nothing holds it back; else note when to look again."""
@@ -255,7 +255,7 @@ class Ledger:
         index = self._next(target, plan)
         if index is None:
             return
-        due = target["since"] + wait_us(target["wait"], plan)
+        due = target["since"] + wait_us(target["wait"], plan, plan.try_interval)
         if due > now:
             heappush(self._waiting, (due, outdial["id"], target["id"], ""))
         elif not self._ready.get(outdial["id"]) and not self._held(outdial, plan, now):
@@ -327,7 +327,8 @@ class Ledger:
             if target["status"] == OPEN:
                 heappush(self._waiting, (target["expires"], outdial_id, target_id, target["attempt"]))
             elif target["status"] == IDLE and self._next(target, self._plan(outdial)) is not None:
-                heappush(self._waiting, (target["since"] + wait_us(target["wait"], self._plan(outdial)), outdial_id, target_id, ""))
+                plan = self._plan(outdial)
+                heappush(self._waiting, (target["since"] + wait_us(target["wait"], plan, plan.try_interval), outdial_id, target_id, ""))
 
     # --- attempts ---------------------------------------------------------------------------------------------
 

@@ -120,6 +120,8 @@ class TargetAdded(OutdialEvent):
     try_count_max: int | None = None
     priority: int = 0
     time_zone: str | None = None
+    zones: tuple[tuple[str, ...] | None, ...] | None = None
+    """The time zones each destination may be in, by index, as its number says; absent where `time_zone` is given or none is known."""
 
 
 class TargetDeleted(OutdialEvent):
@@ -230,6 +232,14 @@ class DialRequested(OutdialEvent):
     dial_timeout: int
     not_after: Instant
     expires_at: Instant
+    zones: tuple[str, ...] = ()
+    """The time zones in all of which the plan's window was open; empty where the plan has none."""
+    window_opens: Instant | None = None
+    """When it opened; absent when that was more than a week ago."""
+    window_closes: Instant | None = None
+    """When it closes; absent when that is more than a week ahead."""
+    tzdata: str | None = None
+    """The version of the time zone data that was used."""
 
 
 class DialClaimed(OutdialEvent):

@@ -1,12 +1,13 @@
-"""The dialing plan: how long to ring, how often to try, how fast to go."""
+"""The dialing plan: how long to ring, when and how often to try, how fast to go."""
 
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from outdial.address import SLOTS, OptionalAddress
-from outdial.scalars import DAY_MS, Count, Milliseconds
+from outdial.scalars import DAY_MS, Count, Milliseconds, Name
+from outdial.windows import Windows
 
 DEFAULT_DIAL_TIMEOUT = 30_000
 DEFAULT_TRY_INTERVAL = 60_000
@@ -17,6 +18,51 @@ class RetryMode(StrEnum):
 
     DESTINATION = "destination"
     RESULT = "result"
+
+
+def _as_list(value: object) -> object:
+    """One number stands for a list of one."""
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Intervals = Annotated[tuple[Milliseconds, ...], Field(strict=False, min_length=1, max_length=100), BeforeValidator(_as_list)]
+"""One number, or a list of them, milliseconds."""
+
+
+class OutcomeRule(BaseModel):
+    """What follows an outcome; what is absent is as the rest of the plan has it."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    max_retries: Count | None = None
+    """Further tries of a destination after this outcome of it; 0: that destination is not tried again."""
+    interval_ms: Intervals | None = None
+    """In place of `try_interval`, milliseconds: one number, or a list: the first after the first such outcome of the target, the
+    second after the second, and so on; the last is used from then on."""
+    next_destination: bool = False
+    """The next destination that has a try is dialed at once. When no later one has, the first that has one, after the interval."""
+
+
+class ResultPolicy(BaseModel):
+    """What follows each outcome. A try needs every other rule to allow it too."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    machine: OutcomeRule | None = None
+    """After `machine`."""
+    busy: OutcomeRule | None = None
+    """After `busy`."""
+    no_answer: OutcomeRule | None = None
+    """After `no_answer`, lost attempts included."""
+    failed: OutcomeRule | None = None
+    """After `failed`."""
+    other: OutcomeRule | None = None
+    """After any other outcome: `canceled`, `other`."""
+
+    @property
+    def rules(self) -> tuple[OutcomeRule | None, ...]:
+        """The rules by type of result, 0 to 4."""
+        return (self.machine, self.busy, self.no_answer, self.failed, self.other)
 
 
 class Plan(BaseModel):
@@ -53,6 +99,13 @@ class Plan(BaseModel):
     """How long after ringing must have ended a result is waited for, before the attempt counts as lost, milliseconds."""
     max_call_duration: Annotated[int, Field(ge=1_000, le=7 * DAY_MS)] = 14_400_000
     """How long an answered call may last before its result counts as lost, milliseconds."""
+    windows: Windows | None = None
+    """When people may be called; absent: at any time."""
+    time_zone: Name | None = None
+    """IANA zone of those of whom no zone is known, neither of the target nor of its number. Without it they are not called while
+    there are `windows`."""
+    result_policy: ResultPolicy | None = None
+    """What follows each outcome: how many further tries, after how long, and where."""
 
     @property
     def caps(self) -> tuple[int, ...]:
@@ -67,5 +120,3 @@ class Plan(BaseModel):
 
 PLAN_FIELDS = tuple(Plan.model_fields)
 CAP_FIELDS = tuple(f"max_try_count_{slot}" for slot in range(SLOTS))
-UNSUPPORTED_PLAN_FIELDS = frozenset({"windows", "time_zone", "result_policy"})
-"""Fields a plan will have. They are refused, never ignored: a call outside promised hours is worse than an error."""

@@ -97,6 +97,7 @@ MEANING: Final[Mapping[str, str]] = {
     "time_zone": "IANA zone of the person, when known.",
     "token_hash": "SHA-256 of the token, hexadecimal. The token itself is with whoever has it, and nowhere else.",
     "token_prefix": "How the token begins, for people to know it again by.",
+    "tzdata": "The version of the time zone data that was used, such as `2026f`.",
     "try_count": "Which try of this destination, from 1.",
     "try_count_max": "Attempts this target may have in all, beside the plan's caps; absent = no such cap.",
     "type": "Which message this is.",
@@ -105,5 +106,8 @@ MEANING: Final[Mapping[str, str]] = {
     "username": "What the user logs in under, lower case.",
     "version": "Ordinal of the plan within its outplan.",
     "warnings": "What was accepted but is likely a mistake.",
+    "window_closes": "When the calling window closes.",
+    "window_opens": "When the calling window opened.",
     "worker": "Who places the call: one name per start of a process.",
+    "zones": "IANA time zones.",
 }

@@ -45,6 +45,12 @@ REASONS: Final[Mapping[str, Reason]] = {
     "type_not_dialable": Reason(
         "no destination is one that a call can reach", "a run that is not of a campaign of type call", ("PlanApplied",), "outdial"
     ),
+    "zone_unknown": Reason(
+        "nobody knows what time it is where they are",
+        "a plan that names a time_zone for such targets, or one without windows",
+        ("PlanApplied",),
+        "outdial",
+    ),
     "no_tries_in_plan": Reason("the plan gives it no try", "a plan that does", ("PlanApplied",), "outdial"),
     "not_due": Reason(
         "it is not due yet",
@@ -52,6 +58,13 @@ REASONS: Final[Mapping[str, Reason]] = {
         ("DialEnded",),
         "target",
         "no target is due yet",
+    ),
+    "outside_window": Reason(
+        "it is outside the hours in which they may be called",
+        "time: the next opening of the plan's windows, where there is one within a year",
+        ("PlanApplied",),
+        "outdial",
+        "all that are due are outside their hours",
     ),
     "no_worker": Reason(
         "twenty attempts in a row were lost or never placed, so one is tried at a time",

@@ -6,13 +6,14 @@ from random import Random
 import pytest
 
 from given import a, given
+from oracle import allowed
 from outdial.dialing.agenda import Agenda
-from outdial.dialing.rules import AFTER_ATTEMPT, NOW, next_destination, wait_us
+from outdial.dialing.rules import AFTER_ATTEMPT, NOW, Next, looks_of, next_try, wait_us
 from outdial.dialing.target import Deleted, Done, Facts, History, Idle, Progressing, Target, shape_of
 from outdial.events import DialRequested
 from outdial.plan import Plan, RetryMode
 from saying import OUTDIAL, add, create, delete, ends, reopen, start, stop, target_id
-from sim import HOUR, MINUTE, SECOND, Sim
+from sim import DAY, HOUR, MINUTE, SECOND, Sim
 
 ONE_AT_A_TIME = Plan(max_try_count_0=3, max_concurrent=1, try_interval=60_000)
 
@@ -72,6 +73,13 @@ def test_a_clock_that_went_back_keeps_nobody_waiting() -> None:
 # --- the agenda beside a plain sort
 
 
+POLICY = {
+    "busy": {"interval_ms": [3_000, 60_000], "next_destination": True},
+    "no_answer": {"max_retries": 1},
+    "machine": {"interval_ms": 0},
+}
+WINDOWS = {"hours": [{"days": ["thu"], "start": "00:01", "end": "00:03"}, {"days": ["thu"], "start": "00:05", "end": "01:00"}]}
+"""1970-01-01 was a Thursday."""
 PLANS = [
     Plan(max_try_count_0=2, try_interval=20_000),
     Plan(max_try_count_0=1, max_try_count_1=2, try_interval=0),
@@ -79,24 +87,45 @@ PLANS = [
     Plan(retry_mode=RetryMode.RESULT, max_try_count_1=1, max_try_count_2=1, try_interval=5_000),
     Plan(max_try_count_0=5, max_attempts=2, try_interval=1_000),
     Plan(),
+    Plan.model_validate({"max_try_count_0": 3, "max_try_count_1": 3, "result_policy": POLICY}),
+    Plan.model_validate({"max_try_count_0": 3, "max_try_count_1": 3, "try_interval": 5_000, "windows": WINDOWS}),
+    Plan.model_validate({"max_try_count_1": 3, "time_zone": "UTC", "windows": WINDOWS, "result_policy": POLICY}),
 ]
 TYPES = [("tel",), ("tel", "tel"), (None, "tel"), ("email", "tel")]
 
 
 def facts(number: int, rng: Random) -> Facts:
-    return Facts(f"t{number}", number, rng.choice(TYPES), number, rng.choice([None, None, 2]), rng.choice([0, 0, 0, 5, -5]), None, b"")
+    types = rng.choice(TYPES)
+    zones = rng.choice([(), (("UTC",),) * len(types), (("Europe/London", "UTC"), ()), ((), ("Africa/Abidjan",))])
+    return Facts(f"t{number}", number, types, number, rng.choice([None, None, 2]), rng.choice([0, 0, 0, 5, -5]), None, b"", zones=zones)
+
+
+def coming_of(target: Target, plan: Plan, *, calls_only: bool) -> Next | None:
+    return next_try(shape_of(target, looks_of(plan)), plan, calls_only=calls_only)
 
 
 def plainly(targets: dict[str, Target], plan: Plan, now: int, *, calls_only: bool) -> tuple[str | None, int, int | None]:
     """The first target due, how many can be dialed, and when the next is due: by looking at every one."""
-    by_outcome = plan.retry_mode is RetryMode.RESULT
     waiting = [
-        (-one.facts.priority, one.since + wait_us(one.wait, plan), one.facts.number, one.facts.id)
+        (-one.facts.priority, due, opens_from(plan, coming, max(due, now)), one.facts.number, one.facts.id)
         for one in targets.values()
-        if isinstance(one, Idle) and next_destination(shape_of(one, by_outcome=by_outcome), plan, calls_only=calls_only) is not None
+        if isinstance(one, Idle) and (coming := coming_of(one, plan, calls_only=calls_only)) is not None
+        for due in [one.since + wait_us(one.wait, plan, coming.interval)]
     ]
-    first = min((key for key in waiting if key[1] <= now), default=None)
-    return first[3] if first else None, len(waiting), min((key[1] for key in waiting), default=None)
+    first = min((key for key in waiting if key[2] <= now), default=None)
+    return first[4] if first else None, len(waiting), min((key[2] for key in waiting), default=None)
+
+
+NEVER = 1 << 62
+
+
+def opens_from(plan: Plan, coming: Next, at: int) -> int:
+    """The first instant from ``at`` on at which the window is open, looked for minute by minute."""
+    while coming.zones is not None and plan.windows is not None and not allowed(WINDOWS, coming.zones, at):
+        at = (at // MINUTE + 1) * MINUTE
+        if at > HOUR:
+            return NEVER
+    return at
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -113,7 +142,8 @@ def test_the_agenda_says_what_a_plain_sort_of_all_targets_says(seed: int) -> Non
 
     def moved(one: Target) -> Target:
         tries = tuple(min(3, count + (slot == rng.randrange(2))) for slot, count in enumerate(one.history.tries))
-        outcomes = bytes(sorted((*one.history.outcomes[:6], rng.choice([1, 2, 9, 10]))))
+        last = rng.choice([1, 2, 9, 10])
+        outcomes = bytes(sorted((*one.history.outcomes[:6], last)))
         match one, rng.randrange(6):
             case Idle(), 0:
                 return Deleted(one.facts, one.history)
@@ -124,7 +154,9 @@ def test_the_agenda_says_what_a_plain_sort_of_all_targets_says(seed: int) -> Non
             case Idle(), _:
                 return Progressing(one.facts, replace(one.history, tries=tries), "x", 0, now, now)
             case Progressing(), _:
-                return Idle(one.facts, replace(one.history, outcomes=outcomes), now, rng.choice([AFTER_ATTEMPT, AFTER_ATTEMPT, 1, 3]))
+                return Idle(
+                    one.facts, replace(one.history, outcomes=outcomes, last=last), now, rng.choice([AFTER_ATTEMPT, AFTER_ATTEMPT, 1, 3])
+                )
             case Done(reached=False), 0 | 1 | 2:
                 return Idle(one.facts, one.history, one.since, one.wait)
             case _:
@@ -147,15 +179,13 @@ def test_the_agenda_says_what_a_plain_sort_of_all_targets_says(seed: int) -> Non
         first, dialable, next_due = plainly(targets, plan, now, calls_only=calls_only)
         found = agenda.first(now)
         assert (found[0].facts.id if found else None) == first
-        by_outcome = plan.retry_mode is RetryMode.RESULT
-        assert found is None or found[1] == next_destination(shape_of(found[0], by_outcome=by_outcome), plan, calls_only=calls_only)
+        coming = None if found is None else coming_of(found[0], plan, calls_only=calls_only)
+        assert found is None or (coming is not None and found[1] == coming.destination)
         assert agenda.dialable == dialable
         due = agenda.next_due(now)
-        assert (due is not None and due <= now) if first else due == next_due
+        assert (due is not None and due <= now) if first else due == next_due or (next_due == NEVER and due is not None and due > DAY)
         spent = [one for one in targets.values() if isinstance(one, Done) and not one.reached]
-        back = {
-            one.facts.id for one in spent if next_destination(shape_of(one, by_outcome=by_outcome), plan, calls_only=calls_only) is not None
-        }
+        back = {one.facts.id for one in spent if coming_of(one, plan, calls_only=calls_only) is not None}
         assert set(agenda.revivable(1_000)) <= back
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from invariants import Invariants, SeenOutdial, due_at, next_index
+from invariants import Invariants, SeenOutdial, due_at, may_call, next_index
 from outdial.address import Address
 from outdial.commands import (
     OUTCOMES,
@@ -45,17 +45,20 @@ from outdial.wire import decode_event, encode_event
 from sim import DAY, HOUR, MINUTE, SECOND, START, an_id, new_ledger
 
 LISTS: Final = (an_id("a"), an_id("b"))
+EVERY_DAY: Final = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 OUTPLANS: Final = (an_id("p"), an_id("q"))
 CAMPAIGNS: Final = (an_id("c"), an_id("d"))
 TARGETS: Final = tuple(an_id(f"t{number}") for number in range(7))
-TEL: Final = Address(type="tel", target="+15550000001")
+TEL: Final = Address(type="tel", target="+493012345678")
+SYDNEY: Final = Address(type="tel", target="+61291234567")
+NEW_YORK: Final = Address(type="tel", target="+12125550123")
 MAIL: Final = Address(type="email", target="a@example.org")
 SHAPES: Final[tuple[dict[str, Any], ...]] = (
     {"destination_0": TEL},
-    {"destination_0": TEL, "destination_1": TEL},
-    {"destination_1": TEL},
+    {"destination_0": SYDNEY, "destination_1": TEL},
+    {"destination_1": NEW_YORK, "destination_2": SYDNEY},
     {"destination_0": MAIL, "destination_2": TEL, "priority": 5},
-    {"destination_0": TEL, "try_count_max": 2, "priority": -5},
+    {"destination_0": TEL, "try_count_max": 2, "priority": -5, "time_zone": "Asia/Tokyo"},
     {"destination_0": MAIL},
 )
 PLANS: Final = (
@@ -65,6 +68,48 @@ PLANS: Final = (
     Plan(retry_mode=RetryMode.RESULT, max_try_count_1=1, max_try_count_2=2, try_interval=30_000, max_concurrent=0),
     Plan(),
     Plan(max_try_count_0=9, max_try_count_1=9, max_attempts=3, max_concurrent=1, max_call_duration=1_000, calls_per_second=2),
+    Plan.model_validate(
+        {
+            "max_try_count_0": 3,
+            "max_try_count_1": 2,
+            "max_try_count_2": 3,
+            "windows": {"hours": [{"days": ["tue", "wed", "fri"], "start": "22:00", "end": "06:30"}], "dates": [{"date": "11-17"}]},
+        }
+    ),
+    Plan.model_validate(
+        {
+            "max_try_count_0": 4,
+            "max_try_count_1": 4,
+            "pickup_timeout": 3_600_000,
+            "time_zone": "America/Denver",
+            "windows": {
+                "hours": [{"days": EVERY_DAY, "start": "22:14", "end": "22:20"}, {"days": EVERY_DAY, "start": "08:00", "end": "18:00"}]
+            },
+        }
+    ),
+    Plan.model_validate(
+        {
+            "max_try_count_0": 4,
+            "max_try_count_1": 4,
+            "max_try_count_2": 4,
+            "result_policy": {
+                "busy": {"interval_ms": [1_000, 600_000, 30_000], "next_destination": True},
+                "no_answer": {"max_retries": 1, "next_destination": True},
+                "failed": {"max_retries": 0},
+                "machine": {"interval_ms": 90_000},
+            },
+        }
+    ),
+    Plan.model_validate(
+        {
+            "retry_mode": "result",
+            "max_try_count_1": 3,
+            "max_try_count_2": 3,
+            "max_try_count_4": 1,
+            "result_policy": {"busy": {"max_retries": 2}, "other": {"interval_ms": 0}},
+            "windows": {"hours": [{"days": EVERY_DAY, "start": "00:00", "end": "24:00"}], "time_zone": "Europe/London"},
+        }
+    ),
 )
 BEGINNINGS: Final[tuple[tuple[Command, ...], ...]] = (
     (StartDialing(outdial_id=LISTS[0], plan=PLANS[0]),),
@@ -80,7 +125,7 @@ BEGINNINGS: Final[tuple[tuple[Command, ...], ...]] = (
     ),
 )
 """How a history may begin: a run by a plan, a run by an outplan, a campaign that hands over to another."""
-WAITS: Final = (0, 1, SECOND, 30 * SECOND, MINUTE, MINUTE, 2 * MINUTE, 2 * MINUTE, 10 * MINUTE, 691 * SECOND, 5 * HOUR, 3 * DAY)
+WAITS: Final = (0, 1, SECOND, 30 * SECOND, MINUTE, MINUTE, 2 * MINUTE, 2 * MINUTE, 10 * MINUTE, 691 * SECOND, 5 * HOUR, 7 * HOUR, 3 * DAY)
 CALL_BACKS: Final = (-HOUR, 0, 1, MINUTE, 90 * SECOND, DAY)
 KINDS: Final = "TTTTTTTTTTTTTTTTTTTTRRRRRRRRRRRRRRRRRRRRAAArruuKDOSsSPpkCCGGgHhXY!L??"
 """What the next two bytes mean; a letter that stands more often comes more often."""
@@ -260,11 +305,10 @@ class History:
                 assert list(history.tries) == one.tries
                 assert history.ordinal == one.ordinal
             if outdial.run is not None and outdial.run.has_plan:
-                waiting = sorted(self.waiting(seen))
-                first = next((key for key in sorted(waiting) if key[1] <= self.now), None)
+                waiting = list(self.waiting(seen))
                 found = outdial.agenda.first(self.now)
-                due = [key for key in waiting if key[1] <= self.now]
-                assert (found[0].facts.id if found else None) == (min(due)[3] if due else None), first
+                due = [key for key in waiting if self.may_go(seen, key)]
+                assert (found[0].facts.id if found else None) == (min(due)[3] if due else None)
                 assert outdial.agenda.dialable == len(waiting)
             at, true = self.ledger.next_due(), outdial.next_due(self.now)
             assert true is None or (at is not None and at <= max(true, self.now) + 1), "woken too late"
@@ -284,7 +328,14 @@ class History:
                 and not one.deleted
                 and next_index(seen.plan, one, calls_only=calls_only) is not None
             ):
-                yield -one.added.priority, due_at(seen.plan, one), number, target_id
+                yield -one.added.priority, due_at(seen.plan, one, calls_only=calls_only), number, target_id
+
+    def may_go(self, seen: SeenOutdial, key: tuple[int, int, int, str]) -> bool:
+        """Whether a target that waits is due and may be called now."""
+        assert seen.plan is not None
+        calls_only = seen.run is not None and seen.run.campaign_type == "call"
+        index = next_index(seen.plan, seen.targets[key[3]], calls_only=calls_only)
+        return key[1] <= self.now and index is not None and may_call(seen.plan, seen.targets[key[3]], index, self.now)
 
     def nobody_is_forgotten(self, read_up_to: int) -> None:
         """Once all that is due was decided, whoever still waits is held back by a rule."""
@@ -299,7 +350,7 @@ class History:
                 seen.plan.calls_per_second is not None and sum(at > self.now - SECOND_US for at in seen.times) >= seen.plan.calls_per_second
             )
             probing = seen.silent >= 20 and bool(opened)
-            assert full or fast or probing or not any(key[1] <= self.now for key in waiting), "due, free to go, and not dialed"
+            assert full or fast or probing or not any(self.may_go(seen, key) for key in waiting), "due, free to go, and not dialed"
             assert seen.run.end_handle == "continue" or waiting or opened, "nothing left, and not finished"
             exhausted = [one for one in seen.targets.values() if one.state == "exhausted" and not one.deleted]
             calls_only = seen.run.campaign_type == "call"

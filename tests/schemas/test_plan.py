@@ -8,7 +8,7 @@ from hypothesis import given
 from pydantic import ValidationError
 
 from messages import of
-from outdial.plan import CAP_FIELDS, PLAN_FIELDS, UNSUPPORTED_PLAN_FIELDS, Plan, RetryMode
+from outdial.plan import CAP_FIELDS, Plan, RetryMode
 
 DAY = 86_400_000
 
@@ -30,6 +30,9 @@ def test_what_an_empty_plan_says() -> None:
         "pickup_timeout": 60_000,
         "result_grace": 600_000,
         "max_call_duration": 14_400_000,
+        "windows": None,
+        "time_zone": None,
+        "result_policy": None,
     }
 
 
@@ -83,8 +86,50 @@ def test_a_number_of_a_plan_has_a_lowest_and_a_highest_value(name: str, lowest: 
             Plan.model_validate({name: bad})
 
 
-@pytest.mark.parametrize("name", sorted(UNSUPPORTED_PLAN_FIELDS))
-def test_a_field_that_plans_do_not_have_yet_is_refused_and_never_ignored(name: str) -> None:
-    assert name not in PLAN_FIELDS
+# --- windows and what follows an outcome
+
+
+HOURS = {"days": ["mon"], "start": "09:00", "end": "20:00"}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"hours": []},
+        {"dates": [{"date": "12-25"}]},
+        {"hours": [{**HOURS, "start": "9:00"}]},
+        {"hours": [{**HOURS, "start": "24:00"}]},
+        {"hours": [{**HOURS, "end": "24:01"}]},
+        {"hours": [{**HOURS, "end": "09:00"}]},
+        {"hours": [{**HOURS, "days": []}]},
+        {"hours": [{**HOURS, "days": ["monday"]}]},
+        {"hours": [HOURS], "dates": [{"date": "2026-02-29"}]},
+        {"hours": [HOURS], "dates": [{"date": "13-01"}]},
+        {"hours": [HOURS], "dates": [{"date": "12-25"}, {"date": "12-25", "hours": []}]},
+        {"hours": [HOURS], "zone": "Europe/Berlin"},
+    ],
+)
+def test_windows_that_say_nothing_clear_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Plan.model_validate({name: None})
+        Plan.model_validate({"windows": bad})
+
+
+@pytest.mark.parametrize("date", ["2024-02-29", "02-29", "12-25", "2026-12-25"])
+def test_a_date_is_one_day_or_that_day_of_every_year(date: str) -> None:
+    plan = Plan.model_validate({"windows": {"hours": [HOURS], "dates": [{"date": date}]}})
+    assert plan.windows is not None
+    assert Plan.model_validate(plan.model_dump(mode="json")) == plan
+
+
+@pytest.mark.parametrize(
+    "bad", [{"busy": {"max_retries": -1}}, {"busy": {"interval_ms": []}}, {"busy": {"interval_ms": [-1]}}, {"answered": {}}]
+)
+def test_a_policy_that_cannot_be_kept_is_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Plan.model_validate({"result_policy": bad})
+
+
+def test_one_interval_stands_for_a_list_of_one() -> None:
+    one, many = ({"result_policy": {"busy": {"interval_ms": interval}}} for interval in (5_000, [5_000]))
+    assert Plan.model_validate(one) == Plan.model_validate(many)

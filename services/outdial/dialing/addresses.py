@@ -3,13 +3,17 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from zoneinfo import available_timezones
+from typing import NamedTuple
 
 import phonenumbers
+from phonenumbers.tzdata import TIMEZONE_DATA
 
 from outdial.address import ADDRESS_TYPES, Address, normalized
 from outdial.commands import NewTarget
 from outdial.dialing.decision import Rejected
+from outdial.plan import Plan
+from outdial.windows import RECIPIENT
+from outdial.zones import zone_names
 
 Fingerprint = Callable[[str], str]
 """Keyed hash of a text, 32 hexadecimal digits."""
@@ -87,15 +91,90 @@ def _country(code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
     return lengths, None if prefix is None else re.compile(prefix)
 
 
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def check_zone(name: str | None) -> None:
+def check_zone(name: str | None, field: str = "time_zone") -> None:
     """Raises Rejected ``time_zone_unknown`` unless the name is one of the IANA data base."""
-    if name is not None and name not in _zones():
-        raise Rejected("time_zone_unknown", "time_zone must be an IANA name such as Europe/Berlin")
+    if name is not None and name not in zone_names():
+        raise Rejected("time_zone_unknown", f"{field} must be an IANA name such as Europe/Berlin")
+
+
+def check_plan(plan: Plan | None) -> None:
+    """Raises Rejected ``time_zone_unknown`` unless the zones a plan names are there."""
+    if plan is not None:
+        check_zone(plan.time_zone)
+        if plan.windows is not None and plan.windows.time_zone != RECIPIENT:
+            check_zone(plan.windows.time_zone, "windows.time_zone")
+
+
+def zones_of(destinations: tuple[Address | None, ...]) -> tuple[tuple[str, ...] | None, ...] | None:
+    """The time zones each destination may be in, as its number says; None when none is known of any.
+
+    A number says where it was given out. One that was given out for a whole country, as most toll-free and many mobile
+    numbers are, may be anywhere in it.
+    """
+    found = tuple([None if one is None or one.type not in NUMBERS else zones_of_number(one.target) or None for one in destinations])
+    return found if any(found) else None
+
+
+NUMBERS = frozenset({"tel", "whatsapp"})
+
+
+def zones_of_number(text: str) -> tuple[str, ...]:
+    """The time zones a number may be in, as libphonenumber has it; none for one that is no number."""
+    number = normalized("tel", text)
+    if number is None:
+        return ()
+    if number.startswith("+1"):
+        return _in_north_america(number[1 : 1 + NORTH_AMERICAN_DIGITS])
+    for end in (2, 3, 4):
+        plan = _numbering(number[1:end])
+        if plan is not None:
+            break
+    else:
+        return ()
+    if not plan.parts:
+        return plan.zones
+    local = next((found for length in plan.parts if (found := TIMEZONE_DATA.get(number[1 : 1 + length])) is not None), plan.zones)
+    return local if local == plan.zones or plan.is_tied_to_a_place(number[end:]) else plan.zones
+
+
+NORTH_AMERICAN_DIGITS = 7
+"""The longest prefix that says where a number of country code 1 is."""
+
+
+@lru_cache(maxsize=65_536)
+def _in_north_america(prefix: str) -> tuple[str, ...]:
+    """The zones of an area code, or of a part of it; of those that are no area's, the zones of the whole."""
+    return next((found for end in range(len(prefix), 0, -1) if (found := TIMEZONE_DATA.get(prefix[:end])) is not None), ())
+
+
+class _Numbering(NamedTuple):
+    """What a country code says of where its numbers are."""
+
+    zones: tuple[str, ...]
+    """Of the whole country."""
+    parts: tuple[int, ...]
+    """Lengths of the prefixes of its parts, with the code, longest first; none when the country is all alike."""
+    tied: tuple[re.Pattern[str], ...]
+    """What numbers look like that are given out for one part."""
+
+    def is_tied_to_a_place(self, national: str) -> bool:
+        """Whether a number was given out for a part of the country: otherwise it may be anywhere."""
+        return any(pattern.fullmatch(national) for pattern in self.tied)
+
+
+@lru_cache(maxsize=1_200)
+def _numbering(code: str) -> _Numbering | None:
+    regions = () if code.startswith("0") else phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ())
+    if not regions:
+        return None
+    whole = TIMEZONE_DATA.get(code, ())
+    prefixes = [prefix for prefix in TIMEZONE_DATA if prefix.startswith(code) and len(prefix) > len(code)]
+    lengths = sorted({len(prefix) for prefix in prefixes}, reverse=True) if any(TIMEZONE_DATA[one] != whole for one in prefixes) else []
+    mobile_too = phonenumbers.is_number_type_geographical(phonenumbers.PhoneNumberType.MOBILE, int(code))
+    found = [phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), region) for region in regions]
+    kinds = [kind for one in found if one is not None for kind in (one.fixed_line, one.mobile if mobile_too else None)]
+    tied = [re.compile(kind.national_number_pattern) for kind in kinds if kind is not None and kind.national_number_pattern]
+    return _Numbering(whole, tuple(lengths), tuple(tied))
 
 
 def dialable(kind: str, text: str) -> dict[str, str]:

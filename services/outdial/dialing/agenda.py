@@ -1,33 +1,34 @@
 """The agenda of one outdial: which of its targets is next, at a cost that does not grow with the list.
 
 Targets wait in queues. A queue holds those that are alike in all that the plan looks at: the same kind
-of wait, the same priority, the same :class:`~outdial.dialing.rules.Shape`. Within a queue the order is
-fixed (since when they wait, then creation), whatever the plan says; so a new plan is a new look at each
+of wait, the same priority, the same :class:`~outdial.dialing.rules.Shape`, and so the same calling window. Within
+a queue the order is fixed (since when they wait, then creation), whatever the plan says; so a new plan is a new look at each
 queue, not at each target. Every queue with a dialable target has one token: asleep, in the order in
-which their first target falls due, or awake, in dialing order (priority, due, creation, id). A token may
+which their first target falls due and their window is open, or awake, in dialing order (priority, due, creation, id). A token may
 name a target that has left; whoever meets it makes it anew.
 
 What is out of tries is kept by shape too, so that a plan that allows more finds whom to bring back.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
 from itertools import islice
 
-from outdial.dialing.rules import Shape, next_destination, wait_us
+from outdial.dialing.rules import LOOKS_AT_NOTHING, LOOKS_AT_ZONES, Looks, Next, Shape, looks_of, next_try, wait_us
 from outdial.dialing.target import Done, Idle, Target, shape_of, types_without
-from outdial.plan import Plan, RetryMode
+from outdial.plan import Plan
+from outdial.windows import Gate
 
 Key = tuple[int, int, Shape]
 Sleeper = tuple[int, int, "Queue"]
-"""(due, token, queue), earliest first."""
+"""(when, token, queue), earliest first."""
 Waker = tuple[int, int, int, str, int, "Queue"]
 """(-priority, due, number, target id, token, queue), in dialing order."""
 VOID = 0
 """The token of a queue that has none."""
 MOST_SHAPES = 4_096
-"""Shapes whose next destination is remembered."""
+"""Shapes whose next try is remembered."""
 SLACK = 64
 """What has left stays in a heap until it comes up, or until it is more than half of the heap and of this."""
 
@@ -35,7 +36,7 @@ SLACK = 64
 class Queue:
     """Targets alike in everything the plan looks at, in the order in which they began to wait."""
 
-    __slots__ = ("destination", "entries", "live", "priority", "shape", "token", "wait", "wait_us")
+    __slots__ = ("coming", "entries", "gate", "live", "priority", "shape", "token", "wait", "wait_us")
 
     def __init__(self, wait: int, priority: int, shape: Shape) -> None:
         self.wait = wait
@@ -47,9 +48,11 @@ class Queue:
         """Targets that do wait here."""
         self.token = VOID
         """Number of the one token that is valid; older ones are void."""
-        self.destination: int | None = None
-        """What the plan in force dials next for all of them; None when it leaves them no try."""
+        self.coming: Next | None = None
+        """What the plan in force does next on all of them; None when it leaves them no try."""
         self.wait_us = 0
+        self.gate: Gate | None = None
+        """Their window; None when they may be dialed at any time."""
 
 
 class Agenda:
@@ -64,12 +67,14 @@ class Agenda:
         self._plan: Plan | None = None
         self.calls_only = False
         """Whether the plan in force was applied to a run that dials nothing but telephones."""
-        self._by_outcome = False
+        self._looks = LOOKS_AT_NOTHING
         self._dialable = 0
         self._tokens = 0
         self._revivable: list[Shape] = []
-        self._destinations: dict[Shape, int | None] = {}
-        """What the plan in force dials next, by shape: the same few are asked for again and again."""
+        self._coming: dict[Shape, Next | None] = {}
+        """What the plan in force does next, by shape: the same few are asked for again and again."""
+        self._gates: dict[tuple[str, ...], Gate] = {}
+        """The windows of the plan in force, by the zones they must be open in."""
 
     # --- what changes -----------------------------------------------------------------------------
 
@@ -79,7 +84,7 @@ class Agenda:
             case Idle():
                 self._leave(before)
             case Done(reached=False):
-                members = self._exhausted[shape_of(before, by_outcome=self._by_outcome)]
+                members = self._exhausted[shape_of(before, self._looks)]
                 members.pop(before.facts.id, None)
             case _:
                 pass
@@ -87,19 +92,20 @@ class Agenda:
             case Idle():
                 self._enter(after)
             case Done(reached=False):
-                shape = shape_of(after, by_outcome=self._by_outcome)
+                shape = shape_of(after, self._looks)
                 self._exhausted.setdefault(shape, {})[after.facts.id] = None
             case _:
                 pass
 
     def set_plan(self, plan: Plan, *, calls_only: bool) -> None:
         """Look at every queue under the plan now in force."""
-        by_outcome = plan.retry_mode is RetryMode.RESULT
+        looks = looks_of(plan)
         self._plan = plan
-        self._destinations.clear()
+        self._coming.clear()
+        self._gates.clear()
         self.calls_only = calls_only
-        if by_outcome != self._by_outcome:
-            self._by_outcome = by_outcome
+        if looks != self._looks:
+            self._looks = looks
             self._sort_anew()
         self._queues = {key: queue for key, queue in self._queues.items() if queue.live}
         self._exhausted = {shape: members for shape, members in self._exhausted.items() if members}
@@ -108,10 +114,10 @@ class Agenda:
         self._asleep.clear()
         for queue in self._queues.values():
             self._judge(queue)
-            if queue.destination is not None:
+            if queue.coming is not None:
                 self._dialable += queue.live
                 self._give_token(queue)
-        self._revivable = [shape for shape in self._exhausted if next_destination(shape, plan, calls_only=calls_only) is not None]
+        self._revivable = [shape for shape in self._exhausted if next_try(shape, plan, calls_only=calls_only) is not None]
 
     # --- what is asked ----------------------------------------------------------------------------
 
@@ -125,8 +131,14 @@ class Agenda:
             _, due, number, target_id, token, queue = self._awake[0]
             if token == queue.token:
                 found = self._top(queue)
-                if found is not None and due <= now and found.facts.number == number and found.facts.id == target_id:
-                    return found, queue.destination  # type: ignore[return-value]
+                if (
+                    found is not None
+                    and due <= now
+                    and found.facts.number == number
+                    and found.facts.id == target_id
+                    and (queue.gate is None or queue.gate.is_open(now))
+                ):
+                    return found, queue.coming.destination  # type: ignore[union-attr]
                 heappop(self._awake)
                 self._give_token(queue, now)
             else:
@@ -134,17 +146,19 @@ class Agenda:
         return None
 
     def next_due(self, now: int) -> int | None:
-        """When the earliest target that waits falls due; the past when one is due already."""
+        """When the earliest target that waits falls due and may be dialed; the past when one is due already."""
         if self.first(now) is not None:
             return self._awake[0][1]
         while self._asleep:
-            due, token, queue = self._asleep[0]
+            at, token, queue = self._asleep[0]
             found = self._top(queue) if token == queue.token else None
-            if found is not None and found.since + queue.wait_us == due:
-                return due
+            if found is not None and self._ready_at(queue, found, now) == at:
+                return at
             heappop(self._asleep)
             if found is not None:
                 self._give_token(queue, now)
+            if self._awake:
+                return self._awake[0][1]
         return None
 
     @property
@@ -152,52 +166,74 @@ class Agenda:
         """Targets that wait and have a try under the plan."""
         return self._dialable
 
-    def next_destination(self, target: Target) -> int | None:
-        """The index of the destination the plan in force dials next on a target; None when it leaves it no try."""
-        return self._destination(shape_of(target, by_outcome=self._by_outcome))
+    def coming(self, target: Target) -> Next | None:
+        """What the plan in force does next on a target; None when it leaves it no try."""
+        return self._next(shape_of(target, self._looks))
+
+    def gate(self, coming: Next) -> Gate | None:
+        """The window in which that may happen; None: at any time."""
+        if coming.zones is None or self._plan is None or self._plan.windows is None:
+            return None
+        found = self._gates.get(coming.zones)
+        if found is None:
+            found = self._gates[coming.zones] = Gate(self._plan.windows, coming.zones)
+        return found
 
     def has_try(self, target: Target) -> bool:
         """Whether the plan in force leaves a target a try, be it to a destination that is suppressed at the moment."""
-        return self._destination(shape_of(target, by_outcome=self._by_outcome, suppressed=True)) is not None
+        return self._next(shape_of(target, self._looks, suppressed=True)) is not None
 
     def without_tries(self, plan: Plan, *, calls_only: bool) -> int:
         """Targets that wait but would have no try under a plan."""
-        return sum(queue.live for queue in self._queues.values() if next_destination(queue.shape, plan, calls_only=calls_only) is None)
+        looks = looks_of(plan)
+        shapes: Counter[Shape] = Counter()
+        if looks & ~self._looks:
+            shapes.update(shape_of(target, looks) for target in self._targets.values() if isinstance(target, Idle))
+        else:
+            for queue in self._queues.values():
+                shapes[queue.shape] += queue.live
+        return sum(n for shape, n in shapes.items() if next_try(shape, plan, calls_only=calls_only) is None)
 
     def without_destination(self) -> Iterator[tuple[Shape, int]]:
         """What the targets look like that wait but have no try under the plan in force, and how many look like that."""
         if self._plan is not None:
             for queue in self._queues.values():
-                if queue.destination is None and queue.live:
+                if queue.coming is None and queue.live:
                     yield queue.shape, queue.live
 
-    def waiting(self, *, by_outcome: bool) -> Iterator[tuple[Shape, int, list[int]]]:
+    def waiting(self, looks: Looks) -> Iterator[tuple[Shape, int, list[int]]]:
         """All that wait, those alike together: what they look like, what they wait for, and since when each does.
 
-        ``by_outcome``: as a plan looks at them that counts by outcome, whether or not the one in force does.
+        ``looks``: what the plan looks at under which they are looked at, whether or not the one in force does.
         """
         for queue in self._queues.values():
             found: Iterable[tuple[int, int, str]] = queue.entries
             if len(queue.entries) != queue.live:
                 found = [entry for entry in set(queue.entries) if self._waits(entry, queue) is not None]
-            if by_outcome == self._by_outcome or not any(queue.shape.tries):
+            if looks == self._looks or not (any(queue.shape.tries) or (looks | self._looks) & LOOKS_AT_ZONES):
                 yield queue.shape, queue.wait, [since for since, _, _ in found]
                 continue
             alike: defaultdict[Shape, list[int]] = defaultdict(list)
             for since, _, target_id in found:
-                alike[shape_of(self._targets[target_id], by_outcome=by_outcome)].append(since)
+                alike[shape_of(self._targets[target_id], looks)].append(since)
             for shape, times in alike.items():
                 yield shape, queue.wait, times
 
-    def out_of_tries(self, *, by_outcome: bool) -> Iterator[tuple[Shape, list[tuple[int, int]]]]:
+    def out_of_tries(self, looks: Looks) -> Iterator[tuple[Shape, list[tuple[int, int]]]]:
         """All that are out of tries, those alike together: what they look like; since when each would wait, and for what."""
         alike: defaultdict[Shape, list[tuple[int, int]]] = defaultdict(list)
         for members in self._exhausted.values():
             for target_id in members:
                 target = self._targets[target_id]
                 if isinstance(target, Done):
-                    alike[shape_of(target, by_outcome=by_outcome)].append((target.since, target.wait))
+                    alike[shape_of(target, looks)].append((target.since, target.wait))
         yield from alike.items()
+
+    @property
+    def earliest(self) -> int | None:
+        """When the first of those that have a try fell or falls due, whether its window is open or not."""
+        tops = ((queue, self._top(queue)) for queue in self._queues.values() if queue.coming is not None)
+        return min((top.since + queue.wait_us for queue, top in tops if top is not None), default=None)
 
     @property
     def exhausted(self) -> int:
@@ -206,7 +242,7 @@ class Agenda:
 
     def shape_of(self, target: Target) -> Shape:
         """What decides the next destination of a target, as far as the plan in force looks at it."""
-        return shape_of(target, by_outcome=self._by_outcome)
+        return shape_of(target, self._looks)
 
     def ahead_of(self, target: Idle, now: int, limit: int) -> int:
         """How many of those due by now come before a target that waits, counted up to a limit."""
@@ -215,7 +251,7 @@ class Agenda:
         mine = self._queues.get(self._key(target))
         due = target.since + (0 if mine is None else mine.wait_us)
         for queue in self._queues.values():
-            if queue.destination is None or queue.priority < facts.priority:
+            if queue.coming is None or queue.priority < facts.priority or not (queue.gate is None or queue.gate.is_open(now)):
                 continue
             same = queue.priority == facts.priority
             bound = (due - queue.wait_us, facts.number, facts.id) if same else (now - queue.wait_us + 1, 0, "")
@@ -244,7 +280,7 @@ class Agenda:
     # --- how --------------------------------------------------------------------------------------
 
     def _key(self, target: Idle) -> Key:
-        return (target.wait, target.facts.priority, shape_of(target, by_outcome=self._by_outcome))
+        return (target.wait, target.facts.priority, shape_of(target, self._looks))
 
     def _enter(self, target: Idle) -> None:
         key = self._key(target)
@@ -255,7 +291,7 @@ class Agenda:
         queue.live += 1
         entry = (target.since, target.facts.number, target.facts.id)
         heappush(queue.entries, entry)
-        if queue.destination is not None:
+        if queue.coming is not None:
             self._dialable += 1
             if queue.entries[0] is entry:
                 self._give_token(queue)
@@ -264,7 +300,7 @@ class Agenda:
         key = self._key(target)
         queue = self._queues[key]
         queue.live -= 1
-        if queue.destination is not None:
+        if queue.coming is not None:
             self._dialable -= 1
         if not queue.live:
             queue.token = VOID
@@ -278,17 +314,26 @@ class Agenda:
         """What the plan in force says of a queue."""
         if self._plan is None:
             return
-        queue.destination = self._destination(queue.shape)
-        queue.wait_us = wait_us(queue.wait, self._plan)
+        queue.coming = coming = self._next(queue.shape)
+        queue.wait_us = 0 if coming is None else wait_us(queue.wait, self._plan, coming.interval)
+        queue.gate = None if coming is None else self.gate(coming)
 
-    def _destination(self, shape: Shape) -> int | None:
+    def _next(self, shape: Shape) -> Next | None:
         if self._plan is None:
             return None
-        if shape not in self._destinations:
-            if len(self._destinations) >= MOST_SHAPES:
-                self._destinations.clear()
-            self._destinations[shape] = next_destination(shape, self._plan, calls_only=self.calls_only)
-        return self._destinations[shape]
+        if shape not in self._coming:
+            if len(self._coming) >= MOST_SHAPES:
+                self._coming.clear()
+            self._coming[shape] = next_try(shape, self._plan, calls_only=self.calls_only)
+        return self._coming[shape]
+
+    def _ready_at(self, queue: Queue, first: Idle, now: int) -> int:
+        """When the first target of a queue is due and its window open, from now on; when it fell due, if it may go now."""
+        due = first.since + queue.wait_us
+        if queue.gate is None:
+            return due
+        opens = queue.gate.next_open(max(due, now))
+        return due if opens <= now else opens
 
     def _top(self, queue: Queue) -> Idle | None:
         """The first target that does wait in a queue."""
@@ -306,25 +351,26 @@ class Agenda:
         if not isinstance(target, Idle) or target.since != entry[0] or target.wait != queue.wait:
             return None
         history, shape = target.history, queue.shape
-        belongs = history.tries == shape.tries and (not self._by_outcome or history.outcomes == shape.outcomes)
+        if self._looks:
+            return target if shape_of(target, self._looks) == shape else None
         types = types_without(target.facts.types, history.blocked) if history.blocked else target.facts.types
-        return target if belongs and types == shape.types else None
+        return target if history.tries == shape.tries and types == shape.types else None
 
     def _give_token(self, queue: Queue, now: int | None = None) -> None:
-        """Make a queue's one valid token anew, for the target now first in it: awake when that is due by ``now``."""
+        """Make a queue's one valid token anew, for the target now first in it: awake when that may be dialed ``now``."""
         top = self._top(queue)
         if top is None:
             return
         self._tokens += 1
         queue.token = self._tokens
-        due = top.since + queue.wait_us
-        if now is not None and due <= now:
-            heappush(self._awake, (-queue.priority, due, top.facts.number, top.facts.id, queue.token, queue))
+        at = top.since + queue.wait_us if now is None else self._ready_at(queue, top, now)
+        if now is not None and at <= now:
+            heappush(self._awake, (-queue.priority, at, top.facts.number, top.facts.id, queue.token, queue))
             if len(self._awake) > 2 * len(self._queues) + SLACK:
                 self._awake = [waker for waker in self._awake if waker[-2] == waker[-1].token]
                 heapify(self._awake)
         else:
-            heappush(self._asleep, (due, queue.token, queue))
+            heappush(self._asleep, (at, queue.token, queue))
             if len(self._asleep) > 2 * len(self._queues) + SLACK:
                 self._asleep = [sleeper for sleeper in self._asleep if sleeper[-2] == sleeper[-1].token]
                 heapify(self._asleep)
@@ -340,6 +386,6 @@ class Agenda:
                 queue.live += 1
                 queue.entries.append((target.since, target.facts.number, target.facts.id))
             elif isinstance(target, Done) and not target.reached:
-                self._exhausted.setdefault(shape_of(target, by_outcome=self._by_outcome), {})[target.facts.id] = None
+                self._exhausted.setdefault(shape_of(target, self._looks), {})[target.facts.id] = None
         for queue in self._queues.values():
             heapify(queue.entries)

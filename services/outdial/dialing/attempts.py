@@ -1,6 +1,6 @@
 """Decisions about attempts: request, leave, claim, answer, result, lease. Source: design section 5."""
 
-from typing import Literal
+from typing import Literal, NamedTuple, TypedDict
 
 from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, LeaveGranted, LeaveRefused, Outcome, RequestDial
 from outdial.commands import DialAnswered as SayAnswered
@@ -8,7 +8,7 @@ from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.cap import LEAVE_US
 from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import Outdial, Run
-from outdial.dialing.rules import AFTER_ATTEMPT, AT, wait_us
+from outdial.dialing.rules import AFTER_ATTEMPT, AT, Next, wait_us
 from outdial.dialing.suppression import blocked, hit
 from outdial.dialing.target import (
     CALL_BACK,
@@ -39,9 +39,22 @@ from outdial.events import (
     TargetFinished,
 )
 from outdial.plan import Plan
-from outdial.scalars import MILLISECOND_US
+from outdial.scalars import MILLISECOND_US, Instant
+from outdial.zones import tzdata_version
 
 Rule = Literal["first_try", "retry", "next_destination", "not_dialed_again", "call_back"]
+
+
+class WindowFacts(TypedDict, total=False):
+    """What a request says of the window it came through."""
+
+    zones: tuple[str, ...]
+    window_opens: Instant | None
+    window_closes: Instant | None
+    tzdata: str
+
+
+NO_WINDOW: WindowFacts = {}
 
 
 def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
@@ -49,19 +62,21 @@ def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, no
     target, plan, run = outdial.targets.get(command.target_id), outdial.plan, outdial.run
     if run is None or plan is None or not run.has_plan or not isinstance(target, Idle) or outdial.held_until(now) is not None:
         return []
-    due_at = target.since + wait_us(target.wait, plan)
-    index = outdial.agenda.next_destination(target)
-    if index is None or due_at > now:
+    turn = _turn(outdial, target, plan, now)
+    if turn is None:
         return []
     if outdial.guard.watches:
+        index = turn.coming.destination
         if hit(outdial, target.facts, index, fingerprint, now) is not None:
             held = blocked(outdial, target.facts, fingerprint, now)
             return [] if held is None else [held]
         if outdial.guard.caps is not None:
             ordinal = target.history.ordinal + 1
             attempt_id = outdial.attempt_of(target, ordinal)
-            return [LeaveAsked(attempt_id=attempt_id, target_id=target.facts.id, ordinal=ordinal, destination_index=index, due_at=due_at)]
-    return [_requested(outdial, target, run, plan, index, now)]
+            return [
+                LeaveAsked(attempt_id=attempt_id, target_id=target.facts.id, ordinal=ordinal, destination_index=index, due_at=turn.due_at)
+            ]
+    return [_requested(outdial, target, run, plan, turn)]
 
 
 def leave_granted(outdial: Outdial, command: LeaveGranted, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
@@ -76,12 +91,12 @@ def leave_granted(outdial: Outdial, command: LeaveGranted, fingerprint: Fingerpr
         and plan is not None
         and run.has_plan
         and now <= command.at + LEAVE_US
-        and target.since + wait_us(target.wait, plan) <= now
         and outdial.held_until(now, granted=1) is None
-        and outdial.agenda.next_destination(target) == asked.destination_index
+        and (turn := _turn(outdial, target, plan, now)) is not None
+        and turn.coming.destination == asked.destination_index
         and hit(outdial, target.facts, asked.destination_index, fingerprint, now) is None
     ):
-        return [_requested(outdial, target, run, plan, asked.destination_index, now)]
+        return [_requested(outdial, target, run, plan, turn)]
     return [LeaveUnused(attempt_id=asked.attempt_id, target_id=command.target_id, destination_index=asked.destination_index)]
 
 
@@ -93,10 +108,36 @@ def leave_refused(outdial: Outdial, command: LeaveRefused) -> list[OutdialEvent]
     return [TargetDeferred(target_id=command.target_id, until=command.until, reason="frequency_cap", attempt_id=command.attempt_id)]
 
 
-def _requested(outdial: Outdial, target: Idle | Asking, run: Run, plan: Plan, index: int, now: int) -> DialRequested:
-    history = target.history
-    ordinal = history.ordinal + 1
+class _Turn(NamedTuple):
+    """A try that may be made now."""
+
+    coming: Next
+    due_at: int
+    not_after: int
+    window: WindowFacts
+
+
+def _turn(outdial: Outdial, target: Idle | Asking, plan: Plan, now: int) -> _Turn | None:
+    """The try a target may be given now: it has one, it is due, and the window is open at this moment."""
+    coming = outdial.agenda.coming(target)
+    if coming is None or (due_at := target.since + wait_us(target.wait, plan, coming.interval)) > now:
+        return None
     not_after = now + plan.pickup_timeout * MILLISECOND_US
+    gate = outdial.agenda.gate(coming)
+    if gate is None:
+        return _Turn(coming, due_at, not_after, NO_WINDOW)
+    opening = gate.opening(now)
+    if opening is None:
+        return None
+    if opening.closes is not None:
+        not_after = min(not_after, opening.closes - 1)
+    facts = WindowFacts(zones=coming.zones or (), window_opens=opening.opens, window_closes=opening.closes, tzdata=tzdata_version())
+    return _Turn(coming, due_at, not_after, facts)
+
+
+def _requested(outdial: Outdial, target: Idle | Asking, run: Run, plan: Plan, turn: _Turn) -> DialRequested:
+    index, history = turn.coming.destination, target.history
+    ordinal = history.ordinal + 1
     return DialRequested(
         attempt_id=outdial.attempt_of(target, ordinal),
         target_id=target.facts.id,
@@ -104,7 +145,7 @@ def _requested(outdial: Outdial, target: Idle | Asking, run: Run, plan: Plan, in
         destination_index=index,
         try_count=history.tries[index] + 1,
         rule=_rule(target, index),
-        due_at=target.since + wait_us(target.wait, plan),
+        due_at=turn.due_at,
         run=run.number,
         campaign_id=run.campaign_id,
         campaign_type=run.campaign_type,
@@ -112,8 +153,9 @@ def _requested(outdial: Outdial, target: Idle | Asking, run: Run, plan: Plan, in
         plan_version=outdial.plan_version,
         source=plan.source,
         dial_timeout=plan.ring,
-        not_after=not_after,
-        expires_at=not_after + (plan.ring + plan.result_grace) * MILLISECOND_US,
+        not_after=turn.not_after,
+        expires_at=turn.not_after + (plan.ring + plan.result_grace) * MILLISECOND_US,
+        **turn.window,
     )
 
 

@@ -14,7 +14,7 @@ from outdial.commands import (
     SetOutdialData,
     UpdateOutdial,
 )
-from outdial.dialing.addresses import Fingerprint, check_zone, checked, destinations_of
+from outdial.dialing.addresses import Fingerprint, check_zone, checked, destinations_of, zones_of
 from outdial.dialing.decision import Decision, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.rules import NOW
@@ -137,6 +137,7 @@ def _add(
         try_count_max=target.try_count_max,
         priority=target.priority,
         time_zone=target.time_zone,
+        zones=zones_of(destinations) if target.time_zone is None else None,
     )
     return event, None
 

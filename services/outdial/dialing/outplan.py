@@ -18,6 +18,7 @@ from outdial.commands import (
     UnfollowPlan,
     UpdateOutplan,
 )
+from outdial.dialing.addresses import check_plan
 from outdial.dialing.decision import Decision, FollowUp, Rejected, told_of_resource
 from outdial.dialing.rules import warnings_of
 from outdial.events import (
@@ -107,6 +108,7 @@ def decide(outplan: Outplan | None, command: OutplanCommands) -> Decision:
         case CreateOutplan():
             if outplan is not None:
                 raise Rejected("already_exists", "there is an outplan with this id already")
+            check_plan(command.plan)
             created = OutplanCreated(
                 customer_id=command.customer_id or ZERO_ID, name=command.name, detail=command.detail, plan=command.plan
             )
@@ -128,6 +130,7 @@ def decide(outplan: Outplan | None, command: OutplanCommands) -> Decision:
             detail = command.detail if command.detail != found.detail else None
             return Decision([] if name is detail is None else [OutplanUpdated(name=name, detail=detail)])
         case SetDialInfo():
+            check_plan(command.plan)
             return _set_plan(_present(outplan), command.plan)
         case TellPlan():
             return _tell_more(_existing(outplan))

@@ -12,11 +12,12 @@ from outdial.address import CALLABLE_TYPES, SLOTS
 from outdial.commands import AskPreflight
 from outdial.dialing.decision import Decision, Rejected
 from outdial.dialing.outdial import Outdial
-from outdial.dialing.rules import Shape, next_destination, wait_us
+from outdial.dialing.rules import Next, Shape, looks_of, next_try, wait_us, why_none
 from outdial.dialing.running import warnings
 from outdial.plan import Plan, RetryMode
 from outdial.preflight import Estimate, Preflight
 from outdial.why import Held
+from outdial.windows import Gate
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ def asked(outdial: Outdial, command: AskPreflight, now: int) -> Decision:
         raise Rejected("plan_missing", "name a plan or an outplan_id; this outdial never had one")
     calls_only = command.campaign_type == "call"
     counts = _counted(outdial, plan, now, calls_only=calls_only)
-    knows_all = plan.retry_mode is RetryMode.DESTINATION
+    knows_all = plan.retry_mode is RetryMode.DESTINATION and plan.result_policy is None
     facts = Preflight(
         at=now,
         dialable_now=counts.now,
@@ -69,24 +70,46 @@ def asked(outdial: Outdial, command: AskPreflight, now: int) -> Decision:
 
 
 def _counted(outdial: Outdial, plan: Plan, now: int, *, calls_only: bool) -> _Counts:
-    counts, by_outcome = _Counts(), plan.retry_mode is RetryMode.RESULT
-    for shape, wait, waiting in outdial.agenda.waiting(by_outcome=by_outcome):
-        index = next_destination(shape, plan, calls_only=calls_only)
-        if index is None:
-            barred = next_destination(shape, plan, calls_only=False) is not None
-            counts.skipped["type_not_dialable" if barred else "no_tries_in_plan"] += len(waiting)
+    counts, looks = _Counts(), looks_of(plan)
+    gates: dict[tuple[str, ...], Gate] = {}
+    for shape, wait, waiting in outdial.agenda.waiting(looks):
+        coming = next_try(shape, plan, calls_only=calls_only)
+        if coming is None:
+            counts.skipped[why_none(shape, plan, calls_only=calls_only)] += len(waiting)
         else:
-            counts.note_times((since + wait_us(wait, plan) for since in waiting), now)
-            _note_tries(counts, shape, plan, index, len(waiting), calls_only=calls_only)
-    for shape, found in outdial.agenda.out_of_tries(by_outcome=by_outcome):
-        index = next_destination(shape, plan, calls_only=calls_only)
-        if index is None:
+            due = [since + wait_us(wait, plan, coming.interval) for since in waiting]
+            _note_due(counts, _gate(gates, plan, coming), due, now)
+            _note_tries(counts, shape, plan, coming.destination, len(waiting), calls_only=calls_only)
+    for shape, found in outdial.agenda.out_of_tries(looks):
+        coming = next_try(shape, plan, calls_only=calls_only)
+        if coming is None:
             counts.skipped["tries_spent"] += len(found)
         else:
             counts.brought_back += len(found)
-            counts.note_times((since + wait_us(wait, plan) for since, wait in found), now)
-            _note_tries(counts, shape, plan, index, len(found), calls_only=calls_only)
+            due = [since + wait_us(wait, plan, coming.interval) for since, wait in found]
+            _note_due(counts, _gate(gates, plan, coming), due, now)
+            _note_tries(counts, shape, plan, coming.destination, len(found), calls_only=calls_only)
     return counts
+
+
+def _gate(gates: dict[tuple[str, ...], Gate], plan: Plan, coming: Next) -> Gate | None:
+    """The window a try must go through, one for all with the same zones."""
+    if plan.windows is None or coming.zones is None:
+        return None
+    if coming.zones not in gates:
+        gates[coming.zones] = Gate(plan.windows, coming.zones)
+    return gates[coming.zones]
+
+
+def _note_due(counts: _Counts, gate: Gate | None, due: list[int], now: int) -> None:
+    """Take note of when targets are due and their window is open; of whom it is not within a year, that it is not."""
+    if gate is None:
+        counts.note_times(due, now)
+        return
+    opens = [gate.opens_at(max(at, now)) for at in due]
+    counts.note_times([at for at in opens if at is not None], now)
+    if None in opens:
+        counts.skipped["outside_window"] += opens.count(None)
 
 
 def _note_tries(counts: _Counts, shape: Shape, plan: Plan, index: int, targets: int, *, calls_only: bool) -> None:

@@ -25,6 +25,7 @@ from outdial.commands import (
     StopDialing,
     UnfollowPlan,
 )
+from outdial.dialing.addresses import check_plan
 from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.outdial import EndedRun, Outdial, Run
 from outdial.dialing.rules import warnings_of
@@ -55,6 +56,7 @@ REVIVED_AT_ONCE = 1_000
 def start(outdial: Outdial, command: StartDialing | CreateOutdial) -> Decision:
     """Start a run, or give a running one another plan. ``CreateOutdial`` starts one when it names a plan."""
     plan, outplan_id = command.plan, command.outplan_id
+    check_plan(plan)
     if plan is not None and outplan_id is not None:
         raise Rejected("plan_ambiguous", "name a plan or an outplan_id, not both")
     if isinstance(command, StartDialing) and command.campaign_id is not None:
@@ -112,8 +114,14 @@ def warnings(outdial: Outdial, plan: Plan | None, *, calls_only: bool = False) -
         return ()
     found = warnings_of(plan)
     without = outdial.agenda.without_tries(plan, calls_only=calls_only)
-    if without:
-        found.append(f"no_tries_in_plan: {without} waiting targets have no try under this plan")
+    of_no_zone = 0
+    if plan.windows is not None and without:
+        anytime = plan.model_copy(update={"windows": None})
+        of_no_zone = without - outdial.agenda.without_tries(anytime, calls_only=calls_only)
+    if without > of_no_zone:
+        found.append(f"no_tries_in_plan: {without - of_no_zone} waiting targets have no try under this plan")
+    if of_no_zone:
+        found.append(f"zone_unknown: of {of_no_zone} waiting targets no time zone is known: they are not dialed unless the plan names one")
     return tuple(found)
 
 

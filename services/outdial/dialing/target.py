@@ -17,7 +17,7 @@ Laws, each a test:
 2. A try is spent when it is requested and given back when it ends ``not_dialed``: nobody's phone rang.
 3. ``machine`` stays machine, also after an answer; any other outcome of an answered call is ``answered``.
 4. A target that asked to be called back at an instant waits for that instant, also when the call was answered; it needs a try as ever.
-5. What a target waits for is a function of its state and the plan (:func:`due_at`). No timer is kept.
+5. What a target waits for is a function of its state and the plan (:func:`~outdial.dialing.rules.next_try`). No timer is kept.
 
 Source: design section 5; contract 4, C3 to C6, C16, C17, C27.
 """
@@ -26,7 +26,18 @@ from dataclasses import replace
 from functools import lru_cache
 
 from outdial.commands import OUTCOMES, Outcome
-from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, Shape, result_type, wait_us
+from outdial.dialing.rules import (
+    AFTER_ATTEMPT,
+    AT,
+    LOOKS_AT_LAST,
+    LOOKS_AT_OUTCOMES,
+    LOOKS_AT_ZONES,
+    NONE_YET,
+    NOW,
+    Looks,
+    Shape,
+    result_type,
+)
 from outdial.events import (
     DialAnswered,
     DialClaimed,
@@ -46,7 +57,6 @@ from outdial.events import (
     TargetUnblocked,
 )
 from outdial.ids import attempt_id
-from outdial.plan import Plan
 from outdial.record import record
 from outdial.wire import encode_compact
 
@@ -80,6 +90,9 @@ class Facts:
         """The fingerprint of a destination."""
         return self.prints[index] if self.prints else self.fingerprint
 
+    zones: tuple[tuple[str, ...], ...] = ()
+    """The time zones each destination may be in; none are known of an empty one."""
+
 
 @record
 class History:
@@ -96,6 +109,8 @@ class History:
     """Attempts in a row that ended ``not_dialed``."""
     blocked: bytes = b""
     """Indexes of the destinations that are suppressed, as far as it was found out."""
+    last: int = NONE_YET
+    """``destination * 8 + type of result`` of the last spent try since it was added or reopened."""
 
     def end_of(self, ordinal: int, *, open_attempt: bool) -> int | None:
         """The code of how that attempt ended; None when it is open, or too long ago to be remembered."""
@@ -167,33 +182,31 @@ class Deleted:
 Target = Idle | Asking | Progressing | Done | Deleted
 
 
-def shape_of(target: Target, *, by_outcome: bool, suppressed: bool = False) -> Shape:
-    """What decides the next destination; ``by_outcome`` as the plan's retry mode looks at outcomes.
+def shape_of(target: Target, looks: Looks, *, suppressed: bool = False) -> Shape:
+    """What decides the next try, as far as the plan looks at it.
 
     ``suppressed``: as if no destination were. Of a target out of tries it is not asked either: it comes back by its tries alone.
     """
-    history = target.history
-    types = target.facts.types
+    facts, history = target.facts, target.history
+    types = facts.types
     if history.blocked and not suppressed and not isinstance(target, Done):
         types = types_without(types, history.blocked)
-    return Shape(types, target.facts.try_count_max, history.tries, history.outcomes if by_outcome else b"")
+    if not looks:
+        return Shape(types, facts.try_count_max, history.tries, b"")
+    return Shape(
+        types,
+        facts.try_count_max,
+        history.tries,
+        history.outcomes if looks & LOOKS_AT_OUTCOMES else b"",
+        history.last if looks & LOOKS_AT_LAST else NONE_YET,
+        facts.zones if looks & LOOKS_AT_ZONES else (),
+    )
 
 
 @lru_cache(maxsize=4_096)
 def types_without(types: tuple[str | None, ...], blocked: bytes) -> tuple[str | None, ...]:
     """The types, with none where a destination is suppressed."""
     return _shared(tuple([None if index in blocked else kind for index, kind in enumerate(types)]))
-
-
-def due_at(target: Target, plan: Plan) -> int | None:
-    """When the one thing a target waits for is due: its next request, or the end of its lease."""
-    match target:
-        case Idle():
-            return target.since + wait_us(target.wait, plan)
-        case Progressing():
-            return target.expires_at
-        case Asking() | Done() | Deleted():
-            return None
 
 
 def ordinal_of(target: Target, outdial_id: str, wanted: str) -> int | None:
@@ -228,8 +241,17 @@ def added(event: TargetAdded, number: int, time: int) -> Idle:
         priority=event.priority,
         time_zone=event.time_zone,
         personal=encode_compact(event.personal),
+        zones=_zones_of(event.time_zone, event.zones, len(event.types)),
     )
     return Idle(facts, NEW, time, NOW)
+
+
+@lru_cache(maxsize=4_096)
+def _zones_of(named: str | None, recorded: tuple[tuple[str, ...] | None, ...] | None, destinations: int) -> tuple[tuple[str, ...], ...]:
+    """The zones by destination: the target's own, else those of the numbers. One tuple for all that are alike."""
+    if named is not None:
+        return ((named,),) * destinations
+    return () if recorded is None else tuple([zones or () for zones in recorded])
 
 
 @lru_cache(maxsize=4_096)
@@ -244,7 +266,7 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
     match event, target:
         case DialRequested(), Idle() | Asking():
             tries = _counted(history.tries, event.destination_index, 1)
-            begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed, history.blocked)
+            begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed, history.blocked, history.last)
             return Progressing(facts, begun, event.attempt_id, event.destination_index, event.not_after, event.expires_at)
         case DialEnded(), Progressing():
             ended = _ended(history, event)
@@ -324,9 +346,9 @@ def _ended(history: History, event: DialEnded) -> History:
     ends = (history.ends + bytes((code,)))[-REMEMBERED_ENDS:]
     if event.given_back:
         tries = _counted(history.tries, event.destination_index, -1)
-        return History(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1, history.blocked)
-    outcomes = bytes(sorted((*history.outcomes, event.destination_index * 8 + result_type(event.outcome))))
-    return History(history.tries, outcomes, history.ordinal, ends, 0, history.blocked)
+        return History(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1, history.blocked, history.last)
+    last = event.destination_index * 8 + result_type(event.outcome)
+    return History(history.tries, bytes(sorted((*history.outcomes, last))), history.ordinal, ends, 0, history.blocked, last)
 
 
 def _counted(tries: tuple[int, ...], index: int, step: int) -> tuple[int, ...]:

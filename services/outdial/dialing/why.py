@@ -18,8 +18,8 @@ from heapq import heapify, heappop, heappush
 from outdial.commands import AskWhy
 from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import SILENT_ATTEMPTS, Outdial
-from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, next_destination
-from outdial.dialing.target import Deleted, Done, Idle, Progressing, due_at, evolve
+from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, wait_us, why_none
+from outdial.dialing.target import Deleted, Done, Idle, Progressing, evolve
 from outdial.events import (
     DialEnded,
     DialingFinished,
@@ -58,8 +58,9 @@ def of_target(outdial: Outdial, target_id: str, now: int) -> TargetWhy:
         waits = _as_waiting(outdial, target_id)
     if waits is not None and outdial.plan is not None and not _holds(checks, "plan_pending"):
         checks += _of_its_tries(outdial, outdial.plan, waits)
-        due = _of_its_time(outdial.plan, waits, now)
-        checks.append(due)
+        due, window, ready = _of_its_time(outdial, outdial.plan, waits, now)
+        checks += [due, window]
+        turn = now if ready is None else ready
         if not any(check.holds for check in checks):
             ahead = outdial.agenda.ahead_of(waits, now, AHEAD_AT_MOST)
             checks += _of_the_pace(outdial, outdial.plan, now, ahead)
@@ -97,7 +98,7 @@ def _of_itself(outdial: Outdial, target_id: str, now: int) -> list[Check]:
             }
             checks.append(Check(rule="attempt_open", holds=True, until=max(target.expires_at, now), facts=facts))
         case Done(reached=False):
-            spent = outdial.agenda.next_destination(target) is None
+            spent = outdial.agenda.coming(target) is None
             checks.append(Check(rule="tries_spent", holds=spent, since=target.since, facts=_tries(target)))
         case _:
             pass
@@ -122,32 +123,42 @@ def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
                 lost=True,
             )
             after = evolve(target, lost, target.expires_at)
-            return after if isinstance(after, Idle) and outdial.agenda.next_destination(after) is not None else None
+            return after if isinstance(after, Idle) and outdial.agenda.coming(after) is not None else None
         case _:
             return None
 
 
 def _of_its_tries(outdial: Outdial, plan: Plan, waits: Idle) -> list[Check]:
     """What the plan leaves the target."""
-    none = outdial.agenda.next_destination(waits) is None
-    barred = none and outdial.agenda.calls_only and next_destination(outdial.agenda.shape_of(waits), plan, calls_only=False) is not None
+    none = outdial.agenda.coming(waits) is None
+    why = why_none(outdial.agenda.shape_of(waits), plan, calls_only=outdial.agenda.calls_only) if none else ""
     since = outdial.marks.get(PlanApplied)
     facts = _tries(waits) | {"caps": list(plan.caps), "retry_mode": plan.retry_mode.value, "max_attempts": plan.max_attempts}
     return [
-        Check(rule="type_not_dialable", holds=barred, since=since, facts={"types": list(waits.facts.types)}),
-        Check(rule="no_tries_in_plan", holds=none and not barred, since=since, facts=facts),
+        Check(rule="type_not_dialable", holds=why == "type_not_dialable", since=since, facts={"types": list(waits.facts.types)}),
+        Check(rule="zone_unknown", holds=why == "zone_unknown", since=since, facts={"types": list(waits.facts.types)}),
+        Check(rule="no_tries_in_plan", holds=why == "no_tries_in_plan", since=since, facts=facts),
     ]
 
 
-def _of_its_time(plan: Plan, waits: Idle, now: int) -> Check:
-    """Whether it is due."""
-    due = due_at(waits, plan) or 0
+def _of_its_time(outdial: Outdial, plan: Plan, waits: Idle, now: int) -> tuple[Check, Check, int | None]:
+    """Whether it is due, whether its window is open, and from when on both are so."""
+    coming = outdial.agenda.coming(waits)
+    due = waits.since + wait_us(waits.wait, plan, plan.try_interval if coming is None else coming.interval)
     facts: dict[str, object] = {"due_at": format_instant(due)}
     if waits.wait == AT:
-        return Check(rule="not_due", holds=due > now, until=due, facts=facts | {"wait": "appointed"})
-    wait = "back_off" if waits.wait > AFTER_ATTEMPT else "none" if waits.wait == NOW else "try_interval"
-    facts |= {"wait": wait, "wait_ms": (due - waits.since) // MILLISECOND_US}
-    return Check(rule="not_due", holds=due > now, since=waits.since, until=due, facts=facts)
+        is_due = Check(rule="not_due", holds=due > now, until=due, facts=facts | {"wait": "appointed"})
+    else:
+        wait = "back_off" if waits.wait > AFTER_ATTEMPT else "none" if waits.wait == NOW else "try_interval"
+        facts |= {"wait": wait, "wait_ms": (due - waits.since) // MILLISECOND_US}
+        is_due = Check(rule="not_due", holds=due > now, since=waits.since, until=due, facts=facts)
+    gate = None if coming is None else outdial.agenda.gate(coming)
+    if coming is None or gate is None:
+        return is_due, Check(rule="outside_window", holds=False), max(due, now)
+    ready = gate.opens_at(max(due, now))
+    closed = not gate.is_open(now)
+    window = Check(rule="outside_window", holds=closed, until=ready if closed else None, facts={"zones": list(coming.zones or ())})
+    return is_due, window, ready
 
 
 def _tries(target: Idle | Done) -> dict[str, object]:
@@ -165,7 +176,10 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
         left = agenda.dialable or agenda.revivable(1)
         due = agenda.next_due(now)
         checks.append(Check(rule="nothing_left", holds=not left, facts={"open": len(outdial.open)}))
-        checks.append(Check(rule="not_due", holds=due is not None and due > now, until=due))
+        earliest = agenda.earliest
+        checks.append(Check(rule="not_due", holds=earliest is not None and earliest > now, until=due))
+        outside = earliest is not None and earliest <= now and due is not None and due > now
+        checks.append(Check(rule="outside_window", holds=outside, until=due if outside else None))
         checks += _of_the_pace(outdial, plan, now, 0)
         turn = _turn(outdial, plan, now, 0)
     first, next_at = _judged(checks, turn)
@@ -186,10 +200,10 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
 def _held(outdial: Outdial) -> list[Held]:
     """How many targets each rule of their own keeps out."""
     agenda, plan = outdial.agenda, outdial.plan
-    counts = {"attempt_open": len(outdial.open), "tries_spent": agenda.exhausted, "type_not_dialable": 0, "no_tries_in_plan": 0}
+    counts = {"attempt_open": len(outdial.open), "tries_spent": agenda.exhausted, "type_not_dialable": 0, "zone_unknown": 0}
+    counts["no_tries_in_plan"] = 0
     for shape, targets in agenda.without_destination():
-        barred = plan is not None and agenda.calls_only and next_destination(shape, plan, calls_only=False) is not None
-        counts["type_not_dialable" if barred else "no_tries_in_plan"] += targets
+        counts["no_tries_in_plan" if plan is None else why_none(shape, plan, calls_only=agenda.calls_only)] += targets
     first = outdial.first_lease
     return [
         Held(why=why, targets=targets, next_at=None if why != "attempt_open" or first is None else first[0])

@@ -1,7 +1,7 @@
 """Snapshots: a partition's ledger as it stood at an offset, so that a start need not replay the whole log.
 
 A snapshot is this machine's own shortcut and nothing else: the log is the truth. It is used only when everything it
-rests on is as it was (program, cluster, topic, key, and the record it ends at), and thrown away otherwise.
+rests on is as it was (program, time zone data, cluster, topic, key, and the record it ends at), and thrown away otherwise.
 """
 
 import copyreg
@@ -23,6 +23,7 @@ from outdial.commands import Command
 from outdial.dialing.fingerprints import key_id_of
 from outdial.dialing.ledger import RECORDS, Ledger
 from outdial.wire import from_json, to_json
+from outdial.zones import tzdata_version
 
 MAC_BYTES: Final = 32
 PROTOCOL: Final = 5
@@ -61,7 +62,7 @@ class Snapshots:
     def __init__(self, folder: Path, key: bytes, facts: str) -> None:
         self._folder = folder
         self._key = blake2b(key, digest_size=32, person=b"outdial snap").digest()
-        self._about = f"{_program()}/{key_id_of(key)}/{facts}"
+        self._about = f"{_program()}/{tzdata_version()}/{key_id_of(key)}/{facts}"
 
     def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
         """Keep a ledger. A snapshot that cannot be written is only missed at the next start."""

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from outdial.doors.api.deps import made
 from outdial.doors.api.errors import JSON_BODY, MEDIA_TYPE, TOO_LARGE, Refused, by_form, by_rule
-from outdial.plan import PLAN_FIELDS, UNSUPPORTED_PLAN_FIELDS, Plan
+from outdial.plan import PLAN_FIELDS, Plan
 from outdial.wire import Malformed, from_json, to_json
 
 SMALL: Final = 1024 * 1024
@@ -27,7 +27,7 @@ JSON_TYPES: Final = frozenset({"", "application/json"})
 LINES_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 DEEPEST: Final = 64
 """Levels a campaign's actions may have."""
-_PLAN_NULLABLE: Final = frozenset({"source", "max_attempts", "calls_per_second"})
+_PLAN_NULLABLE: Final = frozenset({"source", "max_attempts", "calls_per_second", "windows", "time_zone", "result_policy"})
 
 
 async def read_bytes(request: Request, limit: int, types: frozenset[str] = JSON_TYPES) -> bytearray:
@@ -160,13 +160,10 @@ def plan_from(body: Any, base: Plan | None = None, at: str = "") -> Plan:
     """The plan the fields of a body give, over ``base`` where one is changed. ``at``: the JSON pointer of the object they are in.
 
     Raises:
-        Refused: a field has a bad value, or is one this version cannot honour.
+        Refused: a field has a bad value.
     """
     if not isinstance(body, dict):
         raise by_rule("field_invalid", "plan must be an object")
     fields: dict[str, Any] = body
-    promised = sorted(name for name in UNSUPPORTED_PLAN_FIELDS if fields.get(name) is not None)
-    if promised:
-        raise by_rule("plan_unsupported", f"{', '.join(promised)} cannot be honoured yet; leave it out, or calls would ignore it")
     changes = {name: fields[name] for name in PLAN_FIELDS if name in fields and (fields[name] is not None or name in _PLAN_NULLABLE)}
     return made(Plan, changes if base is None else base.model_dump() | changes, at)

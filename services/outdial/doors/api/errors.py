@@ -68,7 +68,7 @@ RULES: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(
         (
             "address_invalid", "address_type_unknown", "destination_missing", "duplicate", "field_invalid",
-            "field_missing", "internal_command", "plan_ambiguous", "plan_missing", "plan_unsupported", "resources_missing",
+            "field_missing", "internal_command", "plan_ambiguous", "plan_missing", "resources_missing",
             "time_zone_unknown", "too_many_items", "too_many_targets", "type_unknown", "unknown_field",
         ),
         ARGUMENT,

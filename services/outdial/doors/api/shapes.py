@@ -102,6 +102,9 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "pickup_timeout": plan.pickup_timeout,
         "result_grace": plan.result_grace,
         "max_call_duration": plan.max_call_duration,
+        "windows": None if plan.windows is None else plan.windows.model_dump(mode="json"),
+        "time_zone": plan.time_zone,
+        "result_policy": None if plan.result_policy is None else plan.result_policy.model_dump(mode="json", exclude_none=True),
     }
 
 

@@ -141,7 +141,7 @@ def _counted(verdict: OutdialWhy, stats: Stats) -> Iterator[Held]:
         return
     yield from own.values()
     yield Held(why="not_due", targets=max(0, verdict.waiting - stats.due_now), next_at=stats.next_due)
-    if verdict.why in PACE:
+    if verdict.why in PACE or verdict.why == "outside_window":
         yield Held(why=verdict.why, targets=stats.due_now, next_at=verdict.until)
 
 

@@ -65,6 +65,7 @@ NOT_SHOWN = frozenset({"destination", "metadata", "on_duplicate", "targets"})
 PLAN = (
     "source", "dial_timeout", "try_interval", "max_try_count_0", "max_try_count_1", "max_try_count_2", "max_try_count_3", "max_try_count_4",
     "retry_mode", "max_attempts", "max_concurrent", "calls_per_second", "pickup_timeout", "result_grace", "max_call_duration",
+    "windows", "time_zone", "result_policy",
 )  # fmt: skip
 OUTDIALS = Noun("outdials", ("id", "name", "campaign_id", "tm_create"), {"data": "data", "campaign_id": "campaign_id"})
 OUTPLANS = Noun("outplans", ("id", "name", "dial_timeout", "try_interval", "tries", "tm_create"), dict.fromkeys(PLAN, "dial_info"))
