@@ -50,6 +50,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "destination_missing": "A target needs at least one destination.",
     "dial_claimed": "Another worker places this call. Do not place it.",
     "dial_too_late": "The time until which the call might begin has passed. Do not place it; answer `not_dialed`.",
+    "dialing_not_running": "The outdial is not running, so there is nothing to pause, resume or drain. Run it first.",
+    "dialing_paused": "Dialing is paused. Do not place the call; answer `not_dialed`.",
     "dialing_stopped": "Dialing was stopped. Do not place the call; answer `not_dialed`.",
     "disk_error": "The disk refused to read or write.",
     "disk_failed": "The disk refused to read or write the views.",

@@ -13,7 +13,10 @@ from outdial.events import (
     DialAnswered,
     DialClaimed,
     DialEnded,
+    DialingDraining,
     DialingFinished,
+    DialingPaused,
+    DialingResumed,
     DialingStarted,
     DialingStopped,
     DialRequested,
@@ -22,6 +25,7 @@ from outdial.events import (
     OutdialEvent,
     PlanApplied,
     ResultIgnored,
+    RingingLimited,
     TargetAdded,
     TargetDeleted,
     TargetExhausted,
@@ -74,6 +78,18 @@ class SeenOutdial:
     requests: int = 0
     times: list[int] = field(default_factory=list)
     silent: int = 0
+    paused: bool = False
+    draining: bool = False
+    ringing_limit: int | None = None
+
+    @property
+    def ringing(self) -> int:
+        """Open attempts that were not answered yet."""
+        return sum(one.open is not None and not one.answered for one in self.targets.values())
+
+    def left_out(self, seen: "SeenTarget") -> bool:
+        """Whether the run begins with nobody new, and this target was never tried."""
+        return self.draining and not any(seen.tries)
 
     @property
     def open(self) -> list[DialRequested]:
@@ -206,11 +222,17 @@ class Invariants:
                 assert not outdial.deleted
                 outdial.run, outdial.has_plan, outdial.requests, outdial.runs = data, False, 0, outdial.runs + 1
                 assert data.run == outdial.runs
+                outdial.paused = outdial.draining = False
+                outdial.ringing_limit = data.ringing_limit
+            case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited():
+                self._held_back(outdial, data)
             case PlanApplied():
                 outdial.plan, outdial.has_plan, outdial.plan_version = data.plan, True, outdial.plan_version + 1
                 assert data.version == outdial.plan_version
             case DialingStopped():
                 assert set(data.open) == {one.attempt_id for one in outdial.open}
+                assert data.open_more == 0
+                outdial.paused = False
                 self._ended(outdial, data.requests)
             case DialingFinished():
                 self._finished(outdial)
@@ -230,6 +252,21 @@ class Invariants:
             case _:
                 pass
 
+    def _held_back(self, outdial: SeenOutdial, data: OutdialEvent) -> None:
+        assert outdial.run is not None
+        match data:
+            case DialingPaused():
+                assert not outdial.paused
+                outdial.paused = True
+            case DialingResumed():
+                assert outdial.paused
+                outdial.paused = False
+            case DialingDraining():
+                assert not outdial.draining
+                outdial.draining = True
+            case RingingLimited():
+                outdial.ringing_limit = data.limit
+
     def _ended(self, outdial: SeenOutdial, requests: int) -> None:
         assert outdial.run is not None
         assert requests == outdial.requests
@@ -238,10 +275,12 @@ class Invariants:
     def _finished(self, outdial: SeenOutdial) -> None:
         assert outdial.run is not None
         assert outdial.plan is not None
-        assert outdial.run.end_handle == "stop"
+        assert outdial.run.end_handle == "stop" or outdial.draining
+        assert not outdial.paused, "a paused run ended by itself"
         assert not outdial.open, "finished with an attempt open"
         calls_only = outdial.run.campaign_type == "call"
-        waiting = [one for one in outdial.targets.values() if one.state == "idle" and not one.deleted]
+        idle = [one for one in outdial.targets.values() if one.state == "idle" and not one.deleted]
+        waiting = [one for one in idle if not outdial.left_out(one)]
         assert all(next_index(outdial.plan, one, calls_only=calls_only) is None for one in waiting), "finished with a try left"
 
     def _requested(self, outdial: SeenOutdial, seen: SeenTarget, data: DialRequested, time: int) -> None:
@@ -251,6 +290,9 @@ class Invariants:
         assert outdial.has_plan, "dialed before the plan was there"
         assert not outdial.deleted, "dialed after the outdial was deleted"
         assert not seen.deleted, "dialed after the target was deleted"
+        assert not outdial.paused, "dialed while paused"
+        assert not outdial.left_out(seen), "somebody new while it drains"
+        assert outdial.ringing_limit is None or outdial.ringing < outdial.ringing_limit, "more ring than agents are free"
         assert seen.open is None, "a second open attempt"
         assert seen.state == "idle", "dialed though done"
         assert data.attempt_id not in self.attempts, "an attempt requested twice"
@@ -287,6 +329,7 @@ class Invariants:
         if isinstance(data, DialClaimed):
             assert time <= seen.open.not_after
             assert outdial.run is not None
+            assert not outdial.paused, "claimed while paused"
             assert not seen.deleted
         elif isinstance(data, DialAnswered):
             seen.expires_at, seen.answered, outdial.silent = data.expires_at, True, 0
@@ -303,7 +346,10 @@ class Invariants:
             assert data.call_back_at is None or not (data.given_back or data.lost)
             seen.call_back_at = data.call_back_at
             seen.state = "reached" if data.outcome == "answered" and data.call_back_at is None else "idle"
-            outdial.silent = outdial.silent + 1 if data.lost or data.given_back else 0
+            if not data.lost and not data.given_back:
+                outdial.silent = 0
+            elif not outdial.paused:
+                outdial.silent += 1
             if data.lost:
                 seen.lost.add(data.attempt_id)
 

@@ -233,11 +233,13 @@ class StartDialing(OutdialCommand):
     run: Annotated[int, Field(ge=1)] | None = None
     end_handle: EndHandle = "continue"
     chain: Annotated[tuple[Id, ...], Field(strict=False)] = ()
+    ringing_limit: Annotated[int, Field(ge=0)] | None = None
 
     @property
     def from_ledger_only(self) -> bool:
         """A campaign's start is the ledger's own word."""
-        return self.campaign_id is not None or self.run is not None or bool(self.chain) or bool(self.campaign_type)
+        told = (self.campaign_id, self.run, self.ringing_limit)
+        return any(field is not None for field in told) or bool(self.chain) or bool(self.campaign_type)
 
 
 class StopDialing(OutdialCommand):
@@ -251,6 +253,30 @@ class StopDialing(OutdialCommand):
     def from_ledger_only(self) -> bool:
         """A campaign's stop is the ledger's own word."""
         return self.campaign_id is not None or self.run is not None
+
+
+class PauseDialing(OutdialCommand):
+    """Emit no request until the run is resumed; the run, its plan and its open attempts live on."""
+
+    type: Literal["PauseDialing"] = "PauseDialing"
+    reason: Name | None = None
+    """Why, for people."""
+
+
+class ResumeDialing(OutdialCommand):
+    """Go on with a run that was paused."""
+
+    type: Literal["ResumeDialing"] = "ResumeDialing"
+    reason: Name | None = None
+    """Why, for people."""
+
+
+class DrainDialing(OutdialCommand):
+    """Begin with nobody new: only who was tried is tried again, and the run ends when nobody of them is left."""
+
+    type: Literal["DrainDialing"] = "DrainDialing"
+    reason: Name | None = None
+    """Why, for people."""
 
 
 class ClaimDial(OutdialCommand):
@@ -456,6 +482,14 @@ class RunCampaign(CampaignCommand):
         return self.chain is not None
 
 
+class GrantSlots(CampaignCommand):
+    """Say how many agents of a campaign's queue are free; it rings for so many of them as its service level says."""
+
+    type: Literal["GrantSlots"] = "GrantSlots"
+    agents: Annotated[int, Field(ge=0, le=1_000_000)]
+    """Agents free to take a call."""
+
+
 class StopCampaign(CampaignCommand):
     """Stop a campaign: no request after the answer; open attempts live on."""
 
@@ -659,6 +693,17 @@ class ApplyPlan(OutdialCommand):
     plan: Plan
 
 
+class LimitRinging(OutdialCommand):
+    """campaign -> outdial: so many attempts of this run may ring at once."""
+
+    type: Literal["LimitRinging"] = "LimitRinging"
+    internal: ClassVar[bool] = True
+    campaign_id: Id
+    run: int
+    limit: int | None = None
+    """None: no limit."""
+
+
 class RefusePlan(OutdialCommand):
     """outplan -> outdial: there is no such plan."""
 
@@ -817,15 +862,15 @@ class RecheckSuppressed(OutdialCommand):
 
 OutdialCommands = (
     CreateOutdial | UpdateOutdial | SetOutdialData | SetOutdialCampaign | DeleteOutdial
-    | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing
+    | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing | PauseDialing | ResumeDialing | DrainDialing
     | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy | AskPreflight
-    | ApplyPlan | RefusePlan | ClaimOutdial | ReleaseOutdial
+    | ApplyPlan | LimitRinging | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | EndLease | FinishDialing | ReviveTargets
     | LeaveGranted | LeaveRefused | RecheckSuppressed
 )  # fmt: skip
 OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | TellPlan | AskResource
 CampaignCommands = (
-    CreateCampaign | UpdateCampaign | SetCampaignResources | RunCampaign | StopCampaign | DeleteCampaign
+    CreateCampaign | UpdateCampaign | SetCampaignResources | GrantSlots | RunCampaign | StopCampaign | DeleteCampaign
     | DialingRefused | ClaimGranted | ClaimRefused | ResourceKnown | ResourceUnknown | RunEnded | AskResource
 )  # fmt: skip
 AccountCommands = CreateCustomer | CreateUser | SetPassword | DeleteUser | CreateAccessKey | DeleteAccessKey

@@ -171,6 +171,37 @@ class DialingStarted(OutdialEvent):
     ask: int | None = None
     """The question put to the outplan; none when the plan came with the command."""
     chain: tuple[str, ...] = ()
+    ringing_limit: int | None = None
+    """Attempts that may ring at once; none: no such limit."""
+
+
+class DialingPaused(OutdialEvent):
+    """A run stands still until it is resumed; its open attempts live on."""
+
+    run: int
+    reason: str | None = None
+
+
+class DialingResumed(OutdialEvent):
+    """A run that was paused goes on."""
+
+    run: int
+    reason: str | None = None
+
+
+class DialingDraining(OutdialEvent):
+    """A run begins with nobody new from here on, and ends when nobody who was tried has a try left."""
+
+    run: int
+    reason: str | None = None
+
+
+class RingingLimited(OutdialEvent):
+    """So many attempts of a run may ring at once from here on."""
+
+    run: int
+    limit: int | None = None
+    """None: no limit."""
 
 
 class PlanAsked(OutdialEvent):
@@ -461,6 +492,12 @@ class CampaignResourcesRefused(CampaignEvent):
     reason: str
 
 
+class CampaignSlotsGranted(CampaignEvent):
+    """Somebody said how many agents are free."""
+
+    agents: int
+
+
 class CampaignStarted(CampaignEvent):
     """A run began."""
 
@@ -624,14 +661,15 @@ class LeaveReturned(CapEvent):
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
     | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted
-    | DialingStarted | PlanAsked | PlanApplied | DialingStopped | DialingFinished
+    | DialingStarted | PlanAsked | PlanApplied | DialingPaused | DialingResumed | DialingDraining | RingingLimited
+    | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted
     | TargetBlocked | TargetUnblocked | LeaveAsked | LeaveUnused | TargetDeferred
 )  # fmt: skip
 OutplanEvents = OutplanCreated | OutplanUpdated | OutplanDialInfoSet | OutplanTold | OutplanDeleted | OutplanFollowed | OutplanUnfollowed
 CampaignEvents = (
     CampaignCreated | CampaignUpdated | CampaignResourcesAsked | CampaignResourceAnswered
-    | CampaignResourcesSet | CampaignResourcesRefused | CampaignStarted | CampaignStopping
+    | CampaignResourcesSet | CampaignResourcesRefused | CampaignSlotsGranted | CampaignStarted | CampaignStopping
     | CampaignStopped | CampaignDeleted | CampaignCommandNoted
 )  # fmt: skip
 AccountEvents = CustomerCreated | UserCreated | UserPasswordSet | UserDeleted | AccessKeyCreated | AccessKeyDeleted

@@ -126,6 +126,8 @@ class Campaign(Resource):
     detail: str
     status: Dialing
     service_level: int
+    agents: int
+    """Agents of its queue that are free, as was said last."""
     end_handle: Literal["stop", "continue"]
     actions: list[dict[str, Any]]
     outplan_id: Id
@@ -180,6 +182,16 @@ class Targetcall(Attempt):
     status: Literal["progressing", "done"]
 
 
+class HeldBack(BaseModel):
+    """What somebody did to hold a run back."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    since: When
+    by: str | None
+    reason: str | None
+
+
 class DialingOfOutdial(BaseModel):
     """The run of an outdial."""
 
@@ -197,7 +209,13 @@ class DialingOfOutdial(BaseModel):
     open: int
     """Attempts that are open."""
     open_attempts: list[Id] = []
-    """The first hundred of them, where this answers a run or a stop."""
+    """The first hundred of them, where this answers a change."""
+    open_count: int = 0
+    """How many there were then."""
+    paused: HeldBack | None
+    """No call is requested until the run is resumed."""
+    draining: HeldBack | None
+    """Nobody new is called; the run ends when nobody is left to try again."""
     ended_how: str | None
     ended_reason: str | None
     tm_update: When
@@ -210,6 +228,8 @@ class Stats(BaseModel):
 
     outdial_id: Id
     dialing: Dialing
+    paused: bool
+    draining: bool
     position: str
     """They are right at this position of the log."""
     total: int

@@ -39,9 +39,11 @@ REASONS: Final[Mapping[str, Reason]] = {
     ),
     "no_run": Reason("dialing is stopped", "starting it", ("OutdialCreated", "DialingStopped", "DialingFinished"), "outdial"),
     "plan_pending": Reason("the plan has not come yet", "the answer of the outplan", ("DialingStarted", "PlanAsked"), "outdial"),
+    "paused": Reason("dialing is paused", "resuming it", ("DialingPaused",), "outdial"),
     "nothing_left": Reason(
         "no target is waiting for a try", "a new target, a plan that allows more tries, or the end of an open attempt", (), "outdial"
     ),
+    "draining": Reason("the run calls nobody new, and this target was never tried", "the next run", ("DialingDraining",), "outdial"),
     "type_not_dialable": Reason(
         "no destination is one that a call can reach", "a run that is not of a campaign of type call", ("PlanApplied",), "outdial"
     ),
@@ -73,12 +75,18 @@ REASONS: Final[Mapping[str, Reason]] = {
         "outdial",
     ),
     "max_concurrent": Reason("as many calls are open as the plan allows", "the end of an open attempt", ("DialRequested",), "outdial"),
+    "service_level": Reason(
+        "as many calls ring as the free agents of the campaign's queue allow",
+        "a call that is answered or ends, or more agents that are said to be free",
+        ("DialingStarted", "RingingLimited"),
+        "outdial",
+    ),
     "calls_per_second": Reason("as many calls were requested within a second as the plan allows", "time", ("DialRequested",), "outdial"),
 }
 """Every word, in the order in which the rules are looked at."""
-BEFORE_ANY_TARGET: Final = frozenset({"no_run", "plan_pending"})
+BEFORE_ANY_TARGET: Final = frozenset({"no_run", "plan_pending", "paused"})
 """Rules that hold every target that waits, whatever it waits for."""
-PACE: Final = frozenset({"no_worker", "max_concurrent", "calls_per_second"})
+PACE: Final = frozenset({"no_worker", "max_concurrent", "service_level", "calls_per_second"})
 """Rules that hold those that are due and whose turn has not come."""
 
 

@@ -82,6 +82,7 @@ ROUTES: Final[dict[str, Asked]] = {
         "get_campaign", "delete_campaign", "list_calls_of_campaign",
         update_campaign={"name": "another"},
         set_service_level={"service_level": 7},
+        set_agents={"agents": 3},
         set_actions={"actions": []},
         set_status={"status": "stop"},
         set_resource_info={"queue_id": "00000000-0000-0000-0000-000000000000"},

@@ -178,3 +178,28 @@ async def test_an_attempt_can_be_taken_out_of_the_lists_once_it_has_ended(api: A
     assert await api.ok("GET", path) == gone
     await api.pass_time(10 * MINUTE)
     assert len(await api.requests(request["position"])) == 1
+
+
+async def test_a_campaign_with_a_queue_rings_for_as_many_as_its_free_agents_allow(api: Api) -> None:
+    made, outdial_id = await campaign(api, service_level=50, queue_id=NOBODY)
+    for _ in range(4):
+        await api.target(outdial_id)
+    path = f"/campaigns/{made['id']}"
+    await api.ok("PUT", f"{path}/status", {"status": "run"})
+    await api.pass_time(MINUTE)
+    assert (made["agents"], await api.requests()) == (0, [])
+
+    granted = await api.ok("PUT", f"{path}/agents", {"agents": 3})
+
+    first = await api.requests()
+    assert (granted["agents"], len(first)) == (3, 2)
+    await api.ok("PUT", f"{path}/service_level", {"service_level": 100})
+    assert len(await api.requests(first[-1]["position"])) == 1
+    assert (await api.ok("GET", path))["agents"] == 3
+
+
+@pytest.mark.parametrize("agents", [-1, "3", None, 1.5, 1_000_001])
+async def test_agents_are_a_number_of_people(api: Api, agents: Any) -> None:
+    made, _ = await campaign(api)
+
+    await api.refused(400, "INVALID_ARGUMENT", "PUT", f"/campaigns/{made['id']}/agents", {"agents": agents})

@@ -125,6 +125,7 @@ async def test_the_first_claim_wins_and_its_worker_may_ask_again(api: Api) -> No
     [
         ("late", "dial_too_late"),
         ("stop", "dialing_stopped"),
+        ("pause", "dialing_paused"),
         ("target", "target_deleted"),
         ("outdial", "outdial_deleted"),
         ("over", "attempt_closed"),
@@ -136,8 +137,8 @@ async def test_a_claim_for_a_call_nobody_wants_any_more_is_refused(api: Api, how
     match how:
         case "late":
             api.clock.at += 2 * MINUTE
-        case "stop":
-            await api.ok("PUT", f"/outdials/{outdial_id}/dialing", {"status": "stop"})
+        case "stop" | "pause":
+            await api.ok("PUT", f"/outdials/{outdial_id}/dialing", {"status": how})
         case "target":
             await api.ok("DELETE", f"/outdials/{outdial_id}/targets/{request['target_id']}")
         case "outdial":

@@ -83,12 +83,53 @@ async def test_a_run_dials_a_stop_stops_and_open_attempts_are_listed(api: Api) -
     assert len(await api.requests(request["position"])) == 1
 
 
+async def test_a_run_is_paused_resumed_and_drained_and_shows_since_when_by_whom_and_why(api: Api) -> None:
+    outdial_id = await api.outdial()
+    path = f"/outdials/{outdial_id}/dialing"
+    await api.run(outdial_id)
+
+    paused = await api.ok("PUT", path, {"status": "pause", "reason": "lunch"})
+    await api.target(outdial_id)
+    await api.pass_time(10 * MINUTE)
+
+    assert (paused["status"], paused["paused"]["reason"], paused["draining"]) == ("run", "lunch", None)
+    assert paused["paused"]["since"]
+    assert await api.requests() == []
+    stats = await api.ok("GET", f"/outdials/{outdial_id}/stats")
+    assert (stats["dialing"], stats["paused"], stats["draining"]) == ("run", True, False)
+    assert (await api.ok("GET", path))["paused"] == paused["paused"]
+    again = await api.ok("PUT", path, {"status": "run"})
+    assert again["warnings"] == ["paused: the run stands still until it is resumed"]
+
+    assert (await api.ok("PUT", path, {"status": "resume"}))["paused"] is None
+    [request] = await api.requests()
+    drained = await api.ok("PUT", path, {"status": "drain"})
+    await api.target(outdial_id)
+    await api.say(request, "answered")
+    await api.pass_time(MINUTE)
+
+    assert drained["draining"]["reason"] is None
+    ended = await api.ok("GET", path)
+    assert (ended["status"], ended["ended_how"], ended["draining"]) == ("stop", "finished", None)
+    assert await api.requests(request["position"]) == []
+
+
+@pytest.mark.parametrize("status", ["pause", "resume", "drain"])
+async def test_what_does_not_run_cannot_be_held_back(api: Api, status: str) -> None:
+    outdial_id = await api.outdial()
+
+    error = await api.refused(409, "STATE_INVALID", "PUT", f"/outdials/{outdial_id}/dialing", {"status": status})
+
+    assert error["details"][0]["rule"] == "dialing_not_running"
+
+
 @pytest.mark.parametrize(
     ("body", "rule"),
     [
         ({"status": "run"}, "plan_missing"),
         ({"status": "run", "plan": {}, "outplan_id": SOMETHING}, "plan_ambiguous"),
-        ({"status": "pause"}, "field_invalid"),
+        ({"status": "walk"}, "field_invalid"),
+        ({"status": "pause", "reason": 7}, "field_invalid"),
         ({"status": 7}, "field_invalid"),
         ({"status": "run", "outplan_id": "x"}, "field_invalid"),
     ],

@@ -81,6 +81,25 @@ def test_run_and_stop_say_how_it_stands(there: Call) -> None:
     assert said.out.split()[:2] == [outdial, "stopping"]
 
 
+def test_a_run_is_paused_resumed_and_drained(there: Call) -> None:
+    outdial = there("outdials", "create", "--json").json["id"]
+    there("targets", "create", outdial, "--to", "+12025550101")
+    there("run", outdial, "--tries", "1")
+    assert there("pause", outdial, "--reason", "lunch").out.startswith(f"{outdial}  run, paused  1 calls open")
+    assert there("watch", outdial, "--once").out.count("run, paused") == 1
+    assert there("resume", outdial, "--json").json["paused"] is None
+    assert there("drain", outdial, "--reason", "the season ends", "--json").json["draining"]["reason"] == "the season ends"
+    there("stop", outdial)
+    refused = there("pause", outdial)
+    assert refused.code
+    assert "not running" in refused.err
+
+
+def test_agents_of_a_campaign_are_said_to_be_free(there: Call) -> None:
+    campaign = there("campaigns", "create", "--json").json["id"]
+    assert there("campaigns", "agents", campaign, "12", "--json").json["agents"] == 12
+
+
 def test_a_run_without_tries_is_warned_about_on_stderr(there: Call) -> None:
     outdial = there("outdials", "create", "--json").json["id"]
     said = there("run", outdial, "--ring", "20s", "--json")

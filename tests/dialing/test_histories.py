@@ -27,13 +27,18 @@ from outdial.commands import (
     DeleteTarget,
     DialAnswered,
     DialResult,
+    DrainDialing,
+    GrantSlots,
+    PauseDialing,
     ReopenTarget,
     Resources,
+    ResumeDialing,
     RunCampaign,
     SetDialInfo,
     StartDialing,
     StopCampaign,
     StopDialing,
+    UpdateCampaign,
 )
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.dialing.outdial import Outdial
@@ -48,6 +53,7 @@ LISTS: Final = (an_id("a"), an_id("b"))
 EVERY_DAY: Final = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 OUTPLANS: Final = (an_id("p"), an_id("q"))
 CAMPAIGNS: Final = (an_id("c"), an_id("d"))
+QUEUE: Final = an_id("queue")
 TARGETS: Final = tuple(an_id(f"t{number}") for number in range(7))
 TEL: Final = Address(type="tel", target="+493012345678")
 SYDNEY: Final = Address(type="tel", target="+61291234567")
@@ -115,6 +121,15 @@ BEGINNINGS: Final[tuple[tuple[Command, ...], ...]] = (
     (StartDialing(outdial_id=LISTS[0], plan=PLANS[0]),),
     (StartDialing(outdial_id=LISTS[0], outplan_id=OUTPLANS[0]),),
     (
+        CreateCampaign(
+            campaign_id=CAMPAIGNS[0],
+            service_level=80,
+            resources=Resources(outplan_id=OUTPLANS[0], outdial_id=LISTS[0], queue_id=QUEUE),
+        ),
+        GrantSlots(campaign_id=CAMPAIGNS[0], agents=2),
+        RunCampaign(campaign_id=CAMPAIGNS[0]),
+    ),
+    (
         CreateCampaign(campaign_id=CAMPAIGNS[1], end_handle="stop", resources=Resources(outplan_id=OUTPLANS[1], outdial_id=LISTS[1])),
         CreateCampaign(
             campaign_id=CAMPAIGNS[0],
@@ -124,10 +139,10 @@ BEGINNINGS: Final[tuple[tuple[Command, ...], ...]] = (
         RunCampaign(campaign_id=CAMPAIGNS[0]),
     ),
 )
-"""How a history may begin: a run by a plan, a run by an outplan, a campaign that hands over to another."""
+"""How a history may begin: a run by a plan, a run by an outplan, a campaign with a queue, one that hands over to another."""
 WAITS: Final = (0, 1, SECOND, 30 * SECOND, MINUTE, MINUTE, 2 * MINUTE, 2 * MINUTE, 10 * MINUTE, 691 * SECOND, 5 * HOUR, 7 * HOUR, 3 * DAY)
 CALL_BACKS: Final = (-HOUR, 0, 1, MINUTE, 90 * SECOND, DAY)
-KINDS: Final = "TTTTTTTTTTTTTTTTTTTTRRRRRRRRRRRRRRRRRRRRAAArruuKDOSsSPpkCCGGgHhXY!L??"
+KINDS: Final = "zZZeEnnTTTTTTTTTTTTTTTTTTTTRRRRRRRRRRRRRRRRRRRRAAArruuKDOSsSPpkCCGGgHhXY!L??"
 """What the next two bytes mean; a letter that stands more often comes more often."""
 
 
@@ -213,6 +228,16 @@ class History:
                 return DeleteOutplan(outplan_id=outplan)
             case "k":
                 return StartDialing(outdial_id=outdial)
+            case "z":
+                return PauseDialing(outdial_id=outdial)
+            case "Z":
+                return ResumeDialing(outdial_id=outdial)
+            case "e" if one % 2:
+                return DrainDialing(outdial_id=outdial)
+            case "E":
+                return UpdateCampaign(campaign_id=campaign, service_level=(0, 50, 80, 100, 250)[one % 5])
+            case "n":
+                return GrantSlots(campaign_id=campaign, agents=one % 4)
             case _:
                 return None
 
@@ -300,6 +325,7 @@ class History:
         for outdial_id, seen in self.invariants.outdials.items():
             outdial = self.ledger.outdials[outdial_id]
             assert {target: one.open.attempt_id for target, one in seen.targets.items() if one.open} == outdial.open
+            assert outdial.ringing == seen.ringing
             for target_id, one in seen.targets.items():
                 history = outdial.targets[target_id].history
                 assert list(history.tries) == one.tries
@@ -326,6 +352,7 @@ class History:
                 one.state == "idle"
                 and one.open is None
                 and not one.deleted
+                and not seen.left_out(one)
                 and next_index(seen.plan, one, calls_only=calls_only) is not None
             ):
                 yield -one.added.priority, due_at(seen.plan, one, calls_only=calls_only), number, target_id
@@ -342,7 +369,7 @@ class History:
         for seen in self.invariants.outdials.values():
             opened = [one for one in seen.targets.values() if one.open is not None]
             assert all(one.expires_at > min(self.now, read_up_to) for one in opened), "a lease that does not end"
-            if seen.run is None or not seen.has_plan or seen.plan is None:
+            if seen.run is None or not seen.has_plan or seen.plan is None or seen.paused:
                 continue
             waiting = list(self.waiting(seen))
             full = bool(seen.plan.max_concurrent) and len(opened) >= seen.plan.max_concurrent
@@ -350,8 +377,9 @@ class History:
                 seen.plan.calls_per_second is not None and sum(at > self.now - SECOND_US for at in seen.times) >= seen.plan.calls_per_second
             )
             probing = seen.silent >= 20 and bool(opened)
-            assert full or fast or probing or not any(self.may_go(seen, key) for key in waiting), "due, free to go, and not dialed"
-            assert seen.run.end_handle == "continue" or waiting or opened, "nothing left, and not finished"
+            rings = seen.ringing_limit is not None and seen.ringing >= seen.ringing_limit
+            assert full or fast or probing or rings or not any(self.may_go(seen, key) for key in waiting), "due, free to go, and not dialed"
+            assert (seen.run.end_handle == "continue" and not seen.draining) or waiting or opened, "nothing left, and not finished"
             exhausted = [one for one in seen.targets.values() if one.state == "exhausted" and not one.deleted]
             calls_only = seen.run.campaign_type == "call"
             assert all(next_index(seen.plan, one, calls_only=calls_only) is None for one in exhausted), "a try left, and not revived"

@@ -22,7 +22,11 @@ from outdial.commands import (
     DeleteOutdial,
     DeleteOutplan,
     DialResult,
+    DrainDialing,
+    GrantSlots,
+    PauseDialing,
     Resources,
+    ResumeDialing,
     RunCampaign,
     SetCampaignResources,
     SetDialInfo,
@@ -30,6 +34,7 @@ from outdial.commands import (
     StartDialing,
     StopCampaign,
     StopDialing,
+    UpdateCampaign,
 )
 from outdial.dialing.ledger import Effects
 from outdial.envelope import Event
@@ -41,7 +46,7 @@ LISTS: Final = (an_id("a"), an_id("b"))
 OUTPLANS: Final = (an_id("p"), an_id("q"))
 CAMPAIGNS: Final = (an_id("c"), an_id("d"), an_id("e"))
 PLANS: Final = (Plan(max_try_count_0=2, try_interval=1_000), Plan(max_try_count_0=1, max_concurrent=1), Plan())
-KINDS: Final = "ddddddddddddddddddddRRRRHHHHSsPPpCCWWDXYFTTTTTrrrr!"
+KINDS: Final = "zZennqddddddddddddddddddddRRRRHHHHSsPPpCCWWDXYFTTTTTrrrr!"
 Channel = tuple[str, str]
 """From one stream to another."""
 
@@ -105,6 +110,18 @@ class InFlight:
                 return SetCampaignResources(
                     campaign_id=campaign, outdial_id=(*LISTS, ZERO_ID)[two % 3], next_campaign_id=CAMPAIGNS[two % 2]
                 )
+            case "q":
+                return SetCampaignResources(campaign_id=campaign, queue_id=(ZERO_ID, an_id("queue"))[two % 2])
+            case "z":
+                return PauseDialing(outdial_id=outdial)
+            case "Z":
+                return ResumeDialing(outdial_id=outdial)
+            case "e":
+                return DrainDialing(outdial_id=outdial)
+            case "n" if two % 2:
+                return GrantSlots(campaign_id=campaign, agents=two % 5)
+            case "n":
+                return UpdateCampaign(campaign_id=campaign, service_level=(0, 60, 100)[two % 3])
             case "D":
                 return DeleteCampaign(campaign_id=campaign)
             case "F":
@@ -168,6 +185,7 @@ class InFlight:
                     assert runs == [outdial], "a campaign that thinks it runs"
                     assert runs[0].run is not None
                     assert runs[0].run.campaign_run == campaign.run
+                    assert runs[0].run.ringing_limit == campaign.ringing_limit, "it rings for others than it was told"
                 case "stopping":
                     assert outdial is not None
                     assert (campaign.id, campaign.run) in [(run.campaign_id, run.campaign_run) for run in outdial.ended], (

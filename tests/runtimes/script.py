@@ -29,10 +29,14 @@ from outdial.commands import (
     DeleteTarget,
     DialAnswered,
     DialResult,
+    DrainDialing,
+    GrantSlots,
     NewTarget,
+    PauseDialing,
     RemoveSuppressions,
     ReopenTarget,
     Resources,
+    ResumeDialing,
     RunCampaign,
     SetCampaignResources,
     SetDialInfo,
@@ -142,6 +146,7 @@ def script() -> list[Step]:
     _campaigns_run(told)
     _a_large_plan_changes(told)
     _some_are_spared(told)
+    _runs_are_held_back(told)
     _things_are_refused(told)
     return told.steps
 
@@ -344,6 +349,38 @@ def _some_are_spared(told: Writer) -> None:
     told.after(2 * SECOND, AddSuppressions(entries=(NewSuppression(prefix="+1555"),), **theirs))
     told.after(SECOND, ClaimDial(**attempt("spared", 41), worker="first", **theirs))
     told.after(2 * HOUR, DeleteOutdial(outdial_id=spared, **theirs))
+
+
+def _runs_are_held_back(told: Writer) -> None:
+    """A run is paused, goes on, drains; a campaign rings for as many as agents are free."""
+    held, desk = named("held back"), named("campaign of a desk")
+    told.after(
+        SECOND,
+        CreateOutdial(outdial_id=held, plan=Plan(max_try_count_0=2, max_concurrent=1)),
+        AddTargets(outdial_id=held, targets=(target(61), target(62))),
+        CreateOutplan(outplan_id=named("plan of a desk"), plan=Plan(max_try_count_0=1)),
+        CreateOutdial(outdial_id=named("list of a desk")),
+        AddTargets(outdial_id=named("list of a desk"), targets=(target(51), target(52), target(53))),
+        CreateCampaign(
+            campaign_id=desk,
+            service_level=80,
+            resources=Resources(outplan_id=named("plan of a desk"), outdial_id=named("list of a desk"), queue_id=named("queue")),
+        ),
+        RunCampaign(campaign_id=desk),
+    )
+    told.after(
+        SECOND,
+        PauseDialing(outdial_id=held, reason="the switchboard is down"),
+        PauseDialing(outdial_id=held),
+        ClaimDial(**attempt("held back", 61), worker="first"),
+        DialResult(**attempt("held back", 61), outcome="busy"),
+        GrantSlots(campaign_id=desk, agents=1),
+    )
+    told.after(
+        2 * MINUTE, ResumeDialing(outdial_id=held), ResumeDialing(outdial_id=held), UpdateCampaign(campaign_id=desk, service_level=200)
+    )
+    told.after(SECOND, DrainDialing(outdial_id=held, reason="the season ends"), DialResult(**attempt("held back", 61, 2), outcome="busy"))
+    told.after(SECOND, PauseDialing(outdial_id=held), StopCampaign(campaign_id=desk))
 
 
 def _things_are_refused(told: Writer) -> None:

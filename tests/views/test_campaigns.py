@@ -41,6 +41,7 @@ async def test_a_new_campaign_is_stopped_and_refers_to_nothing(views: Views, log
         name="n",
         detail="d",
         status="stop",
+        agents=0,
         service_level=80,
         end_handle="continue",
         actions=list(actions),

@@ -1,6 +1,16 @@
 import pytest
 
-from outdial.events import DialingFinished, DialingStarted, DialingStopped, OutdialDeleted, OutdialUpdated, PlanApplied
+from outdial.events import (
+    DialingDraining,
+    DialingFinished,
+    DialingPaused,
+    DialingResumed,
+    DialingStarted,
+    DialingStopped,
+    OutdialDeleted,
+    OutdialUpdated,
+    PlanApplied,
+)
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import outdials
@@ -41,6 +51,8 @@ async def test_a_new_outdial_never_ran_and_was_never_updated(views: Views, log: 
         ended_how=None,
         ended_reason=None,
         run_requests=0,
+        paused=None,
+        draining=None,
         tm_create=log.clock,
         tm_update=None,
         tm_delete=None,
@@ -111,6 +123,31 @@ async def test_a_stop_is_stopping_until_no_attempt_is_open(views: Views, log: Lo
     found = await seen(views, log, outdial)
     assert (found.dialing, found.open_attempts) == ("stop", 0)
     assert [row.dialing for row in outdials.page(views.reader, CUSTOMER, None, 10)] == ["stop"]
+
+
+async def test_a_run_that_is_held_back_shows_since_when_by_whom_and_why(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.add(outdial, DialingStarted(run=1))
+    log.after(1).add(outdial, DialingPaused(run=1, reason="lunch"))
+    paused_at = log.clock
+    log.after(1).add(outdial, DialingDraining(run=1))
+
+    found = await seen(views, log, outdial)
+
+    assert found.dialing == "run"
+    assert found.paused is not None
+    assert (found.paused.since, found.paused.reason) == (paused_at, "lunch")
+    assert found.draining is not None
+    assert (found.draining.since, found.draining.reason) == (log.clock, None)
+
+    log.add(outdial, DialingResumed(run=1))
+    found = await seen(views, log, outdial)
+    assert (found.paused, found.draining is None) == (None, False)
+
+    log.add(outdial, DialingPaused(run=1))
+    log.add(outdial, DialingStopped(run=1, how="stopped", requests=0))
+    found = await seen(views, log, outdial)
+    assert (found.paused, found.draining) == (None, None)
 
 
 async def test_why_the_last_run_ended_is_forgotten_when_the_next_begins(views: Views, log: Log) -> None:

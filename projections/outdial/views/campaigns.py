@@ -10,6 +10,7 @@ from outdial.events import (
     CampaignCreated,
     CampaignDeleted,
     CampaignResourcesSet,
+    CampaignSlotsGranted,
     CampaignStarted,
     CampaignStopped,
     CampaignStopping,
@@ -33,6 +34,7 @@ DDL: Final = (
         detail TEXT,
         status TEXT,                    -- stop, run, stopping
         service_level INTEGER,
+        agents INTEGER,                 -- free, as was said last
         end_handle TEXT,
         actions TEXT,                   -- JSON
         outplan_id TEXT,
@@ -57,7 +59,7 @@ LOAD: Final = """
     SELECT json_group_array(json_array(campaign.position, campaign.id))
     FROM json_each(:campaigns) AS wanted CROSS JOIN campaign ON campaign.id = wanted.value
 """
-_COLUMNS: Final = """position, id, customer_id, campaign_type, name, detail, status, service_level, end_handle, actions, outplan_id,
+_COLUMNS: Final = """position, id, customer_id, campaign_type, name, detail, status, service_level, agents, end_handle, actions, outplan_id,
     outdial_id, queue_id, next_campaign_id, run, chain, ended_how, ended_reason, ended_requests, tm_create, tm_update, tm_delete"""
 DIGEST: Final = f"""
     SELECT json_group_array(json_array({_COLUMNS}, refused)), max(position)
@@ -72,6 +74,7 @@ _SAVE: Final = f"""
         detail = coalesce(excluded.detail, detail),
         status = coalesce(excluded.status, status),
         service_level = coalesce(excluded.service_level, service_level),
+        agents = coalesce(excluded.agents, agents),
         end_handle = coalesce(excluded.end_handle, end_handle),
         actions = coalesce(excluded.actions, actions),
         outplan_id = coalesce(excluded.outplan_id, outplan_id),
@@ -111,6 +114,7 @@ class Row:
     detail: str | None = None
     status: str | None = None
     service_level: int | None = None
+    agents: int | None = None
     end_handle: str | None = None
     actions: str | None = None
     outplan_id: str | None = None
@@ -157,6 +161,9 @@ def apply(rows: dict[str, Row], position: int, event: Event) -> None:
             if data.change == CREATING:
                 row.changed = True
                 return
+        case CampaignSlotsGranted():
+            row.agents, row.changed = data.agents, True
+            return
         case CampaignStarted():
             row.status, row.run, row.chain = "run", data.run, to_json(data.chain).decode()
             row.ended_how, row.ended_reason, row.ended_requests = "", "", 0
@@ -181,6 +188,7 @@ def _created(position: int, event: Event, data: CampaignCreated) -> Row:
         data.detail,
         "stop",
         data.service_level,
+        0,
         data.end_handle,
         to_json(data.actions).decode(),
         *(ZERO_ID,) * 4,
@@ -197,7 +205,7 @@ def _created(position: int, event: Event, data: CampaignCreated) -> Row:
 
 def save(rows: dict[str, Row]) -> Iterator[Write]:
     """What writes what a batch changed."""
-    return writes(_SAVE, 23, [astuple(row)[:-1] for row in rows.values() if row.changed])
+    return writes(_SAVE, 24, [astuple(row)[:-1] for row in rows.values() if row.changed])
 
 
 # --- questions ------------------------------------------------------------------------------------------
@@ -215,6 +223,8 @@ class Campaign:
     detail: str
     status: str
     service_level: int
+    agents: int
+    """Agents of its queue that are free, as was said last."""
     end_handle: str
     actions: list[dict[str, Any]]
     outplan_id: str
@@ -245,6 +255,6 @@ def page(db: sqlite3.Connection, customer_id: str, before: Before, limit: int, d
 
 def _campaign(found: tuple[Any, ...]) -> Campaign:
     campaign = Campaign(*found)
-    campaign.actions, campaign.chain = from_json(found[9]), tuple(from_json(found[15]))
-    campaign.ended_how, campaign.ended_reason = found[16] or None, found[17] or None
+    campaign.actions, campaign.chain = from_json(found[10]), tuple(from_json(found[16]))
+    campaign.ended_how, campaign.ended_reason = found[17] or None, found[18] or None
     return campaign

@@ -6,13 +6,24 @@ from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from outdial.envelope import Event
-from outdial.events import DialingFinished, DialingStarted, DialingStopped, OutdialCreated, OutdialDeleted, OutdialUpdated, PlanApplied
+from outdial.events import (
+    DialingDraining,
+    DialingFinished,
+    DialingPaused,
+    DialingResumed,
+    DialingStarted,
+    DialingStopped,
+    OutdialCreated,
+    OutdialDeleted,
+    OutdialUpdated,
+    PlanApplied,
+)
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import counts
 from outdial.views.counts import Calendar, Stats
 from outdial.views.rows import Before, Write, cursor_of, writes
-from outdial.wire import encode
+from outdial.wire import encode, from_json, to_json
 
 DDL: Final = (
     """
@@ -35,6 +46,8 @@ DDL: Final = (
         ended_how TEXT,                 -- of the last run; '' while it runs
         ended_reason TEXT,
         run_requests INTEGER,
+        paused TEXT,                    -- since when, by whom and why the run is paused, JSON; '' = it is not
+        draining TEXT,                  -- the same of a run that begins with nobody new
         tm_create INTEGER,
         tm_update INTEGER,
         tm_delete INTEGER
@@ -48,7 +61,7 @@ LOAD: Final = """
     FROM json_each(:outdials) AS wanted CROSS JOIN outdial ON outdial.id = wanted.value
 """
 _COLUMNS: Final = """position, id, customer_id, campaign_id, name, detail, data, dialing, run, run_campaign_id, campaign_type, end_handle,
-    outplan_id, plan, plan_version, ended_how, ended_reason, run_requests, tm_create, tm_update, tm_delete"""
+    outplan_id, plan, plan_version, ended_how, ended_reason, run_requests, paused, draining, tm_create, tm_update, tm_delete"""
 DIGEST: Final = f"""
     SELECT json_group_array(json_array({_COLUMNS})), max(position)
     FROM (SELECT * FROM outdial WHERE position > ? ORDER BY position LIMIT 500)
@@ -72,6 +85,8 @@ _SAVE: Final = f"""
         ended_how = coalesce(excluded.ended_how, ended_how),
         ended_reason = coalesce(excluded.ended_reason, ended_reason),
         run_requests = coalesce(excluded.run_requests, run_requests),
+        paused = coalesce(excluded.paused, paused),
+        draining = coalesce(excluded.draining, draining),
         tm_update = coalesce(excluded.tm_update, tm_update),
         tm_delete = coalesce(excluded.tm_delete, tm_delete)
 """
@@ -115,6 +130,8 @@ class Row:
     ended_how: str | None = None
     ended_reason: str | None = None
     run_requests: int | None = None
+    paused: str | None = None
+    draining: str | None = None
     tm_create: int | None = None
     tm_update: int | None = None
     tm_delete: int | None = None
@@ -150,15 +167,28 @@ def apply(rows: dict[str, Row], position: int, event: Event) -> None:
             row.dialing, row.run, row.run_campaign_id, row.campaign_type = "run", data.run, data.campaign_id, data.campaign_type
             row.end_handle, row.outplan_id = data.end_handle, data.outplan_id
             row.ended_how, row.ended_reason, row.run_requests = "", "", 0
+            row.paused = row.draining = ""
+        case DialingPaused():
+            row.paused = _held(event, data.reason)
+        case DialingResumed():
+            row.paused = ""
+        case DialingDraining():
+            row.draining = _held(event, data.reason)
         case PlanApplied():
             row.plan, row.plan_version, row.outplan_id = encode(data.plan).decode(), data.version, data.outplan_id
         case DialingStopped():
             row.dialing, row.ended_how, row.ended_reason, row.run_requests = "stopping", data.how, data.reason or "", data.requests
+            row.paused = row.draining = ""
         case DialingFinished():
             row.dialing, row.ended_how, row.ended_reason, row.run_requests = "stopping", "finished", "", data.requests
+            row.paused = row.draining = ""
         case _:
             return
     row.changed = True
+
+
+def _held(event: Event, reason: str | None) -> str:
+    return to_json({"since": event.time, "by": event.actor, "reason": reason}).decode()
 
 
 def _created(position: int, event: Event, data: OutdialCreated) -> Row:
@@ -181,6 +211,8 @@ def _created(position: int, event: Event, data: OutdialCreated) -> Row:
         ended_how="",
         ended_reason="",
         run_requests=0,
+        paused="",
+        draining="",
         tm_create=event.time,
         changed=True,
     )
@@ -188,10 +220,21 @@ def _created(position: int, event: Event, data: OutdialCreated) -> Row:
 
 def save(rows: dict[str, Row]) -> Iterator[Write]:
     """What writes what a batch changed."""
-    return writes(_SAVE, 21, [astuple(row)[:-1] for row in rows.values() if row.changed])
+    return writes(_SAVE, 23, [astuple(row)[:-1] for row in rows.values() if row.changed])
 
 
 # --- questions ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What somebody did to hold a run back."""
+
+    since: int
+    """Microseconds."""
+    by: str | None
+    """The actor of the command."""
+    reason: str | None
 
 
 @dataclass(slots=True)
@@ -222,6 +265,10 @@ class Outdial:
     ended_reason: str | None
     run_requests: int
     """Requests of the last run, once it has ended."""
+    paused: Held | None
+    """None: no request is held back by a pause."""
+    draining: Held | None
+    """None: who was never tried is called too."""
     tm_create: int
     tm_update: int | None
     tm_delete: int | None
@@ -258,6 +305,11 @@ def _outdial(found: tuple[Any, ...]) -> Outdial:
     outdial = Outdial(*found)
     outdial.plan = Plan.model_validate_json(found[13]) if found[13] else None
     outdial.ended_how, outdial.ended_reason = outdial.ended_how or None, outdial.ended_reason or None
+    outdial.paused, outdial.draining = _hold(found[18]), _hold(found[19])
     if outdial.dialing == "stopping" and not outdial.open_attempts:
         outdial.dialing = "stop"
     return outdial
+
+
+def _hold(text: str) -> Held | None:
+    return Held(**from_json(text)) if text else None

@@ -179,6 +179,16 @@ def stop_outdial(outdial_id: str) -> Route[Row]:
     return Route("PUT", f"{OUTDIALS.one(outdial_id)}/dialing", _row, body={"status": "stop"})
 
 
+def hold_outdial(outdial_id: str, status: Literal["pause", "resume", "drain"], reason: str | None = None) -> Route[Row]:
+    """Request no call until it is resumed; go on; or begin with nobody new and end when nobody is left to try again."""
+    return Route("PUT", f"{OUTDIALS.one(outdial_id)}/dialing", _row, body={"status": status, **_present(reason=reason)})
+
+
+def set_campaign_agents(campaign_id: str, agents: int) -> Route[Row]:
+    """Say how many agents of a campaign's queue are free."""
+    return CAMPAIGNS.update(campaign_id, {"agents": agents}, "agents")
+
+
 def set_campaign_status(campaign_id: str, status: Literal["run", "stop"]) -> Route[Row]:
     """Start or stop a campaign."""
     return CAMPAIGNS.update(campaign_id, {"status": status}, "status")

@@ -68,6 +68,8 @@ class Agenda:
         self.calls_only = False
         """Whether the plan in force was applied to a run that dials nothing but telephones."""
         self._looks = LOOKS_AT_NOTHING
+        self._draining = False
+        """Whether who was never tried is left out."""
         self._dialable = 0
         self._tokens = 0
         self._revivable: list[Shape] = []
@@ -107,8 +109,20 @@ class Agenda:
         if looks != self._looks:
             self._looks = looks
             self._sort_anew()
-        self._queues = {key: queue for key, queue in self._queues.items() if queue.live}
         self._exhausted = {shape: members for shape, members in self._exhausted.items() if members}
+        self._judge_all()
+        self._revivable = [shape for shape in self._exhausted if next_try(shape, plan, calls_only=calls_only) is not None]
+
+    def set_draining(self, *, draining: bool) -> None:
+        """Leave out, or not, who was never tried."""
+        if draining != self._draining:
+            self._draining = draining
+            self._coming.clear()
+            self._judge_all()
+
+    def _judge_all(self) -> None:
+        """Look at every queue anew."""
+        self._queues = {key: queue for key, queue in self._queues.items() if queue.live}
         self._dialable = 0
         self._awake.clear()
         self._asleep.clear()
@@ -117,7 +131,6 @@ class Agenda:
             if queue.coming is not None:
                 self._dialable += queue.live
                 self._give_token(queue)
-        self._revivable = [shape for shape in self._exhausted if next_try(shape, plan, calls_only=calls_only) is not None]
 
     # --- what is asked ----------------------------------------------------------------------------
 
@@ -229,6 +242,10 @@ class Agenda:
                     alike[shape_of(target, looks)].append((target.since, target.wait))
         yield from alike.items()
 
+    def left_out(self, shape: Shape) -> bool:
+        """Whether the run begins with nobody new, and who looks like this was never tried."""
+        return self._draining and not any(shape.tries)
+
     @property
     def earliest(self) -> int | None:
         """When the first of those that have a try fell or falls due, whether its window is open or not."""
@@ -324,7 +341,7 @@ class Agenda:
         if shape not in self._coming:
             if len(self._coming) >= MOST_SHAPES:
                 self._coming.clear()
-            self._coming[shape] = next_try(shape, self._plan, calls_only=self.calls_only)
+            self._coming[shape] = None if self.left_out(shape) else next_try(shape, self._plan, calls_only=self.calls_only)
         return self._coming[shape]
 
     def _ready_at(self, queue: Queue, first: Idle, now: int) -> int:

@@ -60,7 +60,9 @@ NO_WINDOW: WindowFacts = {}
 def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
     """Emit the request of a target that is due, or ask leave for it. Early, repeated or held back: nothing."""
     target, plan, run = outdial.targets.get(command.target_id), outdial.plan, outdial.run
-    if run is None or plan is None or not run.has_plan or not isinstance(target, Idle) or outdial.held_until(now) is not None:
+    if run is None or plan is None or not run.has_plan or run.paused or not isinstance(target, Idle):
+        return []
+    if outdial.held_until(now) is not None:
         return []
     turn = _turn(outdial, target, plan, now)
     if turn is None:
@@ -90,6 +92,7 @@ def leave_granted(outdial: Outdial, command: LeaveGranted, fingerprint: Fingerpr
         and run is not None
         and plan is not None
         and run.has_plan
+        and not run.paused
         and now <= command.at + LEAVE_US
         and outdial.held_until(now, granted=1) is None
         and (turn := _turn(outdial, target, plan, now)) is not None
@@ -184,6 +187,8 @@ def claim(outdial: Outdial, command: ClaimDial, fingerprint: Fingerprint, now: i
         raise Rejected("target_deleted", "the target was deleted; do not place the call, answer not_dialed")
     if outdial.run is None:
         raise Rejected("dialing_stopped", "dialing was stopped; do not place the call, answer not_dialed")
+    if outdial.run.paused:
+        raise Rejected("dialing_paused", "dialing is paused; do not place the call, answer not_dialed")
     if outdial.guard.entries and hit(outdial, target.facts, target.index, fingerprint, now) is not None:
         raise Rejected("suppressed", "the address is on a suppression list; do not place the call, answer not_dialed")
     if now > target.not_after:

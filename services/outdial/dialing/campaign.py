@@ -22,6 +22,8 @@ from outdial.commands import (
     DeleteCampaign,
     DialingRefused,
     EndHandle,
+    GrantSlots,
+    LimitRinging,
     ReleaseOutdial,
     ResourceKind,
     ResourceKnown,
@@ -44,6 +46,7 @@ from outdial.events import (
     CampaignResourcesAsked,
     CampaignResourcesRefused,
     CampaignResourcesSet,
+    CampaignSlotsGranted,
     CampaignStarted,
     CampaignStopped,
     CampaignStopping,
@@ -83,6 +86,8 @@ class Campaign:
     name: str = ""
     detail: str = ""
     service_level: int = 0
+    agents: int = 0
+    """Agents of its queue that are free, as was said last."""
     end_handle: EndHandle = "stop"
     actions: tuple[dict[str, Any], ...] = ()
     resources: Resources = field(default_factory=Resources)
@@ -97,6 +102,19 @@ class Campaign:
     changes: int = 0
     change: Change | None = None
     deleted: bool = False
+
+    @property
+    def ringing_limit(self) -> int | None:
+        """How many attempts may ring at once; None: no limit, as there is no queue."""
+        return ringing_limit(self.agents, self.service_level, self.resources.queue_id)
+
+
+def ringing_limit(agents: int, service_level: int, queue_id: str) -> int | None:
+    """The attempts that may ring for so many free agents: while there are fewer than ``agents * service_level / 100``.
+
+    Source: contract C25. That is the quotient rounded up, so that one agent at 80 % has one call ring.
+    """
+    return None if queue_id == ZERO_ID else -(-agents * service_level // 100)
 
 
 # --- evolve -------------------------------------------------------------------------------------------
@@ -126,6 +144,8 @@ def evolve(campaign: Campaign, event: CampaignEvent) -> None:
             campaign.resources, campaign.change = event.resources, None
         case CampaignResourcesRefused():
             campaign.change = None
+        case CampaignSlotsGranted():
+            campaign.agents = event.agents
         case CampaignStarted():
             campaign.status, campaign.run = "run", event.run
             campaign.run_outdial, campaign.chain, campaign.refused = event.outdial_id, event.chain, False
@@ -172,6 +192,8 @@ def decide(campaign: Campaign | None, command: CampaignCommands) -> Decision:
             return _update(_present(campaign), command)
         case SetCampaignResources():
             return _set_resources(_present(campaign), command)
+        case GrantSlots():
+            return _grant(_present(campaign), command)
         case RunCampaign():
             return _run(_present(campaign), command)
         case StopCampaign():
@@ -251,7 +273,8 @@ def _answered(campaign: Campaign, command: ClaimGranted | ClaimRefused | Resourc
     if refused is None:
         events.append(CampaignResourcesSet(change=change.number, resources=change.resources))
         freed = campaign.resources.outdial_id
-        return Decision(events, _released(campaign, freed) if freed != change.resources.outdial_id else [])
+        released = _released(campaign, freed) if freed != change.resources.outdial_id else []
+        return Decision(events, [*released, *_another_queue(campaign, change.resources)])
     events.append(CampaignResourcesRefused(change=change.number, reason=refused))
     if change.creating:
         events.append(CampaignDeleted(reason="claim_refused" if (kind == "outdial" and reason) or change.claim_refused else refused))
@@ -277,7 +300,31 @@ def _released(campaign: Campaign, outdial_id: str) -> list[FollowUp]:
 def _update(campaign: Campaign, command: UpdateCampaign) -> Decision:
     fields = ("campaign_type", "name", "detail", "service_level", "end_handle", "actions")
     changed = {name: value for name in fields if (value := getattr(command, name)) is not None and value != getattr(campaign, name)}
-    return Decision([CampaignUpdated(**changed)] if changed else [])
+    told = [] if command.service_level is None else _limited(campaign, service_level=command.service_level)
+    return Decision([CampaignUpdated(**changed)] if changed else [], told)
+
+
+def _grant(campaign: Campaign, command: GrantSlots) -> Decision:
+    """So many agents are free; a run is told what that allows."""
+    events = [] if command.agents == campaign.agents else [CampaignSlotsGranted(agents=command.agents)]
+    return Decision(events, _limited(campaign, agents=command.agents))
+
+
+def _limited(
+    campaign: Campaign, *, agents: int | None = None, service_level: int | None = None, queue_id: str | None = None
+) -> list[FollowUp]:
+    """How many attempts may ring from here on, told to the outdial of a run."""
+    if campaign.status != "run":
+        return []
+    limit = ringing_limit(
+        campaign.agents if agents is None else agents,
+        campaign.service_level if service_level is None else service_level,
+        campaign.resources.queue_id if queue_id is None else queue_id,
+    )
+    if limit is None and queue_id is None:
+        return []
+    told = LimitRinging(outdial_id=campaign.run_outdial, campaign_id=campaign.id, run=campaign.run, limit=limit)
+    return [FollowUp(told, awaited=True)]
 
 
 def _set_resources(campaign: Campaign, command: SetCampaignResources) -> Decision:
@@ -295,7 +342,14 @@ def _set_resources(campaign: Campaign, command: SetCampaignResources) -> Decisio
 
 def _asked_or_set(campaign: Campaign, resources: Resources) -> Decision:
     decision = _ask(campaign.id, campaign.changes + 1, resources, creating=False)
-    return decision if decision.follow_ups else Decision(decision.events, _released(campaign, campaign.resources.outdial_id))
+    if decision.follow_ups:
+        return decision
+    return Decision(decision.events, [*_released(campaign, campaign.resources.outdial_id), *_another_queue(campaign, resources)])
+
+
+def _another_queue(campaign: Campaign, resources: Resources) -> list[FollowUp]:
+    """A queue that comes or goes is a limit that comes or goes."""
+    return [] if resources.queue_id == campaign.resources.queue_id else _limited(campaign, queue_id=resources.queue_id)
 
 
 def _run(campaign: Campaign, command: RunCampaign) -> Decision:
@@ -327,6 +381,7 @@ def _begun(campaign: Campaign, run: int, chain: tuple[str, ...]) -> FollowUp:
         run=run,
         end_handle=campaign.end_handle,
         chain=chain,
+        ringing_limit=campaign.ringing_limit,
     )
     return FollowUp(told, awaited=True)
 

@@ -39,17 +39,21 @@ from outdial.commands import (
     DeleteOutdial,
     DeleteTarget,
     DialResult,
+    DrainDialing,
     EndLease,
     FinishDialing,
     Kind,
     LeaveGranted,
     LeaveRefused,
+    LimitRinging,
+    PauseDialing,
     RecheckSuppressed,
     RefusePlan,
     ReleaseOutdial,
     RemoveSuppressions,
     ReopenTarget,
     RequestDial,
+    ResumeDialing,
     ReturnLeave,
     ReviveTargets,
     SetFrequencyCaps,
@@ -469,6 +473,8 @@ class Ledger:
                 return running.apply_plan(outdial, command)
             case RefusePlan():
                 return running.refuse_plan(outdial, command)
+            case LimitRinging():
+                return running.limit_ringing(outdial, command)
             case ReleaseOutdial():
                 return running.release(outdial, command)
             case FinishDialing():
@@ -489,6 +495,12 @@ class Ledger:
                 return Decision(listing.reopen(outdial, command))
             case StartDialing():
                 return running.start(outdial, command)
+            case PauseDialing():
+                return running.pause(outdial, command)
+            case ResumeDialing():
+                return running.resume(outdial, command)
+            case DrainDialing():
+                return running.drain(outdial, command)
             case UpdateOutdial():
                 return Decision(listing.update(outdial, command))
             case SetOutdialData():

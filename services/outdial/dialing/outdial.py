@@ -23,7 +23,10 @@ from outdial.events import (
     DialClaimed,
     DialDeleted,
     DialEnded,
+    DialingDraining,
     DialingFinished,
+    DialingPaused,
+    DialingResumed,
     DialingStarted,
     DialingStopped,
     DialRequested,
@@ -35,6 +38,7 @@ from outdial.events import (
     OutdialUpdated,
     PlanApplied,
     PlanAsked,
+    RingingLimited,
     TargetAdded,
     TargetBlocked,
     TargetDeferred,
@@ -51,7 +55,12 @@ from outdial.scalars import SECOND_US, ZERO_ID
 
 SILENT_ATTEMPTS = 20
 """After so many attempts in a row without a word, an outdial probes with one at a time."""
-MARKED = frozenset({OutdialCreated, OutdialDeleted, DialingStarted, DialingStopped, DialingFinished, PlanAsked, PlanApplied})
+MARKED = frozenset(
+    {
+        OutdialCreated, OutdialDeleted, DialingStarted, DialingStopped, DialingFinished, DialingPaused, DialingDraining,
+        RingingLimited, PlanAsked, PlanApplied,
+    }
+)  # fmt: skip
 """Events that say since when an outdial is as it is."""
 SLACK = 64
 """Leases of ended attempts are shed when they are more than the others and this."""
@@ -76,6 +85,15 @@ class Run:
     """Whether that question has no answer yet."""
     has_plan: bool = False
     requests: int = 0
+    paused: bool = False
+    draining: bool = False
+    ringing_limit: int | None = None
+    """Attempts that may ring at once, when its campaign has a queue."""
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends by itself when nobody is left to dial."""
+        return (self.end_handle == "stop" or self.draining) and not self.paused
 
 
 @dataclass(slots=True)
@@ -154,7 +172,7 @@ class Outdial:
     __slots__ = (
         "agenda", "asking", "asks", "blocked", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted",
         "deleted_dials", "detail", "ended", "guard", "id", "leases", "marks", "name", "open", "outplan_id", "outplan_version", "plan",
-        "plan_version", "recent", "run", "runs", "silent", "targets", "twins", "version",
+        "plan_version", "recent", "ringing", "run", "runs", "silent", "targets", "twins", "version",
     )  # fmt: skip
 
     def __init__(self, outdial_id: str) -> None:
@@ -183,6 +201,8 @@ class Outdial:
         self.asks = 0
         self.open: dict[str, str] = {}
         """Open attempts: attempt id by target id."""
+        self.ringing = 0
+        """Open attempts that were not answered yet."""
         self.leases: list[tuple[int, str]] = []
         """(expires_at, target id), earliest first; stale ones are dropped when they come up."""
         self.recent: deque[int] = deque()
@@ -217,9 +237,7 @@ class Outdial:
             case DialEnded():
                 self._ended(event, time)
             case DialAnswered():
-                self.silent = 0
-                self._change(event.target_id, event, time)
-                heappush(self.leases, (event.expires_at, event.target_id))
+                self._picked_up(event, time)
             case TargetDeleted():
                 self._change(event.target_id, event, time)
                 self._forget(self.targets[event.target_id].facts)
@@ -240,6 +258,9 @@ class Outdial:
                 self._stopped(event)
             case DialingFinished():
                 self.run = None
+                self.agenda.set_draining(draining=False)
+            case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited() if self.run is not None:
+                self._held_back(self.run, event)
             case OutdialCreated():
                 self.customer_id, self.campaign_id = event.customer_id, event.campaign_id
                 self.name, self.detail, self.data = event.name, event.detail, event.data
@@ -251,6 +272,10 @@ class Outdial:
                 self.deleted_dials.add(event.attempt_id)
             case _:
                 pass
+
+    def _answered(self, target_id: str) -> bool:
+        found = self.targets[target_id]
+        return isinstance(found, Progressing) and found.answered
 
     def _change(self, target_id: str, event: OutdialEvent, time: int) -> None:
         before = self.targets[target_id]
@@ -288,6 +313,7 @@ class Outdial:
         if self.asking:
             self.asking.pop(event.target_id, None)
         self.open[event.target_id] = event.attempt_id
+        self.ringing += 1
         heappush(self.leases, (event.expires_at, event.target_id))
         if len(self.leases) > 2 * len(self.open) + SLACK:
             self._shed_leases()
@@ -296,10 +322,21 @@ class Outdial:
         if self.run is not None:
             self.run.requests += 1
 
+    def _picked_up(self, event: DialAnswered, time: int) -> None:
+        self.silent = 0
+        self.ringing -= not self._answered(event.target_id)
+        self._change(event.target_id, event, time)
+        heappush(self.leases, (event.expires_at, event.target_id))
+
     def _ended(self, event: DialEnded, time: int) -> None:
+        self.ringing -= not self._answered(event.target_id)
         self._change(event.target_id, event, time)
         self.open.pop(event.target_id, None)
-        self.silent = self.silent + 1 if event.lost or event.outcome == "not_dialed" else 0
+        if not event.lost and event.outcome != "not_dialed":
+            self.silent = 0
+        elif self.run is None or not self.run.paused:
+            # What is not dialed while a run is paused says nothing of who places the calls.
+            self.silent += 1
         if self.ended:
             for run in self.ended:
                 run.open.discard(event.attempt_id)
@@ -341,14 +378,28 @@ class Outdial:
             outplan_id=event.outplan_id,
             ask=event.ask,
             waits=event.ask is not None,
+            ringing_limit=event.ringing_limit,
         )
         if event.ask is not None:
             self.asks = event.ask
         if event.campaign_run is not None:
             self.campaign_runs[event.campaign_id] = event.campaign_run
 
+    def _held_back(self, run: Run, event: DialingPaused | DialingResumed | DialingDraining | RingingLimited) -> None:
+        match event:
+            case DialingPaused():
+                run.paused = True
+            case DialingResumed():
+                run.paused = False
+            case DialingDraining():
+                run.draining = True
+                self.agenda.set_draining(draining=True)
+            case RingingLimited():
+                run.ringing_limit = event.limit
+
     def _stopped(self, event: DialingStopped) -> None:
         run, self.run = self.run, None
+        self.agenda.set_draining(draining=False)
         if run is None or run.campaign_run is None or not self.open:
             return
         # To a campaign that has run again, the end of a run before is no news.
@@ -380,7 +431,7 @@ class Outdial:
             return EndLease(outdial_id=self.id, target_id=expiry[1], attempt_id=self.open[expiry[1]])
         if self.blocked.pending or ((end := self.blocked.first_end()) is not None and end <= now):
             return RecheckSuppressed(outdial_id=self.id)
-        if self.run is None or not self.run.has_plan:
+        if self.run is None or not self.run.has_plan or self.run.paused:
             return None
         if self.agenda.revivable(1):
             return ReviveTargets(outdial_id=self.id)
@@ -388,7 +439,7 @@ class Outdial:
             found = self.agenda.first(now)
             if found is not None:
                 return RequestDial(outdial_id=self.id, target_id=found[0].facts.id)
-        if self.run.end_handle == "stop" and self.nothing_left:
+        if self.run.ends and self.nothing_left:
             return FinishDialing(outdial_id=self.id)
         return None
 
@@ -402,8 +453,8 @@ class Outdial:
             times.append(expiry[0])
         if (end := self.blocked.first_end()) is not None:
             times.append(end)
-        if self.run is not None and self.run.has_plan:
-            if self.agenda.revivable(1) or (self.run.end_handle == "stop" and self.nothing_left):
+        if self.run is not None and self.run.has_plan and not self.run.paused:
+            if self.agenda.revivable(1) or (self.run.ends and self.nothing_left):
                 return now
             release, due = self.held_until(now), self.agenda.next_due(now)
             if due is not None and release != NEVER:
@@ -421,6 +472,8 @@ class Outdial:
         asking = len(self.asking) - granted
         limit = 1 if self.silent >= SILENT_ATTEMPTS else plan.max_concurrent
         if limit and len(self.open) + asking >= limit:
+            return NEVER
+        if self.run is not None and self.run.ringing_limit is not None and self.ringing + asking >= self.run.ringing_limit:
             return NEVER
         rate = plan.calls_per_second
         if rate is not None and len(self.recent) + asking >= rate:

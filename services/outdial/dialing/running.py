@@ -14,11 +14,15 @@ from outdial.commands import (
     ClaimRefused,
     CreateOutdial,
     DialingRefused,
+    DrainDialing,
     EndHandle,
     FinishDialing,
     FollowPlan,
+    LimitRinging,
+    PauseDialing,
     RefusePlan,
     ReleaseOutdial,
+    ResumeDialing,
     ReviveTargets,
     RunEnded,
     StartDialing,
@@ -31,7 +35,10 @@ from outdial.dialing.outdial import EndedRun, Outdial, Run
 from outdial.dialing.rules import warnings_of
 from outdial.events import (
     DialEnded,
+    DialingDraining,
     DialingFinished,
+    DialingPaused,
+    DialingResumed,
     DialingStarted,
     DialingStopped,
     EventData,
@@ -42,6 +49,7 @@ from outdial.events import (
     OutdialUpdated,
     PlanApplied,
     PlanAsked,
+    RingingLimited,
     TargetRevived,
 )
 from outdial.plan import Plan
@@ -65,7 +73,7 @@ def start(outdial: Outdial, command: StartDialing | CreateOutdial) -> Decision:
         if isinstance(command, CreateOutdial):
             return Decision()
         if outdial.run is not None and outdial.run.campaign_id == ZERO_ID:
-            return Decision(follow_ups=_owed(outdial, outdial.run))
+            return _already(outdial, outdial.run)
         if outdial.outplan_id != ZERO_ID:
             outplan_id = outdial.outplan_id
         elif outdial.plan is not None:
@@ -94,11 +102,19 @@ def _replan(outdial: Outdial, run: Run, plan: Plan | None, outplan_id: str | Non
     """Another plan for a running outdial; the same one is nothing."""
     if plan is not None:
         if run.outplan_id == ZERO_ID and plan == outdial.plan:
-            return Decision()
+            return _already(outdial, run)
         return Decision([PlanApplied(version=outdial.plan_version + 1, plan=plan)], warnings=warnings(outdial, plan))
     if outplan_id == run.outplan_id:
-        return Decision(follow_ups=_owed(outdial, run))
+        return _already(outdial, run)
     return Decision([PlanAsked(run=run.number, outplan_id=outplan_id or ZERO_ID, ask=outdial.asks + 1)])
+
+
+def _already(outdial: Outdial, run: Run) -> Decision:
+    """It runs as is asked for; who asked may not know that it is held back."""
+    held = (("paused: the run stands still until it is resumed",) if run.paused else ()) + (
+        ("draining: the run calls nobody new; stop it and run it again to do so",) if run.draining else ()
+    )
+    return Decision(follow_ups=_owed(outdial, run), warnings=held)
 
 
 def _owed(outdial: Outdial, run: Run) -> list[FollowUp]:
@@ -156,6 +172,7 @@ def _start_for_campaign(outdial: Outdial, command: StartDialing) -> Decision:
                 outplan_id=command.outplan_id,
                 ask=outdial.asks + 1,
                 chain=command.chain,
+                ringing_limit=command.ringing_limit,
             )
         ]
     )
@@ -183,6 +200,38 @@ def stop(outdial: Outdial, command: StopDialing) -> Decision:
 def _with_open(outdial: Outdial, events: list[OutdialEvent]) -> Decision:
     """What ends a run, and word of the attempts that live on."""
     return Decision(events, open=outdial.open_listed, open_more=outdial.open_more)
+
+
+def pause(outdial: Outdial, command: PauseDialing) -> Decision:
+    """No request until it is resumed. The run stays its owner's."""
+    run = _running(outdial)
+    return Decision([] if run.paused else [DialingPaused(run=run.number, reason=command.reason)])
+
+
+def resume(outdial: Outdial, command: ResumeDialing) -> Decision:
+    """Go on after a pause."""
+    run = _running(outdial)
+    return Decision([DialingResumed(run=run.number, reason=command.reason)] if run.paused else [])
+
+
+def drain(outdial: Outdial, command: DrainDialing) -> Decision:
+    """Begin with nobody new, and end when nobody is left to try again."""
+    run = _running(outdial)
+    return Decision([] if run.draining else [DialingDraining(run=run.number, reason=command.reason)])
+
+
+def _running(outdial: Outdial) -> Run:
+    if outdial.run is None:
+        raise Rejected("dialing_not_running", "this outdial is not running; run it first")
+    return outdial.run
+
+
+def limit_ringing(outdial: Outdial, command: LimitRinging) -> Decision:
+    """How many attempts may ring at once, said by the campaign whose run it is."""
+    run = outdial.run
+    if run is None or (run.campaign_id, run.campaign_run) != (command.campaign_id, command.run) or run.ringing_limit == command.limit:
+        return Decision()
+    return Decision([RingingLimited(run=run.number, limit=command.limit)])
 
 
 def _stopped(outdial: Outdial, run: Run, how: StoppedHow, reason: str | None) -> DialingStopped:
@@ -259,7 +308,7 @@ def release(outdial: Outdial, command: ReleaseOutdial) -> Decision:
 def finish(outdial: Outdial, _command: FinishDialing) -> Decision:
     """End a run that ends by itself, once nothing is left to dial."""
     run = outdial.run
-    if run is None or run.end_handle != "stop" or not run.has_plan or not outdial.nothing_left or outdial.agenda.revivable(1):
+    if run is None or not run.ends or not run.has_plan or not outdial.nothing_left or outdial.agenda.revivable(1):
         return Decision()
     return Decision([DialingFinished(run=run.number, requests=run.requests)])
 

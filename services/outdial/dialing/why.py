@@ -22,13 +22,16 @@ from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, wait_us, why_none
 from outdial.dialing.target import Deleted, Done, Idle, Progressing, evolve
 from outdial.events import (
     DialEnded,
+    DialingDraining,
     DialingFinished,
+    DialingPaused,
     DialingStarted,
     DialingStopped,
     OutdialCreated,
     OutdialDeleted,
     PlanApplied,
     PlanAsked,
+    RingingLimited,
 )
 from outdial.plan import Plan
 from outdial.scalars import MILLISECOND_US, SECOND_US, format_instant
@@ -131,10 +134,12 @@ def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
 def _of_its_tries(outdial: Outdial, plan: Plan, waits: Idle) -> list[Check]:
     """What the plan leaves the target."""
     none = outdial.agenda.coming(waits) is None
-    why = why_none(outdial.agenda.shape_of(waits), plan, calls_only=outdial.agenda.calls_only) if none else ""
+    left_out = outdial.agenda.left_out(outdial.agenda.shape_of(waits))
+    why = why_none(outdial.agenda.shape_of(waits), plan, calls_only=outdial.agenda.calls_only) if none and not left_out else ""
     since = outdial.marks.get(PlanApplied)
     facts = _tries(waits) | {"caps": list(plan.caps), "retry_mode": plan.retry_mode.value, "max_attempts": plan.max_attempts}
     return [
+        _held_back("draining", outdial.marks.get(DialingDraining), holds=left_out),
         Check(rule="type_not_dialable", holds=why == "type_not_dialable", since=since, facts={"types": list(waits.facts.types)}),
         Check(rule="zone_unknown", holds=why == "zone_unknown", since=since, facts={"types": list(waits.facts.types)}),
         Check(rule="no_tries_in_plan", holds=why == "no_tries_in_plan", since=since, facts=facts),
@@ -200,10 +205,13 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
 def _held(outdial: Outdial) -> list[Held]:
     """How many targets each rule of their own keeps out."""
     agenda, plan = outdial.agenda, outdial.plan
-    counts = {"attempt_open": len(outdial.open), "tries_spent": agenda.exhausted, "type_not_dialable": 0, "zone_unknown": 0}
-    counts["no_tries_in_plan"] = 0
+    own = ("draining", "type_not_dialable", "zone_unknown", "no_tries_in_plan")
+    counts = {"attempt_open": len(outdial.open), "tries_spent": agenda.exhausted, **dict.fromkeys(own, 0)}
     for shape, targets in agenda.without_destination():
-        counts["no_tries_in_plan" if plan is None else why_none(shape, plan, calls_only=agenda.calls_only)] += targets
+        if agenda.left_out(shape):
+            counts["draining"] += targets
+        else:
+            counts["no_tries_in_plan" if plan is None else why_none(shape, plan, calls_only=agenda.calls_only)] += targets
     first = outdial.first_lease
     return [
         Held(why=why, targets=targets, next_at=None if why != "attempt_open" or first is None else first[0])
@@ -228,22 +236,42 @@ def _of_the_run(outdial: Outdial) -> list[Check]:
             since=asked_at if run is not None and not run.has_plan else None,
             facts={} if run is None else {"outplan_id": run.outplan_id},
         ),
+        _held_back("paused", marks.get(DialingPaused), holds=run is not None and run.paused),
     ]
+
+
+def _held_back(rule: str, since: int | None, *, holds: bool) -> Check:
+    return Check(rule=rule, holds=holds, since=since if holds else None)
 
 
 def _of_the_pace(outdial: Outdial, plan: Plan, now: int, ahead: int) -> list[Check]:
     """Whether the pace holds back whoever comes after so many others that are due."""
     opened, rate = len(outdial.open), plan.calls_per_second
     probing = outdial.silent >= SILENT_ATTEMPTS
-    probe = _free_at(outdial, plan, now, ahead, 1) if probing else now
-    free = _free_at(outdial, plan, now, ahead, plan.max_concurrent)
+    probe = _free_at(_leases(outdial), plan, now, ahead, 1) if probing else now
+    free = _free_at(_leases(outdial), plan, now, ahead, plan.max_concurrent)
     release = _released_at(outdial, now, ahead, rate)
     last = outdial.recent[-1] if outdial.recent else None
     return [
         _paced("no_worker", probe, now, None, {"silent": outdial.silent, "open": opened, "ahead": ahead}),
         _paced("max_concurrent", free, now, last, {"open": opened, "limit": plan.max_concurrent, "ahead": ahead}),
+        _of_the_agents(outdial, plan, now, ahead),
         _paced("calls_per_second", release, now, last, {"limit": rate, "ahead": ahead}),
     ]
+
+
+def _of_the_agents(outdial: Outdial, plan: Plan, now: int, ahead: int) -> Check:
+    """Whether as many calls ring as the free agents of a campaign's queue allow."""
+    limit = _ringing_limit(outdial)
+    facts: dict[str, object] = {"ringing": outdial.ringing, "limit": limit, "ahead": ahead}
+    since = max((outdial.marks[kind] for kind in (DialingStarted, RingingLimited) if kind in outdial.marks), default=None)
+    if limit == 0:
+        return Check(rule="service_level", holds=True, since=since, facts=facts)
+    return _paced("service_level", _free_at(_leases(outdial, ringing=True), plan, now, ahead, limit or 0), now, since, facts)
+
+
+def _ringing_limit(outdial: Outdial) -> int | None:
+    return None if outdial.run is None else outdial.run.ringing_limit
 
 
 def _paced(rule: str, until: int, now: int, since: int | None, facts: dict[str, object]) -> Check:
@@ -255,8 +283,11 @@ def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int) -> int:
     """When the request after so many others is made, if no call has a word said about it, and none of those called comes back."""
     limit = 1 if outdial.silent >= SILENT_ATTEMPTS else plan.max_concurrent
     rate, lease = plan.calls_per_second, _lease_us(plan)
+    ring, rings = _ringing_limit(outdial), _leases(outdial, ringing=True)
     ends, times, at = _leases(outdial), list(outdial.recent), now
     for turn in range(ahead + 1):
+        while ring and len(rings) >= ring:
+            at = max(at, heappop(rings))
         while limit and len(ends) >= limit:
             at = max(at, heappop(ends))
         if rate is not None and len(times) >= rate:
@@ -264,14 +295,15 @@ def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int) -> int:
         if turn < ahead:
             times.append(at)
             heappush(ends, at + lease)
+            heappush(rings, at + lease)
     return at
 
 
-def _free_at(outdial: Outdial, plan: Plan, now: int, ahead: int, limit: int) -> int:
-    """When a call may be opened beside at most ``limit`` others."""
-    if not limit or len(outdial.open) + ahead < limit:
+def _free_at(ends: list[int], plan: Plan, now: int, ahead: int, limit: int) -> int:
+    """When a call may be opened beside at most ``limit`` others (0: any number); ``ends`` is when those there are end."""
+    if not limit or len(ends) + ahead < limit:
         return now
-    ends, at = _leases(outdial), now
+    at = now
     for _ in range(ahead + 1):
         while len(ends) >= limit:
             at = max(at, heappop(ends))
@@ -289,9 +321,10 @@ def _released_at(outdial: Outdial, now: int, ahead: int, rate: int | None) -> in
     return at
 
 
-def _leases(outdial: Outdial) -> list[int]:
-    """When the leases of the open attempts end, as a heap."""
-    found = [target.expires_at for target_id in outdial.open if isinstance(target := outdial.targets[target_id], Progressing)]
+def _leases(outdial: Outdial, *, ringing: bool = False) -> list[int]:
+    """When the leases of the open attempts end, as a heap; of those alone that were not answered yet, if asked so."""
+    opened = (outdial.targets[target_id] for target_id in outdial.open)
+    found = [target.expires_at for target in opened if isinstance(target, Progressing) and not (ringing and target.answered)]
     heapify(found)
     return found
 

@@ -32,7 +32,7 @@ from outdial.views.projector import LogBroken, Projector, create_all, digest
 
 DATABASE: Final = "views.db"
 LOCK_FILE: Final = "lock"
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 CACHED_STATEMENTS: Final = 512
 EVENTS_AT_ONCE: Final = 4_000
 READ_AT_ONCE: Final = 200

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from outdial.commands import (
     CreateCampaign,
     DeleteCampaign,
+    GrantSlots,
     RunCampaign,
     SetCampaignResources,
     StopCampaign,
@@ -109,6 +110,15 @@ async def update_campaign(request: Request) -> Response:
 async def set_service_level(request: Request) -> Response:
     """Change the service level, percent."""
     return await _update(request, {"service_level": needed(await read_object(request), "service_level")})
+
+
+@router.put("/campaigns/{id}/agents")
+async def set_agents(request: Request) -> Response:
+    """Say how many agents of the campaign's queue are free."""
+    campaign_id = path_id(request)
+    fields = {"id": command_id(request), "customer_id": customer_of(request), "campaign_id": campaign_id}
+    command = made(GrantSlots, {**fields, "agents": needed(await read_object(request), "agents")})
+    return _shown(request, campaign_id, await submit(request, command, _about(request, campaign_id)))
 
 
 @router.put("/campaigns/{id}/actions")

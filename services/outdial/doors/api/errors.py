@@ -60,7 +60,7 @@ RULES: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(
         (
             "attempt_closed", "attempt_open", "campaign_changing", "campaign_not_stopped", "campaign_running", "dial_claimed",
-            "dial_too_late", "dialing_stopped", "suppressed", "outdial_claimed", "outdial_running",
+            "dial_too_late", "dialing_not_running", "dialing_paused", "dialing_stopped", "suppressed", "outdial_claimed", "outdial_running",
             "too_many_accesskeys", "too_many_users",
         ),
         STATE,

@@ -189,8 +189,8 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Target": ("get_target", "delete_target"),
         "Outplan": ("create_outplan", "get_outplan", "update_outplan", "set_dial_info", "delete_outplan"),
         "Campaign": (
-            "create_campaign", "get_campaign", "update_campaign", "delete_campaign", "set_service_level", "set_actions", "set_status",
-            "set_resource_info", "set_next_campaign",
+            "create_campaign", "get_campaign", "update_campaign", "delete_campaign", "set_service_level", "set_agents", "set_actions",
+            "set_status", "set_resource_info", "set_next_campaign",
         ),
         "Campaigncall": ("get_campaigncall", "delete_campaigncall"),
         "DialingOfOutdial": ("get_dialing", "set_dialing"),
@@ -308,7 +308,16 @@ def _told() -> dict[str, Told]:
         "update_outdial": Told(body=_object(**names)),
         "set_outdial_campaign": Told(body=_object("campaign_id", campaign_id=_TEXT)),
         "set_outdial_data": Told(body=_object("data", data=_TEXT)),
-        "set_dialing": Told(body=_object("status", status=run_or_stop, plan=outdial["plan"], outplan_id=_ID)),
+        "set_dialing": Told(
+            body=_object(
+                "status",
+                status={"enum": ["run", "stop", "pause", "resume", "drain"]},
+                plan=outdial["plan"],
+                outplan_id=_ID,
+                end_handle=info["end_handle"],
+                reason=_TEXT,
+            )
+        ),
         "preflight": Told(body=_object(plan=outdial["plan"], outplan_id=_ID, campaign_id=_ID)),
         "get_activity": Told(("minutes",)),
         "get_calendar": Told(("hours",)),
@@ -324,6 +333,7 @@ def _told() -> dict[str, Told]:
         "create_campaign": Told(body=_object(**info, actions=actions, **references)),
         "update_campaign": Told(body=_object(**info)),
         "set_service_level": Told(body=_object("service_level", service_level=level)),
+        "set_agents": Told(body=_object("agents", agents={"type": "integer", "minimum": 0, "maximum": 1_000_000})),
         "set_actions": Told(body=_object("actions", actions=actions)),
         "set_status": Told(body=_object("status", status=run_or_stop)),
         "set_resource_info": Told(body=_object(**references)),

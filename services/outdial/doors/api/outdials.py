@@ -9,6 +9,9 @@ from starlette.responses import Response
 from outdial.commands import (
     CreateOutdial,
     DeleteOutdial,
+    DrainDialing,
+    PauseDialing,
+    ResumeDialing,
     SetOutdialCampaign,
     SetOutdialData,
     StartDialing,
@@ -29,6 +32,12 @@ from outdial.views.outdials import Outdial
 router = APIRouter(tags=["outdials"])
 SHOWN_OPEN: Final = 100
 """Open attempts that an answer lists."""
+HOLDING: Final[dict[str, type[PauseDialing | ResumeDialing | DrainDialing]]] = {
+    "pause": PauseDialing,
+    "resume": ResumeDialing,
+    "drain": DrainDialing,
+}
+"""What holds a run back or lets it go on, whoever started it."""
 
 
 def found(request: Request, outdial_id: str) -> Outdial:
@@ -124,7 +133,7 @@ async def get_dialing(request: Request) -> Response:
 
 @router.put("/outdials/{id}/dialing")
 async def set_dialing(request: Request) -> Response:
-    """Run or stop an outdial without a campaign. A run takes ``plan`` or ``outplan_id``, else the last one."""
+    """Run or stop an outdial without a campaign; pause, resume or drain any run. A run takes ``plan`` or ``outplan_id``, else the last."""
     outdial_id = path_id(request)
     body = await read_object(request)
     fields = {"id": command_id(request), "customer_id": customer_of(request), "outdial_id": outdial_id}
@@ -136,8 +145,10 @@ async def set_dialing(request: Request) -> Response:
             answer = await submit(request, made(StartDialing, {**fields, **wishes}))
         case "stop":
             answer = await submit(request, made(StopDialing, fields))
+        case str() as status if status in HOLDING:
+            answer = await submit(request, made(HOLDING[status], {**fields, **picked(body, ("reason",))}))
         case _:
-            raise by_rule("field_invalid", "status must be run or stop")
+            raise by_rule("field_invalid", "status must be run, stop, pause, resume or drain")
     shown = shapes.dialing(found(request, outdial_id), times_of(request))
     return reply({**shown, "open_attempts": answer.open[:SHOWN_OPEN], "open_count": len(answer.open) + answer.open_more}, answer)
 

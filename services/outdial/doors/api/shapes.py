@@ -12,7 +12,7 @@ from outdial.views.accounts import AccessKey, Customer, User
 from outdial.views.calls import Call
 from outdial.views.campaigns import Campaign
 from outdial.views.counts import Stats
-from outdial.views.outdials import Outdial
+from outdial.views.outdials import Held, Outdial
 from outdial.views.outplans import Outplan
 from outdial.views.targets import Target
 
@@ -136,6 +136,7 @@ def campaign(row: Campaign, times: Times) -> dict[str, Any]:
         "detail": row.detail,
         "status": row.status,
         "service_level": row.service_level,
+        "agents": row.agents,
         "end_handle": row.end_handle,
         "actions": row.actions,
         "outplan_id": row.outplan_id,
@@ -245,10 +246,16 @@ def dialing(row: Outdial, times: Times) -> dict[str, Any]:
         "plan_version": row.plan_version,
         "end_handle": row.end_handle,
         "open": row.open_attempts,
+        "paused": _held(row.paused, times),
+        "draining": _held(row.draining, times),
         "ended_how": row.ended_how,
         "ended_reason": row.ended_reason,
         "tm_update": times(row.tm_update),
     }
+
+
+def _held(held: Held | None, times: Times) -> dict[str, Any] | None:
+    return None if held is None else {"since": times(held.since), "by": held.by, "reason": held.reason}
 
 
 def stats(row: Outdial, counts: Stats, position: Position, times: Times) -> dict[str, Any]:
@@ -256,6 +263,8 @@ def stats(row: Outdial, counts: Stats, position: Position, times: Times) -> dict
     return {
         "outdial_id": row.id,
         "dialing": row.dialing,
+        "paused": row.paused is not None,
+        "draining": row.draining is not None,
         "position": str(position),
         "total": counts.total,
         "deleted": counts.deleted,

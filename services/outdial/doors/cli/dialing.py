@@ -1,7 +1,8 @@
-"""``run``, ``preflight``, ``stop`` and ``watch``."""
+"""``run``, ``preflight``, ``stop``, ``pause``, ``resume``, ``drain`` and ``watch``."""
 
 import time
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -12,6 +13,7 @@ from outdial.doors.cli.verbs import verb
 Outplan = Annotated[str | None, typer.Option("--outplan", metavar="ID", help="Dial by this outplan.")]
 Campaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="As this campaign would run it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Start nothing, say what it would come to.")]
+Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, for whoever looks at it later.")]
 Once = Annotated[bool, typer.Option("--once", help="Show the numbers once and leave.")]
 UntilDone = Annotated[bool, typer.Option("--until-done", help="Leave when no target waits and no call is open.")]
 Pause = Annotated[float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="Between two looks.")]
@@ -30,6 +32,9 @@ def register(app: typer.Typer) -> None:
         "outdial preflight OUTDIAL --tries 3,2 --every 2h\noutdial preflight OUTDIAL --outplan ID\noutdial preflight OUTDIAL --campaign ID",
     )(preflight)
     verb(app, "stop", "outdial stop OUTDIAL")(stop)
+    verb(app, "pause", 'outdial pause OUTDIAL --reason "the switchboard is down"')(_hold("pause"))
+    verb(app, "resume", "outdial resume OUTDIAL")(_hold("resume"))
+    verb(app, "drain", "outdial drain OUTDIAL")(_hold("drain"))
     verb(app, "watch", "outdial watch OUTDIAL\noutdial watch OUTDIAL --until-done\noutdial watch OUTDIAL --json | jq .lifecycle")(watch)
 
 
@@ -147,11 +152,34 @@ def stop(session: Session, outdial: OutdialId) -> None:
     _tell(session, answer)
 
 
+HOLDS: Final = {
+    "pause": """Request no call for an outdial until it is resumed.
+
+    Open calls live on, the run and its plan stay.
+    """,
+    "resume": """Go on with an outdial that was paused.""",
+    "drain": """Call nobody new, and end the run when nobody is left to try again.""",
+}
+
+
+def _hold(status: Literal["pause", "resume", "drain"]) -> Callable[[Session, str, str | None], None]:
+    def change(session: Session, outdial: OutdialId, reason: Reason = None) -> None:
+        from outdial.client.routes import hold_outdial
+
+        with session.client() as client:
+            answer = client.send(hold_outdial(outdial, status, reason))
+        _tell(session, answer)
+
+    change.__doc__ = HOLDS[status]
+    return change
+
+
 def _tell(session: Session, answer: dict[str, Any]) -> None:
     if session.as_json:
         show(session, answer)
     else:
-        print(f"{answer['outdial_id']}  {answer['status']}  {answer['open']} calls open")
+        held = "".join(f", {word}" for word in ("paused", "draining") if answer[word])
+        print(f"{answer['outdial_id']}  {answer['status']}{held}  {answer['open']} calls open")
 
 
 def watch(session: Session, outdial: OutdialId, once: Once = False, until_done: UntilDone = False, interval: Pause = 1.0) -> None:

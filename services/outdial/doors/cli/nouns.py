@@ -32,6 +32,7 @@ Concurrent = Annotated[int | None, typer.Option("--concurrent", min=0, help="Ope
 Rate = Annotated[int | None, typer.Option("--rate", min=1, help="Requests per second (calls_per_second).")]
 OutdialId = Annotated[str, typer.Argument(metavar="OUTDIAL", help="Id of the outdial.")]
 ResourceId = Annotated[str, typer.Argument(metavar="ID")]
+Agents = Annotated[int, typer.Argument(min=0, max=1_000_000, metavar="AGENTS", help="How many are free.")]
 InOutdial = Annotated[str | None, typer.Option("--outdial", metavar="ID")]
 ByOutplan = Annotated[str | None, typer.Option("--outplan", metavar="ID")]
 Following = Annotated[str | None, typer.Option("--next", metavar="ID", help="The campaign that starts when this one has finished.")]
@@ -287,6 +288,15 @@ def _campaigns(app: typer.Typer) -> None:
 
     verb(app, "create", "outdial campaigns create --name June --outdial ID --outplan ID")(create)
     verb(app, "update", "outdial campaigns update ID --end-handle continue")(update)
+
+    @verb(app, "agents", "outdial campaigns agents ID 12")
+    def agents(session: Session, resource_id: ResourceId, free: Agents) -> None:
+        """Say how many agents of a campaign's queue are free: it rings for as many as its service level allows."""
+        from outdial.client.routes import set_campaign_agents
+
+        with session.client() as client:
+            show(session, client.send(set_campaign_agents(resource_id, free)))
+
     verb(app, "run", "outdial campaigns run ID")(status("run"))
     verb(app, "stop", "outdial campaigns stop ID")(status("stop"))
 

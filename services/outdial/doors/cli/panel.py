@@ -37,11 +37,15 @@ def is_over(stats: Stats) -> bool:
     return bool(stats["total"]) and not stats["waiting"] and not stats["open_attempts"]
 
 
+def _dialing(stats: Stats) -> str:
+    return ", ".join((str(stats["dialing"]), *(word for word in ("paused", "draining") if stats.get(word))))
+
+
 def line(stats: Stats, pace: float) -> str:
     """The numbers in one line."""
     states = stats["lifecycle"]
     return (
-        f"{stats['dialing']}: {stats['total']} targets, {states['finished']} reached, {states['failed']} out of tries, "
+        f"{_dialing(stats)}: {stats['total']} targets, {states['finished']} reached, {states['failed']} out of tries, "
         f"{stats['open_attempts']} calls open, {stats['due_now']} due now, {stats['waiting']} waiting, {pace:.0f} attempts/min"
     )
 
@@ -53,7 +57,7 @@ def table(name: str, stats: Stats, pace: float, note: str = "") -> "RenderableTy
 
     states, total = stats["lifecycle"], stats["total"] or 1
     view = Table(
-        title=f"{name}   {stats['dialing']}", title_justify="left", caption=note or None, caption_justify="left", box=None, pad_edge=False
+        title=f"{name}   {_dialing(stats)}", title_justify="left", caption=note or None, caption_justify="left", box=None, pad_edge=False
     )
     view.add_column("state")
     view.add_column("targets", justify="right")
