@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEVERAL := -n auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker test doors long contract retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker test doors long contract hours retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -29,6 +29,9 @@ contract: .venv/for-development ## Run the tests of every row of the contract an
 
 retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
 	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)
+
+hours: .venv/for-development ## Hold calling windows against an oracle: a million cases, every change of the clock of every zone. Other: make hours SEED=7
+	PYTHONPATH=tests:. $(BIN)/python -m hours $(SEED)
 
 races: .venv/for-development ## Race run, stop, plans and deletes over two API processes on a real Kafka, and check. Other: make races RACES=100 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))
