@@ -227,11 +227,7 @@ class Outdial:
             self.marks[type(event)] = time
         match event:
             case TargetAdded():
-                added = targets.added(event, self.version, time)
-                self.targets[added.facts.id] = added
-                if self.by_fingerprint.setdefault(added.facts.fingerprint, added.facts.id) != added.facts.id:
-                    self.twins.setdefault(added.facts.fingerprint, {})[added.facts.id] = None
-                self.agenda.move(None, added)
+                self._added(event, time)
             case DialRequested():
                 self._requested(event, time)
             case DialEnded():
@@ -272,6 +268,13 @@ class Outdial:
                 self.deleted_dials.add(event.attempt_id)
             case _:
                 pass
+
+    def _added(self, event: TargetAdded, time: int) -> None:
+        added = targets.added(event, self.version, time)
+        self.targets[added.facts.id] = added
+        if self.by_fingerprint.setdefault(added.facts.fingerprint, added.facts.id) != added.facts.id:
+            self.twins.setdefault(added.facts.fingerprint, {})[added.facts.id] = None
+        self.agenda.move(None, added)
 
     def _answered(self, target_id: str) -> bool:
         found = self.targets[target_id]
