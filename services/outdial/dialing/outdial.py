@@ -250,11 +250,8 @@ class Outdial:
                 self.run.outplan_id, self.run.waits = event.outplan_id, True
             case PlanApplied():
                 self._applied(event)
-            case DialingStopped():
-                self._stopped(event)
-            case DialingFinished():
-                self.run = None
-                self.agenda.set_draining(draining=False)
+            case DialingStopped() | DialingFinished():
+                self._over(event)
             case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited() if self.run is not None:
                 self._held_back(self.run, event)
             case OutdialCreated():
@@ -400,10 +397,10 @@ class Outdial:
             case RingingLimited():
                 run.ringing_limit = event.limit
 
-    def _stopped(self, event: DialingStopped) -> None:
+    def _over(self, event: DialingStopped | DialingFinished) -> None:
         run, self.run = self.run, None
         self.agenda.set_draining(draining=False)
-        if run is None or run.campaign_run is None or not self.open:
+        if isinstance(event, DialingFinished) or run is None or run.campaign_run is None or not self.open:
             return
         # To a campaign that has run again, the end of a run before is no news.
         self.ended = [one for one in self.ended if one.campaign_id != run.campaign_id]
