@@ -44,6 +44,7 @@ WHOLE: dict[object, st.SearchStrategy[Any]] = {
     str: texts,
     bool: st.booleans(),
     int: st.integers(-(2**63), 2**63 - 1),
+    float: st.floats(allow_nan=False, allow_infinity=False),
     NoneType: st.none(),
     Any: plain,
 }
@@ -92,18 +93,26 @@ def _values(kind: Any) -> st.SearchStrategy[Any]:
 def _limited(kind: Any, marks: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     if get_origin(kind) is tuple:
         return _values(kind).filter(lambda found: len(found) >= _least(marks))
+    if kind is str:
+        most = min((limit.max_length for limit in _metadata(marks) if hasattr(limit, "max_length")), default=None)
+        return _values(kind).map(lambda text: text[:most])
     if kind is not int:
         return _values(kind)
-    limits = [limit for mark in marks if isinstance(mark, FieldInfo) for limit in mark.metadata]
+    limits = _metadata(marks)
     lowest: Any = next((limit.ge for limit in limits if isinstance(limit, annotated_types.Ge)), None)
     highest: Any = next((limit.le for limit in limits if isinstance(limit, annotated_types.Le)), None)
     return st.integers(lowest, highest)
 
 
+def _metadata(marks: Any) -> list[Any]:
+    """What the fields among the marks of a type are limited by."""
+    return [limit for mark in marks if isinstance(mark, FieldInfo) for limit in mark.metadata]
+
+
 def _least(marks: Any) -> int:
     """How many items a tuple has at least."""
     return max(
-        [limit.min_length for mark in marks if isinstance(mark, FieldInfo) for limit in mark.metadata if hasattr(limit, "min_length")],
+        [limit.min_length for limit in _metadata(marks) if hasattr(limit, "min_length")],
         default=0,
     )
 

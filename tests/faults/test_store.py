@@ -120,7 +120,7 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
     where.mkdir()
     try:
         done = subprocess.run(  # noqa: S603  a fixed command
-            ["mount", "-t", "tmpfs", "-o", "size=3m,mode=0700", "tmpfs", str(where)],  # noqa: S607  wherever it is
+            ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", str(where)],  # noqa: S607  wherever it is
             capture_output=True,
             check=False,
         )
