@@ -33,6 +33,9 @@ retries: .venv/for-development ## Send requests again and again, losing answers,
 hours: .venv/for-development ## Hold calling windows against an oracle: a million cases, every change of the clock of every zone. Other: make hours SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m hours $(SEED)
 
+promises: .venv/for-development ## Race lists of whom not to call, caps, stops and deletes against due calls. Other: make promises PROMISES=100
+	PROMISES=$(or $(PROMISES),10000) STEPS=50 $(BIN)/python -m pytest tests/dialing/test_promises.py
+
 races: .venv/for-development ## Race run, stop, plans and deletes over two API processes on a real Kafka, and check. Other: make races RACES=100 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))
 

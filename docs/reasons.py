@@ -103,6 +103,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "row_too_long": "The row is longer than any may be.",
     "stopping": "The service is stopping, or has failed and is about to. Try again.",
     "superseded": "A word about an attempt that a newer one has followed. It changed nothing.",
+    "suppression_unknown": "There is no such entry on the suppression list.",
     "suppressed": "The address is on a suppression list. Do not place the call; answer `not_dialed`.",
     "target_deleted": "The target was deleted.",
     "target_unknown": "The outdial has no such target.",

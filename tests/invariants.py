@@ -27,11 +27,14 @@ from outdial.events import (
     ResultIgnored,
     RingingLimited,
     TargetAdded,
+    TargetBlocked,
+    TargetDeferred,
     TargetDeleted,
     TargetExhausted,
     TargetFinished,
     TargetReopened,
     TargetRevived,
+    TargetUnblocked,
 )
 from outdial.plan import Plan, RetryMode
 from outdial.scalars import MILLISECOND_US, SECOND_US
@@ -57,6 +60,9 @@ class SeenTarget:
     """Whether an attempt has ended since it was added or reopened."""
     not_dialed: int = 0
     call_back_at: int | None = None
+    deferred: int | None = None
+    """Since its last attempt, or the request for leave, it waits for this instant."""
+    blocked: set[int] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     state: str = "idle"
     deleted: bool = False
@@ -126,6 +132,7 @@ def next_index(plan: Plan, seen: SeenTarget, *, calls_only: bool) -> int | None:
         index
         for index, kind in enumerate(seen.added.types)
         if kind is not None
+        and index not in seen.blocked
         and (not calls_only or kind in ("tel", "sip"))
         and may_try(plan, seen, index)
         and zones_of(plan, seen, index) != ()
@@ -173,6 +180,8 @@ def may_call(plan: Plan, seen: SeenTarget, index: int, at: int) -> bool:
 
 def due_at(plan: Plan, seen: SeenTarget, *, calls_only: bool) -> int:
     """When a target that waits may be dialed again, windows aside."""
+    if seen.deferred is not None:
+        return seen.deferred
     if not seen.ended:
         return seen.waits_from
     if seen.call_back_at is not None:
@@ -246,6 +255,13 @@ class Invariants:
                 self._told(outdial, outdial.targets[data.target_id], data, time)
             case TargetFinished() | TargetExhausted() | TargetRevived() | TargetReopened() | TargetDeleted():
                 self._moved(outdial, outdial.targets[data.target_id], data, time)
+            case TargetBlocked():
+                assert data.destinations, "held back by nothing"
+                outdial.targets[data.target_id].blocked = set(data.destinations)
+            case TargetUnblocked():
+                outdial.targets[data.target_id].blocked = set()
+            case TargetDeferred():
+                outdial.targets[data.target_id].deferred = data.until
             case ResultIgnored():
                 opened = outdial.targets[data.target_id].open
                 assert opened is None or opened.attempt_id != data.attempt_id, "a word about the open attempt was ignored"
@@ -342,7 +358,7 @@ class Invariants:
             else:
                 seen.outcomes.append((data.destination_index, data.outcome))
             seen.not_dialed = seen.not_dialed + 1 if data.given_back else 0
-            seen.open, seen.ended, seen.waits_from = None, True, time
+            seen.open, seen.ended, seen.waits_from, seen.deferred = None, True, time, None
             assert data.call_back_at is None or not (data.given_back or data.lost)
             seen.call_back_at = data.call_back_at
             seen.state = "reached" if data.outcome == "answered" and data.call_back_at is None else "idle"
@@ -375,5 +391,6 @@ class Invariants:
             case TargetReopened():
                 assert seen.open is None
                 seen.state, seen.tries, seen.outcomes, seen.not_dialed, seen.ended, seen.waits_from = "idle", [0] * 5, [], 0, False, time
+                seen.deferred = None
             case _:
                 seen.deleted = True

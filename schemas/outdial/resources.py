@@ -611,6 +611,51 @@ class User(Resource):
     username: str
 
 
+class Suppression(BaseModel):
+    """An entry of the list of whom a customer must not call."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: Id
+    address: dict[str, str] | None
+    """Its type and target; null for a prefix."""
+    prefix: str | None
+    """The beginning of telephone numbers; null for an address."""
+    outdial_id: Id
+    """Where it holds; the zero id: in all outdials."""
+    reason: str
+    """Why, for people."""
+    tm_expire: When
+    """From then on it holds no more."""
+    tm_create: When
+    tm_update: When
+    """When it last changed."""
+
+
+class Suppressing(BaseModel):
+    """What became of entries."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    errors: tuple[dict[str, Any], ...]
+    """Those that were refused: their index, the reason and a sentence."""
+    open: tuple[str, ...] = ()
+    """The first attempts that were out already."""
+    open_count: int = 0
+    """How many were."""
+
+
+class SuppressionReport(Suppressing):
+    """What became of a file."""
+
+    rows: int
+    """Rows of the file."""
+    taken: int
+    """Rows that are on the list now."""
+    refused: int
+    """Rows that are not; ``errors`` has the first hundred."""
+
+
 RESOURCES: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
@@ -635,6 +680,9 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Session,
         Customer,
         User,
+        Suppression,
+        Suppressing,
+        SuppressionReport,
     )
 }
 """Every one by its name."""

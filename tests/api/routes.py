@@ -96,13 +96,19 @@ ROUTES: Final[dict[str, Asked]] = {
         say_result={**_ATTEMPT, "outcome": "busy"},
     ),
     **_about(KEY, "get_accesskey", "delete_accesskey"),
+    **_about("SUPPRESSION_NOT_FOUND", "get_suppression", "remove_suppression"),
+    "add_suppressions": Asked(OWN, {"prefix": "+999"}),
+    "remove_suppressions": Asked(OWN, {"prefix": "+999"}),
+    "import_suppressions": Asked(OWN, content="target\n+12025550125\n", media="text/csv"),
+    "set_frequency_caps": Asked(OWN, {"min_gap_ms": 0}),
     "create_outdial": Asked(OWN, {"name": "mine"}),
     "create_outplan": Asked(OWN, {"name": "mine"}),
     "create_campaign": Asked(To(400, "INVALID_ARGUMENT"), {"outdial_id": "{outdial}"}),
     "create_accesskey": Asked(OWN, {"name": "mine"}),
     "send_commands": Asked(To(404, OUTDIAL), {"type": "DeleteOutdial", "outdial_id": "{outdial}"}),
     **dict.fromkeys(
-        ("list_outdials", "list_outplans", "list_campaigns", "list_campaigncalls", "list_dial_requests", "list_events", "list_accesskeys"),
+        ("list_outdials", "list_outplans", "list_campaigns", "list_campaigncalls", "list_dial_requests", "list_events", "list_accesskeys",
+         "list_suppressions", "get_frequency_caps"),
         Asked(OWN),
     ),
     "stream_events": Asked(OWN),
@@ -152,6 +158,8 @@ async def alices(api: Api, customer_id: str, root: str) -> dict[str, str]:
     await api.poke()
     [request] = (await api.ok("GET", "/dial_requests", **by_alice))["result"]
     key = await api.ok("POST", "/accesskeys", {"name": "hers"}, **by_alice)
+    await api.ok("POST", "/suppressions", {"prefix": "+998"}, **by_alice)
+    suppression = (await api.ok("GET", "/suppressions", **by_alice))["result"][0]
     user = await api.ok("POST", f"/customers/{customer_id}/users", {"username": "alice", "password": PASSWORD}, **by_root)
     return {
         "customer": customer_id,
@@ -162,4 +170,5 @@ async def alices(api: Api, customer_id: str, root: str) -> dict[str, str]:
         "campaigncall": request["attempt_id"],
         "accesskey": key["id"],
         "user": user["id"],
+        "suppression": suppression["id"],
     }

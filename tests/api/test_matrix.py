@@ -102,6 +102,7 @@ async def test_whoever_they_belong_to_finds_every_one_of_them(api: Api) -> None:
         "delete_outplan",
         "delete_user",
         "delete_accesskey",
+        "remove_suppression",
     )
     found = {operation.name: operation for operation in await operations(api) if operation.name not in PUBLIC | STREAMS}
     in_order = [operation for name, operation in found.items() if name not in last] + [found[name] for name in last]

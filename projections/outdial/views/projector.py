@@ -29,19 +29,19 @@ from outdial.events import (
     TargetRevived,
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
-from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, places, targets
+from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, places, suppressions, targets
 from outdial.views.rows import Write, run, writes
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
-_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts)
+_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts, suppressions)
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
 _FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places') OR view GLOB 'views/*'")
 _DIGESTS: Final = (
     outdials.DIGEST, targets.DIGEST, outplans.DIGEST, campaigns.DIGEST, calls.DIGEST, counts.DIGEST, counts.DIGEST_WAITING,
     activity.DIGEST, activity.DIGEST_CONTROL,
-    *accounts.DIGESTS,
+    *accounts.DIGESTS, *suppressions.DIGESTS,
 )  # fmt: skip
 _LOAD: Final = f"""
     SELECT
@@ -123,7 +123,8 @@ class Batch:
         self._events = events
         self.new: dict[targets.Id, targets.Added] = {}
         self._places: list[tuple[int, int]] = []
-        self._accounts: list[Write] = []
+        self._plain: list[Write] = []
+        """Of views that fold nothing in memory."""
         self._activity: activity.Tally = Counter()
         self._controls: list[activity.Control] = []
         streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set()}
@@ -218,7 +219,9 @@ class Batch:
         elif data.kind == "outplan":
             outplans.apply(self.outplans, position, event)
         elif data.kind == "account":
-            self._accounts += accounts.writes_of(position, event)
+            self._plain += accounts.writes_of(position, event)
+        elif data.kind == "suppression":
+            self._plain += suppressions.writes_of(position, event)
         elif data.kind == "campaign":
             campaigns.apply(self.campaigns, position, event)
 
@@ -243,7 +246,7 @@ class Batch:
         yield from counts.save(tally, waiting)
         yield from activity.save(self._activity, self._controls)
         yield from places.add(self._places)
-        yield from self._accounts
+        yield from self._plain
 
 
 class Scratch:

@@ -222,6 +222,31 @@ def dial_results(items: Iterable[Mapping[str, Any]]) -> Route[Row]:
     return Route("POST", "/dial_results", _row, body=[dict(item) for item in items])
 
 
+def suppress(body: Mapping[str, Any]) -> Route[Row]:
+    """Call nobody at the ``entries`` of the body; the answer names the attempts that are out already."""
+    return Route("POST", "/suppressions", _row, body=dict(body))
+
+
+def unsuppress(body: Mapping[str, Any]) -> Route[Row]:
+    """Take the ``entries`` of the body off the list."""
+    return Route("DELETE", "/suppressions", _row, body=dict(body))
+
+
+def suppressions_import(content: Content, *, ndjson: bool = False) -> Route[Row]:
+    """Add all that a CSV or NDJSON file names."""
+    return Route("POST", "/suppressions/import", _row, content=content, media="application/x-ndjson" if ndjson else "text/csv")
+
+
+def frequency_caps() -> Route[Row]:
+    """How often one address may be called."""
+    return Route("GET", "/frequency_caps", _row)
+
+
+def set_frequency_caps(caps: Mapping[str, Any]) -> Route[Row]:
+    """Change it: ``rules`` of ``count`` within ``per_ms``, and ``min_gap_ms``."""
+    return Route("PUT", "/frequency_caps", _row, body=dict(caps))
+
+
 def commands(lines: bytes) -> Route[Any]:
     """Send commands in their wire form, one per line; the answer has one line for each."""
     return Route("POST", "/commands", lambda value: value, content=lines, media="application/x-ndjson")

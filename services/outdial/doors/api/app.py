@@ -27,6 +27,7 @@ from outdial.doors.api import (
     outdials,
     outplans,
     preflight,
+    suppressions,
     targets,
     why,
 )
@@ -79,7 +80,10 @@ def routes_alone() -> FastAPI:
 
 
 def _offer_all(app: FastAPI) -> None:
-    for part in (targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, live, why, preflight, commands, accounts):
+    for part in (
+        targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, live, why, preflight,
+        suppressions, commands, accounts,
+    ):  # fmt: skip
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")

@@ -24,6 +24,7 @@ LAST_WORDS_S: Final = 1.0
 MANY: Final = 10_000
 """Items a body may have."""
 JSON_TYPES: Final = frozenset({"", "application/json"})
+CSV_TYPES: Final = frozenset({"text/csv", "application/csv"})
 LINES_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 DEEPEST: Final = 64
 """Levels a campaign's actions may have."""

@@ -166,6 +166,7 @@ _HEADERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "If-Match": (("put", "delete"), "Only at this version (ETag), else 412 VERSION_DIFFERS."),
     "If-None-Match": (("get",), "304 while it is at this version (ETag)."),
 }
+_REFS: Final = {name: {"$ref": _REF.format(model=name)} for name in ("NewSuppression", "SuppressionRef", "FrequencyCaps")}
 _READS: Final = ("min_position", "stale")
 
 
@@ -208,6 +209,10 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Session": ("log_in",),
         "Customer": ("create_customer", "get_customer"),
         "User": ("create_user", "get_user", "set_password", "delete_user"),
+        "Suppression": ("get_suppression", "remove_suppression"),
+        "Suppressing": ("add_suppressions", "remove_suppressions"),
+        "SuppressionReport": ("import_suppressions",),
+        "FrequencyCaps": ("get_frequency_caps", "set_frequency_caps"),
     }  # fmt: skip
     many = {
         "Outdial": ("list_outdials",),
@@ -219,6 +224,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Accesskey": ("list_accesskeys",),
         "Customer": ("list_customers",),
         "User": ("list_users",),
+        "Suppression": ("list_suppressions",),
     }
     found = {name: _ref(model) for model, names in one.items() for name in names}
     found |= {name: _listed(model) for model, names in many.items() for name in names}
@@ -351,6 +357,11 @@ def _told() -> dict[str, Told]:
         **dict.fromkeys(("create_accesskey", "create_accesskey_of_customer"), Told(body=_object(**names, expire=expire))),
         "create_customer": Told(body=_object(**names)),
         "create_user": Told(body=_object("username", "password", username=_TEXT, password=_PASSWORD)),
+        "list_suppressions": Told(("page_size", "page_token")),
+        "add_suppressions": Told(body={"oneOf": [_REFS["NewSuppression"], _object("entries", entries=_list(_REFS["NewSuppression"]))]}),
+        "remove_suppressions": Told(body={"oneOf": [_REFS["SuppressionRef"], _object("entries", entries=_list(_REFS["SuppressionRef"]))]}),
+        "import_suppressions": Told((), _TEXT, ("text/csv", "application/x-ndjson")),
+        "set_frequency_caps": Told(body=_REFS["FrequencyCaps"]),
         "set_password": Told(body=_object("password", password=_PASSWORD)),
         "send_commands": Told(
             (),

@@ -14,6 +14,7 @@ from outdial.views.campaigns import Campaign
 from outdial.views.counts import Stats
 from outdial.views.outdials import Held, Outdial
 from outdial.views.outplans import Outplan
+from outdial.views.suppressions import Suppression
 from outdial.views.targets import Target
 
 _UNKNOWN = (None,) * SLOTS
@@ -282,6 +283,21 @@ def stats(row: Outdial, counts: Stats, position: Position, times: Times) -> dict
         "due_now": counts.due_now,
         "next_due": times(counts.next_due),
         "no_tries": counts.no_tries,
+    }
+
+
+def suppression(row: Suppression, times: Times) -> dict[str, Any]:
+    """An entry of the suppression list."""
+    address = None if row.is_prefix else {"type": row.type, "target": row.target}
+    return {
+        "id": row.id,
+        "address": address,
+        "prefix": row.target if row.is_prefix else None,
+        "outdial_id": row.outdial_id or ZERO_ID,
+        "reason": row.reason,
+        "tm_expire": times(row.expires_at),
+        "tm_create": times(row.tm_create),
+        "tm_update": times(row.tm_update),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from outdial.doors.cli import accounts, cluster, dialing, feeds, nouns, server, why
+from outdial.doors.cli import accounts, cluster, dialing, feeds, nouns, server, suppressions, why
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
@@ -55,6 +55,7 @@ def application() -> typer.Typer:
     why.register(app)
     nouns.register(app)
     accounts.register(app)
+    suppressions.register(app)
     return app
 
 
