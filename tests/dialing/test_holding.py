@@ -21,6 +21,8 @@ from outdial.events import (
     DialingStarted,
     DialingStopped,
     DialRequested,
+    EventData,
+    LeaveUnused,
     OutplanFollowed,
     OutplanUnfollowed,
     PlanApplied,
@@ -38,6 +40,7 @@ from saying import (
     ask,
     attempt,
     campaign,
+    caps,
     claim,
     create,
     dial_info,
@@ -283,3 +286,21 @@ def test_a_draining_run_says_whom_it_leaves_out() -> None:
     answer = there.sim.send(ask())
     assert isinstance(answer.facts, OutdialWhy)
     assert [(held.why, held.targets) for held in answer.facts.held] == [("attempt_open", 1), ("draining", 1)]
+
+
+# --- with frequency caps: leave that was asked for before
+
+
+def comes_late(there: Given, meanwhile: Command) -> list[type[EventData]]:
+    """What leave comes to that was asked for before a command and is granted after it."""
+    ledger, now = there.sim.ledger, there.sim.now
+    asked = ledger.tick(now, now, 10)
+    there.when(meanwhile)
+    answers = [ledger.decide(told.command, now, internal=True) for effects in asked for told in effects.follow_ups]
+    granted = [told.command for answer in answers for told in answer.follow_ups]
+    return [type(event.data) for command in granted for event in ledger.decide(command, now, internal=True).events]
+
+
+@pytest.mark.parametrize("command", [pause(), drain()])
+def test_leave_that_comes_when_the_run_is_held_back_is_not_used(command: Command) -> None:
+    assert comes_late(given(create(PLAN), caps((1, HOUR)), add()), command) == [LeaveUnused]
