@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEVERAL := -n auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker test doors long contract hours retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker test doors long contract canaries fuzz hours promises retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -26,6 +26,12 @@ long: .venv/for-development ## Run the tests that take minutes each: a broker th
 
 contract: .venv/for-development ## Run the tests of every row of the contract and write docs/contract.md.
 	PYTHONPATH=tests:. $(BIN)/python -m contract
+
+canaries: .venv/for-development ## Send 1,000 tokens and numbers through every route and look for them where they do not belong. Other: make canaries CANARIES=50
+	$(BIN)/python -m pytest tests/api/test_canaries.py --canaries=$(or $(CANARIES),1000)
+
+fuzz: .venv/for-development ## Generated requests to every route: 20,000 and more. Other: make fuzz CASES=5000 SEED=7
+	PYTHONPATH=tests:. $(BIN)/python -m fuzz --cases $(or $(CASES),20000) --seed $(or $(SEED),1)
 
 retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
 	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)

@@ -41,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     words = "all: every test of the doors runs on Kafka too; spread: once each, with the first of its parameters; only: and nothing else"
+    parser.addoption("--canaries", type=int, default=3, help="tokens and numbers of the test of canaries (the goal: 1,000)")
     parser.addoption("--retries", type=int, default=120, help="requests of the test of repeats (the goal: 10,000)")
     parser.addoption("--on-kafka", choices=("all", "spread", "only"), default="all", help=words)
 

@@ -36,7 +36,9 @@ async def test_unknown_routes_and_methods_are_refused_in_the_envelope(api: Api) 
     await api.refused(404, "ROUTE_NOT_FOUND", "GET", "/nowhere")
     await api.refused(404, "ROUTE_NOT_FOUND", "GET", "/outdials/")
     await api.refused(405, "METHOD_NOT_ALLOWED", "PATCH", "/outdials")
-    assert "GET" in api.seen[-1].headers["allow"]
+    assert api.seen[-1].headers["allow"] == "GET, POST"
+    await api.refused(405, "METHOD_NOT_ALLOWED", "PATCH", f"/outdials/{NOBODY}")
+    assert api.seen[-1].headers["allow"] == "DELETE, GET, PUT"
     await api.refused(405, "METHOD_NOT_ALLOWED", "POST", f"/outdials/{NOBODY}")
     answer = await api.http.get("/nowhere")
     assert (answer.status_code, answer.json()["error"]["reason"]) == (404, "ROUTE_NOT_FOUND")

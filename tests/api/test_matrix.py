@@ -27,7 +27,7 @@ async def ask(api: Api, operation: Operation, ids: Mapping[str, str], token: str
 
 
 async def test_every_route_of_the_document_has_its_place_in_the_matrix(opened: Opened) -> None:
-    found = {operation.name for operation in await operations(await opened(CLOSED))}
+    found = {operation.name for operation in await operations((await opened(CLOSED)).http)}
 
     assert found == ROUTES.keys() | PUBLIC, "a new route: say in tests/api/routes.py what a right request is and what others are told"
 
@@ -48,7 +48,7 @@ async def test_without_a_token_that_is_good_every_route_is_refused_and_does_noth
         await api.ok("DELETE", f"/accesskeys/{made['id']}", headers=by(ALICES))
     written = api.written()
 
-    for operation in await operations(api):
+    for operation in await operations(api.http):
         if operation.name not in PUBLIC:
             answer = await ask(api, operation, ids, token)
             reason = "AUTHENTICATION_REQUIRED" if how == "no token" else "INVALID_CREDENTIALS"
@@ -63,7 +63,7 @@ async def test_another_customers_things_are_not_there_on_any_route(api: Api, how
     ids = await alices(api, ALICE, ROOTS)
     token = await bobs_token(api, how)
 
-    for operation in await operations(api):
+    for operation in await operations(api.http):
         if operation.name in PUBLIC or (operation.name in STREAMS and ROUTES[operation.name].other is OWN):
             continue
         other, written = ROUTES[operation.name].other, api.written()
@@ -104,7 +104,7 @@ async def test_whoever_they_belong_to_finds_every_one_of_them(api: Api) -> None:
         "delete_accesskey",
         "remove_suppression",
     )
-    found = {operation.name: operation for operation in await operations(api) if operation.name not in PUBLIC | STREAMS}
+    found = {operation.name: operation for operation in await operations(api.http) if operation.name not in PUBLIC | STREAMS}
     in_order = [operation for name, operation in found.items() if name not in last] + [found[name] for name in last]
 
     for operation in in_order:

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from outdial.doors.api import (
@@ -113,12 +114,19 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 async def _unrouted(request: Request, error: Exception) -> Response:
     """What the framework itself refuses: no such route, or not by this method."""
-    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+    status = error.status_code if isinstance(error, HTTPException) else 404
     if status == 405:  # noqa: PLR2004  the number is the word
-        return _answer(request, Refused(BAD_METHOD, "method_unknown", f"{request.method} is not offered here", headers=headers))
+        offered = {"Allow": ", ".join(_methods(request))}
+        return _answer(request, Refused(BAD_METHOD, "method_unknown", f"{request.method} is not offered here", headers=offered))
     if status == 404:  # noqa: PLR2004  the number is the word
         return _answer(request, Refused(NO_ROUTE, "route_unknown", "there is no such route; GET /openapi.json lists them"))
     return _answer(request, Refused(ARGUMENT, "request_invalid", "the request cannot be understood"))
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods a path is offered by: each is a route of its own."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return sorted({method for route in routes if route.path_regex.match(request.url.path) for method in route.methods or ()})
 
 
 async def _invalid(request: Request, _error: Exception) -> Response:

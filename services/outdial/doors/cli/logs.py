@@ -20,6 +20,7 @@ _WITH_HANDLERS: Final = ("uvicorn.error", "uvicorn.access")
 """Loggers a library gives handlers of its own when it is left to configure itself; here there is one handler for all."""
 _PRIVATE: Final = (
     (re.compile(r"(?i)\b(token|accesskey)=[^&\s\"']+"), r"\1=..."),
+    (re.compile(r"\b(vb|vs)_[A-Za-z0-9]{8,}"), r"\1_..."),
     (re.compile(r"(?i)\bbearer\s+[^\s\"']+"), "Bearer ..."),
     (re.compile(r"[^\s\"'<>:@]+@[^\s\"'<>@]+"), "(address)"),
     (re.compile(r"(?i)(?<![\w-])(?:\+|%2B)?\d{7,}(?![\w-])"), "(number)"),
