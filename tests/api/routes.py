@@ -174,13 +174,9 @@ async def alices(api: Asking, customer_id: str, root: str, username: str = "alic
             await api.poke()
             attempts = (await api.ok("GET", f"/campaigns/{campaign['id']}/campaigncalls", **by_alice))["result"]
     key = await api.ok("POST", "/accesskeys", {"name": "hers"}, **by_alice)
-<<<<<<< HEAD
     await api.ok("POST", "/suppressions", {"prefix": "+998"}, **by_alice)
     suppression = (await api.ok("GET", "/suppressions", **by_alice))["result"][0]
-    user = await api.ok("POST", f"/customers/{customer_id}/users", {"username": "alice", "password": PASSWORD}, **by_root)
-=======
     user = await api.ok("POST", f"/customers/{customer_id}/users", {"username": username, "password": PASSWORD}, **by_root)
->>>>>>> a024f8e (Canaries and generated requests are back: the page's commit had been made on files of before them)
     return {
         "customer": customer_id,
         "outplan": outplan["id"],
