@@ -68,6 +68,12 @@ REASONS: Final[Mapping[str, Reason]] = {
         "outdial",
         "all that are due are outside their hours",
     ),
+    "suppressed": Reason(
+        "every destination with a try is on a suppression list",
+        "the end of an entry, or taking it off the list,",
+        ("TargetBlocked",),
+        "target",
+    ),
     "no_worker": Reason(
         "twenty attempts in a row were lost or never placed, so one is tried at a time",
         "a word about any call: see whether whoever places them is running",
@@ -82,6 +88,10 @@ REASONS: Final[Mapping[str, Reason]] = {
         "outdial",
     ),
     "calls_per_second": Reason("as many calls were requested within a second as the plan allows", "time", ("DialRequested",), "outdial"),
+    "frequency_cap": Reason("its address was called as often as the caps of the customer allow", "time", ("TargetDeferred",), "target"),
+    "leave_asked": Reason(
+        "whether its address may be called once more is being asked", "the answer, in a moment,", ("LeaveAsked",), "target"
+    ),
 }
 """Every word, in the order in which the rules are looked at."""
 BEFORE_ANY_TARGET: Final = frozenset({"no_run", "plan_pending", "paused"})

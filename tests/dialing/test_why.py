@@ -25,15 +25,19 @@ from saying import (
     ask,
     attempt,
     campaign,
+    caps,
     create,
     delete,
     ends,
+    number,
     outplan,
     picked_up,
     run,
     start,
     stop,
+    suppress,
     target_id,
+    tel,
 )
 from sim import DAY, HOUR, MINUTE, SECOND, START, Sim, silent
 
@@ -192,6 +196,30 @@ def test_after_twenty_silent_attempts_it_says_that_nobody_places_the_calls() -> 
     there = given(create(Plan(max_try_count_0=1, max_concurrent=20)), *(add(n) for n in range(30)), LEASE, sim=Sim(silent))
     assert said(of(there, 29))[0] == "no_worker"
     assert said(whole(there))[0] == "no_worker"
+
+
+def test_whoever_is_on_a_list_is_told_so_before_and_after_it_was_found_out() -> None:
+    plan, until = Plan(max_try_count_0=1, max_try_count_1=1), START + HOUR
+    there = given(create(plan), suppress({**number(1), "expires_at": until}, number(2)), add(1), add(2), add(3, destination_1=tel(2)), 0)
+    there.when(add(4, destination_0=tel(2), destination_1=tel(9)))
+    assert of(there, 4).why is None
+    for _ in range(2):
+        assert said(of(there, 1)) == ("suppressed", None, HOUR, HOUR)
+        assert said(of(there, 2)) == ("suppressed", None, None, None)
+        assert [of(there, one).why for one in (3, 4)] in (["attempt_open", None], ["attempt_open", "attempt_open"])
+        there.when(0)
+    assert [(held.why, held.targets) for held in whole(there).held] == [("attempt_open", 2), ("suppressed", 2)]
+    there.when(HOUR).when(0)
+    assert [request.target_id for request in there.sim.requests] == [target_id(one) for one in (3, 4, 1)]
+
+
+def test_whom_a_cap_defers_is_told_until_when() -> None:
+    there = given(create(Plan(max_try_count_0=9, try_interval=1_000)), caps((1, HOUR)), add(), 0, ends("busy"), 2 * SECOND)
+    verdict = of(there)
+    assert verdict.why == "frequency_cap"
+    assert verdict.until == verdict.next_at
+    there.when(HOUR + MINUTE)
+    assert there.sim.requests[-1].requested_at == verdict.next_at
 
 
 def test_what_a_lower_rule_says_is_not_the_verdict() -> None:

@@ -207,12 +207,12 @@ class Agenda:
                 shapes[queue.shape] += queue.live
         return sum(n for shape, n in shapes.items() if next_try(shape, plan, calls_only=calls_only) is None)
 
-    def without_destination(self) -> Iterator[tuple[Shape, int]]:
-        """What the targets look like that wait but have no try under the plan in force, and how many look like that."""
+    def without_destination(self) -> Iterator[tuple[Idle, int]]:
+        """Of the targets that wait but are not dialed under the plan in force, the first of each that look alike, and how many do."""
         if self._plan is not None:
             for queue in self._queues.values():
-                if queue.coming is None and queue.live:
-                    yield queue.shape, queue.live
+                if queue.coming is None and (first := self._top(queue)) is not None:
+                    yield first, queue.live
 
     def waiting(self, looks: Looks) -> Iterator[tuple[Shape, int, list[int]]]:
         """All that wait, those alike together: what they look like, what they wait for, and since when each does.
@@ -258,8 +258,13 @@ class Agenda:
         return sum(map(len, self._exhausted.values()))
 
     def shape_of(self, target: Target) -> Shape:
-        """What decides the next destination of a target, as far as the plan in force looks at it."""
-        return shape_of(target, self._looks)
+        """What decides the next destination of a target, as far as the plan in force looks at it, were nothing suppressed."""
+        return shape_of(target, self._looks, suppressed=True)
+
+    def next_without(self, target: Target, blocked: bytes) -> Next | None:
+        """What the plan in force does next on a target, were these destinations suppressed; None when nothing is left."""
+        shape = self.shape_of(target)
+        return self._next(shape._replace(types=types_without(shape.types, blocked)))
 
     def ahead_of(self, target: Idle, now: int, limit: int) -> int:
         """How many of those due by now come before a target that waits, counted up to a limit."""

@@ -450,7 +450,7 @@ class Ledger:
             case _ if outdial is None:
                 raise Rejected("outdial_unknown", "there is no such outdial")
             case AskWhy():
-                return Decision(facts=why.asked(outdial, command, now))
+                return Decision(facts=why.asked(outdial, command, self._fingerprint, now))
             case SayAnswered():
                 return Decision(attempts.answered(outdial, command, now))
             case ClaimDial():

@@ -255,8 +255,9 @@ class Outdial:
             case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited() if self.run is not None:
                 self._held_back(self.run, event)
             case OutdialCreated():
-                self.customer_id, self.campaign_id = event.customer_id, event.campaign_id
-                self.name, self.detail, self.data = event.name, event.detail, event.data
+                self.customer_id, self.campaign_id, self.name, self.detail, self.data = (
+                    event.customer_id, event.campaign_id, event.name, event.detail, event.data,
+                )  # fmt: skip
             case OutdialUpdated():
                 self._updated(event)
             case OutdialDeleted():

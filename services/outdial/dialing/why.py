@@ -12,14 +12,17 @@ What it costs does not grow with the list: for an outdial it is a look at each q
 also at those that are due before it, :data:`AHEAD_AT_MOST` of them at most.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
 from outdial.commands import AskWhy
+from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import SILENT_ATTEMPTS, Outdial
 from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, wait_us, why_none
-from outdial.dialing.target import Deleted, Done, Idle, Progressing, evolve
+from outdial.dialing.suppression import blocked
+from outdial.dialing.target import CALL_BACK, Asking, Deleted, Done, Idle, Progressing, evolve
 from outdial.events import (
     DialEnded,
     DialingDraining,
@@ -41,33 +44,36 @@ AHEAD_AT_MOST = 10_000
 """Of those due before a target so many are counted; the answer is a lower bound beyond them."""
 
 
-def asked(outdial: Outdial, command: AskWhy, now: int) -> TargetWhy | OutdialWhy:
+def asked(outdial: Outdial, command: AskWhy, fingerprint: Fingerprint, now: int) -> TargetWhy | OutdialWhy:
     """The answer to the question, about the target it names or about the outdial."""
     if command.target_id is None:
         return of_outdial(outdial, now)
     if command.target_id not in outdial.targets:
         raise Rejected("target_unknown", "this outdial has no such target")
-    return of_target(outdial, command.target_id, now)
+    return of_target(outdial, command.target_id, fingerprint, now)
 
 
 # --- one target ---------------------------------------------------------------------------------------
 
 
-def of_target(outdial: Outdial, target_id: str, now: int) -> TargetWhy:
+def of_target(outdial: Outdial, target_id: str, fingerprint: Fingerprint, now: int) -> TargetWhy:
     """Why one target is not being dialed."""
     checks, waits, turn = _of_itself(outdial, target_id, now), None, now
+    asking = target_id in outdial.asking
     if not _is_over(checks):
         checks += _of_the_run(outdial)
         waits = _as_waiting(outdial, target_id)
     if waits is not None and outdial.plan is not None and not _holds(checks, "plan_pending"):
         checks += _of_its_tries(outdial, outdial.plan, waits)
         due, window, ready = _of_its_time(outdial, outdial.plan, waits, now)
-        checks += [due, window]
+        checks += [due, window, _of_the_list(outdial, waits, fingerprint, now)]
         turn = now if ready is None else ready
-        if not any(check.holds for check in checks):
+        cap = _of_its_address(outdial, waits, now)
+        if not asking and not cap.holds and not any(check.holds for check in checks):
             ahead = outdial.agenda.ahead_of(waits, now, AHEAD_AT_MOST)
             checks += _of_the_pace(outdial, outdial.plan, now, ahead)
             turn = _turn(outdial, outdial.plan, now, ahead)
+        checks += [cap, Check(rule="leave_asked", holds=asking)]
     first, next_at = _judged(checks, turn)
     over = waits is None and not _is_over(checks)
     return TargetWhy(
@@ -114,7 +120,7 @@ def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
     match target:
         case Idle():
             return target
-        case Done(reached=False):
+        case Asking() | Done(reached=False):
             return Idle(target.facts, target.history, target.since, target.wait)
         case Progressing(answered=False, deleted=False):
             lost = DialEnded(
@@ -126,16 +132,16 @@ def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
                 lost=True,
             )
             after = evolve(target, lost, target.expires_at)
-            return after if isinstance(after, Idle) and outdial.agenda.coming(after) is not None else None
+            return after if isinstance(after, Idle) and outdial.agenda.has_try(after) else None
         case _:
             return None
 
 
 def _of_its_tries(outdial: Outdial, plan: Plan, waits: Idle) -> list[Check]:
     """What the plan leaves the target."""
-    none = outdial.agenda.coming(waits) is None
-    left_out = outdial.agenda.left_out(outdial.agenda.shape_of(waits))
-    why = why_none(outdial.agenda.shape_of(waits), plan, calls_only=outdial.agenda.calls_only) if none and not left_out else ""
+    shape = outdial.agenda.shape_of(waits)
+    left_out, none = outdial.agenda.left_out(shape), not outdial.agenda.has_try(waits)
+    why = why_none(shape, plan, calls_only=outdial.agenda.calls_only) if none and not left_out else ""
     since = outdial.marks.get(PlanApplied)
     facts = _tries(waits) | {"caps": list(plan.caps), "retry_mode": plan.retry_mode.value, "max_attempts": plan.max_attempts}
     return [
@@ -151,8 +157,10 @@ def _of_its_time(outdial: Outdial, plan: Plan, waits: Idle, now: int) -> tuple[C
     coming = outdial.agenda.coming(waits)
     due = waits.since + wait_us(waits.wait, plan, plan.try_interval if coming is None else coming.interval)
     facts: dict[str, object] = {"due_at": format_instant(due)}
-    if waits.wait == AT:
-        is_due = Check(rule="not_due", holds=due > now, until=due, facts=facts | {"wait": "appointed"})
+    if _is_deferred(waits):
+        is_due = Check(rule="not_due", holds=False)
+    elif waits.wait == AT:
+        is_due = Check(rule="not_due", holds=due > now, until=due, facts=facts | {"wait": "call_back"})
     else:
         wait = "back_off" if waits.wait > AFTER_ATTEMPT else "none" if waits.wait == NOW else "try_interval"
         facts |= {"wait": wait, "wait_ms": (due - waits.since) // MILLISECOND_US}
@@ -164,6 +172,30 @@ def _of_its_time(outdial: Outdial, plan: Plan, waits: Idle, now: int) -> tuple[C
     closed = not gate.is_open(now)
     window = Check(rule="outside_window", holds=closed, until=ready if closed else None, facts={"zones": list(coming.zones or ())})
     return is_due, window, ready
+
+
+def _is_deferred(waits: Idle) -> bool:
+    """Whether a cap made it wait, and not the person who asked to be called back."""
+    ends = waits.history.ends
+    return waits.wait == AT and not (ends and ends[-1] & CALL_BACK)
+
+
+def _of_its_address(outdial: Outdial, waits: Idle, now: int) -> Check:
+    """Whether its address was called as often as the caps allow, as far as that was found out."""
+    deferred = _is_deferred(waits) and waits.since > now
+    facts = {"caps": outdial.guard.caps is not None}
+    return Check(rule="frequency_cap", holds=deferred, until=waits.since if deferred else None, facts=facts)
+
+
+def _of_the_list(outdial: Outdial, waits: Idle, fingerprint: Fingerprint, now: int) -> Check:
+    """Whether a suppression list holds every destination that has a try, be it found out only when its turn comes."""
+    found = outdial.blocked.held.get(waits.facts.id)
+    if outdial.guard.watches:
+        found = blocked(outdial, waits.facts, fingerprint, now)
+    if found is None or not outdial.agenda.has_try(waits):
+        return Check(rule="suppressed", holds=False)
+    holds = outdial.agenda.next_without(waits, bytes(found.destinations)) is None
+    return Check(rule="suppressed", holds=holds, until=found.until if holds else None, facts={"destinations": list(found.destinations)})
 
 
 def _tries(target: Idle | Done) -> dict[str, object]:
@@ -178,7 +210,7 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
     checks = [Check(rule="outdial_deleted", holds=outdial.deleted, since=outdial.marks.get(OutdialDeleted)), *_of_the_run(outdial)]
     plan, agenda, due, turn = outdial.plan, outdial.agenda, None, now
     if plan is not None and not _holds(checks, "plan_pending"):
-        left = agenda.dialable or agenda.revivable(1)
+        left = agenda.dialable or agenda.revivable(1) or outdial.asking
         due = agenda.next_due(now)
         checks.append(Check(rule="nothing_left", holds=not left, facts={"open": len(outdial.open)}))
         earliest = agenda.earliest
@@ -187,6 +219,7 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
         checks.append(Check(rule="outside_window", holds=outside, until=due if outside else None))
         checks += _of_the_pace(outdial, plan, now, 0)
         turn = _turn(outdial, plan, now, 0)
+        checks.append(Check(rule="leave_asked", holds=bool(outdial.asking) and due is None, facts={"asking": len(outdial.asking)}))
     first, next_at = _judged(checks, turn)
     return OutdialWhy(
         at=now,
@@ -203,21 +236,20 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
 
 
 def _held(outdial: Outdial) -> list[Held]:
-    """How many targets each rule of their own keeps out."""
+    """How many targets each rule of their own keeps out. Those that look alike to the plan are counted by the first of them."""
     agenda, plan = outdial.agenda, outdial.plan
-    own = ("draining", "type_not_dialable", "zone_unknown", "no_tries_in_plan")
-    counts = {"attempt_open": len(outdial.open), "tries_spent": agenda.exhausted, **dict.fromkeys(own, 0)}
-    for shape, targets in agenda.without_destination():
+    counts = Counter({"attempt_open": len(outdial.open), "tries_spent": agenda.exhausted})
+    for first, targets in agenda.without_destination():
+        shape = agenda.shape_of(first)
         if agenda.left_out(shape):
             counts["draining"] += targets
-        else:
-            counts["no_tries_in_plan" if plan is None else why_none(shape, plan, calls_only=agenda.calls_only)] += targets
-    first = outdial.first_lease
-    return [
-        Held(why=why, targets=targets, next_at=None if why != "attempt_open" or first is None else first[0])
-        for why, targets in counts.items()
-        if targets
-    ]
+        elif agenda.has_try(first):
+            counts["suppressed"] += targets
+        elif plan is not None:
+            counts[why_none(shape, plan, calls_only=agenda.calls_only)] += targets
+    lease = outdial.first_lease
+    ends = {"attempt_open": None if lease is None else lease[0], "suppressed": outdial.blocked.first_end()}
+    return [Held(why=why, targets=targets, next_at=ends.get(why)) for why, targets in counts.items() if targets]
 
 
 # --- what holds all of them ---------------------------------------------------------------------------
@@ -246,10 +278,10 @@ def _held_back(rule: str, since: int | None, *, holds: bool) -> Check:
 
 def _of_the_pace(outdial: Outdial, plan: Plan, now: int, ahead: int) -> list[Check]:
     """Whether the pace holds back whoever comes after so many others that are due."""
-    opened, rate = len(outdial.open), plan.calls_per_second
+    opened, rate = len(outdial.open) + len(outdial.asking), plan.calls_per_second
     probing = outdial.silent >= SILENT_ATTEMPTS
-    probe = _free_at(_leases(outdial), plan, now, ahead, 1) if probing else now
-    free = _free_at(_leases(outdial), plan, now, ahead, plan.max_concurrent)
+    probe = _free_at(_leases(outdial, plan, now), plan, now, ahead, 1) if probing else now
+    free = _free_at(_leases(outdial, plan, now), plan, now, ahead, plan.max_concurrent)
     release = _released_at(outdial, now, ahead, rate)
     last = outdial.recent[-1] if outdial.recent else None
     return [
@@ -267,7 +299,7 @@ def _of_the_agents(outdial: Outdial, plan: Plan, now: int, ahead: int) -> Check:
     since = max((outdial.marks[kind] for kind in (DialingStarted, RingingLimited) if kind in outdial.marks), default=None)
     if limit == 0:
         return Check(rule="service_level", holds=True, since=since, facts=facts)
-    return _paced("service_level", _free_at(_leases(outdial, ringing=True), plan, now, ahead, limit or 0), now, since, facts)
+    return _paced("service_level", _free_at(_leases(outdial, plan, now, ringing=True), plan, now, ahead, limit or 0), now, since, facts)
 
 
 def _ringing_limit(outdial: Outdial) -> int | None:
@@ -283,8 +315,8 @@ def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int) -> int:
     """When the request after so many others is made, if no call has a word said about it, and none of those called comes back."""
     limit = 1 if outdial.silent >= SILENT_ATTEMPTS else plan.max_concurrent
     rate, lease = plan.calls_per_second, _lease_us(plan)
-    ring, rings = _ringing_limit(outdial), _leases(outdial, ringing=True)
-    ends, times, at = _leases(outdial), list(outdial.recent), now
+    ring, rings = _ringing_limit(outdial), _leases(outdial, plan, now, ringing=True)
+    ends, times, at = _leases(outdial, plan, now), [*outdial.recent, *(now for _ in outdial.asking)], now
     for turn in range(ahead + 1):
         while ring and len(rings) >= ring:
             at = max(at, heappop(rings))
@@ -313,7 +345,7 @@ def _free_at(ends: list[int], plan: Plan, now: int, ahead: int, limit: int) -> i
 
 def _released_at(outdial: Outdial, now: int, ahead: int, rate: int | None) -> int:
     """When one more request keeps every second at no more than ``rate``."""
-    times, at = list(outdial.recent), now
+    times, at = [*outdial.recent, *(now for _ in outdial.asking)], now
     for _ in range(ahead + 1 if rate is not None else 0):
         if rate is not None and len(times) >= rate:
             at = max(at, times[-rate] + SECOND_US)
@@ -321,10 +353,14 @@ def _released_at(outdial: Outdial, now: int, ahead: int, rate: int | None) -> in
     return at
 
 
-def _leases(outdial: Outdial, *, ringing: bool = False) -> list[int]:
-    """When the leases of the open attempts end, as a heap; of those alone that were not answered yet, if asked so."""
+def _leases(outdial: Outdial, plan: Plan, now: int, *, ringing: bool = False) -> list[int]:
+    """When the leases of the open attempts end, as a heap; of those alone that were not answered yet, if asked so.
+
+    A leave that is asked for counts as if it were used now.
+    """
     opened = (outdial.targets[target_id] for target_id in outdial.open)
     found = [target.expires_at for target in opened if isinstance(target, Progressing) and not (ringing and target.answered)]
+    found += [now + _lease_us(plan)] * len(outdial.asking)
     heapify(found)
     return found
 
