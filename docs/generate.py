@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import reasons
+import whywords
 from outdial import asyncapi, export
 from outdial.doors.api import openapi
 from outdial.doors.api.app import routes_alone
@@ -31,6 +32,7 @@ def generated() -> dict[Path, bytes]:
     files[ROOT / "schemas" / "json" / "openapi.json"] = openapi.text(routes_alone())
     files[ROOT / "docs" / "target.md"] = TARGET.format(picture=target_picture()).encode()
     files[ROOT / "docs" / "reasons.md"] = reasons.page().encode()
+    files[ROOT / "docs" / "why.md"] = whywords.page().encode()
     return files
 
 

@@ -12,7 +12,7 @@ from messages import ROOT
 def _docs_importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     yield
-    for name in ("generate", "pictures", "reasons"):
+    for name in ("generate", "pictures", "reasons", "whywords"):
         sys.modules.pop(name, None)
 
 
