@@ -106,6 +106,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "suppression_unknown": "There is no such entry on the suppression list.",
     "suppressed": "The address is on a suppression list. Do not place the call; answer `not_dialed`.",
     "target_deleted": "The target was deleted.",
+    "target_expired": "It is too late to dial the target: its `expires_at` has passed.",
     "target_unknown": "The outdial has no such target.",
     "time_zone_unknown": "The time zone is no IANA name, such as Europe/Berlin.",
     "token_missing": "No token was sent.",

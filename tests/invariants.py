@@ -31,6 +31,7 @@ from outdial.events import (
     TargetDeferred,
     TargetDeleted,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
@@ -253,7 +254,7 @@ class Invariants:
                 self._requested(outdial, outdial.targets[data.target_id], data, time)
             case DialClaimed() | DialAnswered() | DialEnded():
                 self._told(outdial, outdial.targets[data.target_id], data, time)
-            case TargetFinished() | TargetExhausted() | TargetRevived() | TargetReopened() | TargetDeleted():
+            case TargetFinished() | TargetExhausted() | TargetExpired() | TargetRevived() | TargetReopened() | TargetDeleted():
                 self._moved(outdial, outdial.targets[data.target_id], data, time)
             case TargetBlocked():
                 assert data.destinations, "held back by nothing"
@@ -311,6 +312,7 @@ class Invariants:
         assert outdial.ringing_limit is None or outdial.ringing < outdial.ringing_limit, "more ring than agents are free"
         assert seen.open is None, "a second open attempt"
         assert seen.state == "idle", "dialed though done"
+        assert seen.added.expires_at is None or time < seen.added.expires_at, "dialed though it is too late"
         assert data.attempt_id not in self.attempts, "an attempt requested twice"
         assert data.ordinal == seen.ordinal + 1
         assert data.destination_index == next_index(plan, seen, calls_only=run.campaign_type == "call")
@@ -374,7 +376,7 @@ class Invariants:
         match data:
             case TargetFinished():
                 assert seen.open is None
-                assert seen.state in (("idle", "exhausted") if data.late else ("reached",))
+                assert seen.state in (("idle", "exhausted", "expired") if data.late else ("reached",))
                 assert not data.late or data.attempt_id in seen.lost
                 seen.state = "finished"
             case TargetExhausted():
@@ -382,6 +384,12 @@ class Invariants:
                 assert seen.open is None
                 assert any(seen.tries)
                 seen.state = "exhausted"
+            case TargetExpired():
+                assert seen.state in ("idle", "exhausted")
+                assert seen.open is None
+                assert seen.added.expires_at is not None
+                assert seen.added.expires_at <= time, "expired before its time"
+                seen.state = "expired"
             case TargetRevived():
                 assert seen.state == "exhausted"
                 assert outdial.plan is not None
@@ -390,6 +398,7 @@ class Invariants:
                 seen.state = "idle"
             case TargetReopened():
                 assert seen.open is None
+                assert seen.state != "expired"
                 seen.state, seen.tries, seen.outcomes, seen.not_dialed, seen.ended, seen.waits_from = "idle", [0] * 5, [], 0, False, time
                 seen.deferred = None
             case _:

@@ -183,6 +183,8 @@ class NewTarget(BaseModel):
     """Higher is dialed first among those that are due."""
     time_zone: Name | None = None
     """IANA zone of the person, when known."""
+    expires_at: Instant | None = None
+    """From then on it is not dialed any more; absent = never too late."""
 
 
 class AddTarget(OutdialCommand, NewTarget):
@@ -830,6 +832,14 @@ class RequestDial(OutdialCommand):
     target_id: Id
 
 
+class ExpireTarget(OutdialCommand):
+    """It is too late to dial a target."""
+
+    type: Literal["ExpireTarget"] = "ExpireTarget"
+    internal: ClassVar[bool] = True
+    target_id: Id
+
+
 class EndLease(OutdialCommand):
     """An attempt's lease is over: nobody said how it ended, so it is lost."""
 
@@ -865,7 +875,7 @@ OutdialCommands = (
     | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing | PauseDialing | ResumeDialing | DrainDialing
     | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy | AskPreflight
     | ApplyPlan | LimitRinging | RefusePlan | ClaimOutdial | ReleaseOutdial
-    | RequestDial | EndLease | FinishDialing | ReviveTargets
+    | RequestDial | ExpireTarget | EndLease | FinishDialing | ReviveTargets
     | LeaveGranted | LeaveRefused | RecheckSuppressed
 )  # fmt: skip
 OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | TellPlan | AskResource

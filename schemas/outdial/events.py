@@ -120,6 +120,8 @@ class TargetAdded(OutdialEvent):
     try_count_max: int | None = None
     priority: int = 0
     time_zone: str | None = None
+    expires_at: Instant | None = None
+    """From then on it is not dialed any more; absent = never too late."""
     zones: tuple[tuple[str, ...] | None, ...] | None = None
     """The time zones each destination may be in, by index, as its number says; absent where `time_zone` is given or none is known."""
 
@@ -156,6 +158,12 @@ class TargetExhausted(OutdialEvent):
 
     target_id: str
     plan_version: int
+
+
+class TargetExpired(OutdialEvent):
+    """It is too late to dial a target; no plan brings it back."""
+
+    target_id: str
 
 
 class DialingStarted(OutdialEvent):
@@ -660,7 +668,7 @@ class LeaveReturned(CapEvent):
 
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
-    | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted
+    | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted | TargetExpired
     | DialingStarted | PlanAsked | PlanApplied | DialingPaused | DialingResumed | DialingDraining | RingingLimited
     | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted

@@ -31,6 +31,7 @@ REASONS: Final[Mapping[str, Reason]] = {
     "deleted": Reason("the target was deleted", "", ("TargetDeleted",), "target"),
     "outdial_deleted": Reason("the outdial was deleted", "", ("OutdialDeleted",), "outdial"),
     "reached": Reason("the person was reached", "reopening it", ("TargetFinished",), "target"),
+    "expired": Reason("it is too late to dial it", "", ("TargetExpired",), "target"),
     "attempt_open": Reason(
         "an attempt is open", "the end of the call, or of the lease when nobody says how it ended", ("DialRequested",), "target"
     ),

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.door import Api
+from api.door import MINUTE, Api
+from outdial.scalars import format_instant
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 
@@ -253,3 +254,17 @@ async def test_the_history_of_a_target_begins_with_its_coming_and_pages_by_posit
     assert [event["type"] for event in whole["result"]] == ["TargetAdded", "DialRequested", "DialEnded", "TargetFinished"]
     assert all(event["data"]["target_id"] == target["id"] for event in whole["result"])
     assert first["result"] + rest["result"] == whole["result"]
+
+
+async def test_a_target_may_say_until_when_it_is_dialed_and_cannot_be_reopened_afterwards(api: Api) -> None:
+    outdial_id = await api.outdial()
+    made = await api.target(outdial_id, expires_at=format_instant(api.clock() + MINUTE))
+    body = f"destination_0,expires_at\n+15551230009,{format_instant(api.clock() + MINUTE)}\n+15551230010,\n"
+    await api.ok("POST", f"/outdials/{outdial_id}/import", content=body.encode(), headers={"content-type": "text/csv"})
+
+    await api.pass_time(2 * MINUTE)
+    await api.run(outdial_id)
+
+    found = (await api.ok("GET", f"/outdials/{outdial_id}/targets"))["result"]
+    assert sorted(one["lifecycle"] for one in found) == ["dialing", "failed", "failed"]
+    assert (await api.ok("GET", f"/outdials/{outdial_id}/targets/{made['id']}/why"))["why"] == "expired"

@@ -66,6 +66,7 @@ SHAPES: Final[tuple[dict[str, Any], ...]] = (
     {"destination_0": MAIL, "destination_2": TEL, "priority": 5},
     {"destination_0": TEL, "try_count_max": 2, "priority": -5, "time_zone": "Asia/Tokyo"},
     {"destination_0": MAIL},
+    {"destination_0": TEL, "expires_at": START + HOUR},
 )
 PLANS: Final = (
     Plan(max_try_count_0=2, max_try_count_1=1, try_interval=60_000, max_concurrent=2),
@@ -148,7 +149,7 @@ KINDS: Final = "zZZeEnnTTTTTTTTTTTTTTTTTTTTRRRRRRRRRRRRRRRRRRRRAAArruuKDOSsSPpkC
 
 def state_of(outdial: Outdial) -> dict[str, Any]:
     """All that an outdial knows, but for the heaps, which may hold what has left."""
-    return {name: getattr(outdial, name) for name in outdial.__slots__ if name not in ("agenda", "leases", "recent")}
+    return {name: getattr(outdial, name) for name in outdial.__slots__ if name not in ("agenda", "expiries", "leases", "recent")}
 
 
 class History:

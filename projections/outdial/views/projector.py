@@ -24,6 +24,7 @@ from outdial.events import (
     TargetAdded,
     TargetDeleted,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
@@ -58,7 +59,7 @@ _MOVE: Final = """
 _TARGET_EVENTS: Final = frozenset(
     {
         DialRequested, DialAnswered, DialEnded,
-        TargetDeleted, TargetExhausted, TargetFinished, TargetReopened, TargetRevived,
+        TargetDeleted, TargetExhausted, TargetExpired, TargetFinished, TargetReopened, TargetRevived,
     }
 )  # fmt: skip
 _CALL_EVENTS: Final = frozenset({DialClaimed, DialAnswered, DialEnded, DialDeleted})

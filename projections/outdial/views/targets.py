@@ -17,6 +17,7 @@ from outdial.events import (
     TargetAdded,
     TargetDeleted,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
@@ -233,7 +234,7 @@ def apply(row: Row, position: int, event: Event) -> None:
                 row.since, row.streak = data.call_back_at, AT
         case TargetFinished():
             row.lifecycle, row.last_outcome = "finished", "answered"
-        case TargetExhausted():
+        case TargetExhausted() | TargetExpired():
             row.lifecycle = "failed"
         case TargetRevived():
             row.lifecycle = "idle"

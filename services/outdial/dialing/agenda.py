@@ -85,7 +85,7 @@ class Agenda:
         match before:
             case Idle():
                 self._leave(before)
-            case Done(reached=False):
+            case Done(reached=False, expired=False):
                 members = self._exhausted[shape_of(before, self._looks)]
                 members.pop(before.facts.id, None)
             case _:
@@ -93,7 +93,7 @@ class Agenda:
         match after:
             case Idle():
                 self._enter(after)
-            case Done(reached=False):
+            case Done(reached=False, expired=False):
                 shape = shape_of(after, self._looks)
                 self._exhausted.setdefault(shape, {})[after.facts.id] = None
             case _:
@@ -407,7 +407,7 @@ class Agenda:
                 queue = self._queues.setdefault(key, Queue(*key))
                 queue.live += 1
                 queue.entries.append((target.since, target.facts.number, target.facts.id))
-            elif isinstance(target, Done) and not target.reached:
+            elif isinstance(target, Done) and not target.reached and not target.expired:
                 self._exhausted.setdefault(shape_of(target, self._looks), {})[target.facts.id] = None
         for queue in self._queues.values():
             heapify(queue.entries)

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple, TypedDict
 
-from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, LeaveGranted, LeaveRefused, Outcome, RequestDial
+from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, ExpireTarget, LeaveGranted, LeaveRefused, Outcome, RequestDial
 from outdial.commands import DialAnswered as SayAnswered
 from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.cap import LEAVE_US
@@ -36,6 +36,7 @@ from outdial.events import (
     ResultIgnored,
     TargetDeferred,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
 )
 from outdial.plan import Plan
@@ -121,8 +122,10 @@ class _Turn(NamedTuple):
 
 
 def _turn(outdial: Outdial, target: Idle | Asking, plan: Plan, now: int) -> _Turn | None:
-    """The try a target may be given now: it has one, it is due, and the window is open at this moment."""
-    coming = outdial.agenda.coming(target)
+    """The try a target may be given now: it has one, it is due, it is not too late, and the window is open at this moment."""
+    expires_at, coming = target.facts.expires_at, outdial.agenda.coming(target)
+    if expires_at is not None and expires_at <= now:
+        return None
     if coming is None or (due_at := target.since + wait_us(target.wait, plan, coming.interval)) > now:
         return None
     not_after = now + plan.pickup_timeout * MILLISECOND_US
@@ -235,6 +238,15 @@ def result(outdial: Outdial, command: DialResult, now: int) -> list[OutdialEvent
         return _ending(outdial, target, ended, now)
     plain = outcome_in_force(outcome, answered=bool(command.answered))
     return _word_for_closed(outdial, target, command.attempt_id, plain, call_back=command.call_back_at is not None)
+
+
+def expire(outdial: Outdial, command: ExpireTarget, now: int) -> list[OutdialEvent]:
+    """It is too late to dial a target. While an attempt is open it is not asked: the call may yet reach somebody."""
+    target = outdial.targets.get(command.target_id)
+    may_expire = isinstance(target, Idle) or (isinstance(target, Done) and not target.reached and not target.expired)
+    if target is None or not may_expire or target.facts.expires_at is None or target.facts.expires_at > now:
+        return []
+    return [TargetExpired(target_id=command.target_id)]
 
 
 def end_lease(outdial: Outdial, command: EndLease, now: int) -> list[OutdialEvent]:

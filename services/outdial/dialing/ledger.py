@@ -41,6 +41,7 @@ from outdial.commands import (
     DialResult,
     DrainDialing,
     EndLease,
+    ExpireTarget,
     FinishDialing,
     Kind,
     LeaveGranted,
@@ -461,6 +462,8 @@ class Ledger:
                 return Decision(attempts.leave_refused(outdial, command))
             case RecheckSuppressed():
                 return Decision(suppression.recheck(outdial, self._fingerprint, now))
+            case ExpireTarget():
+                return Decision(attempts.expire(outdial, command, now))
             case EndLease():
                 return Decision(attempts.end_lease(outdial, command, now))
             case DeleteDial():

@@ -137,6 +137,7 @@ def _add(
         try_count_max=target.try_count_max,
         priority=target.priority,
         time_zone=target.time_zone,
+        expires_at=target.expires_at,
         zones=zones_of(destinations) if target.time_zone is None else None,
     )
     return event, None
@@ -152,6 +153,7 @@ def _same(known: Target, target: NewTarget, personal: Personal) -> bool:
         facts.try_count_max == target.try_count_max
         and facts.priority == target.priority
         and facts.time_zone == target.time_zone
+        and facts.expires_at == target.expires_at
         and facts.personal == encode_compact(personal)
     )
 
@@ -179,6 +181,8 @@ def reopen(outdial: Outdial, command: ReopenTarget) -> list[OutdialEvent]:
             raise Rejected("attempt_open", "an attempt on this target is open; reopen it once that has ended")
         case Deleted():
             raise Rejected("target_deleted", "the target was deleted")
+        case Done(expired=True):
+            raise Rejected("target_expired", "it is too late to dial this target: its expires_at has passed")
         case Idle(wait=wait) if wait == NOW:
             return []
         case Idle() | Asking() | Done():

@@ -13,11 +13,21 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 from typing import Literal
 
-from outdial.commands import CampaignType, Command, EndHandle, EndLease, FinishDialing, RecheckSuppressed, RequestDial, ReviveTargets
+from outdial.commands import (
+    CampaignType,
+    Command,
+    EndHandle,
+    EndLease,
+    ExpireTarget,
+    FinishDialing,
+    RecheckSuppressed,
+    RequestDial,
+    ReviveTargets,
+)
 from outdial.dialing import target as targets
 from outdial.dialing.agenda import Agenda
 from outdial.dialing.guard import Guard
-from outdial.dialing.target import Progressing, Target
+from outdial.dialing.target import Done, Idle, Progressing, Target
 from outdial.events import (
     DialAnswered,
     DialClaimed,
@@ -44,6 +54,7 @@ from outdial.events import (
     TargetDeferred,
     TargetDeleted,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
@@ -171,8 +182,8 @@ class Outdial:
 
     __slots__ = (
         "agenda", "asking", "asks", "blocked", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted",
-        "deleted_dials", "detail", "ended", "guard", "id", "leases", "marks", "name", "open", "outplan_id", "outplan_version", "plan",
-        "plan_version", "recent", "ringing", "run", "runs", "silent", "targets", "twins", "version",
+        "deleted_dials", "detail", "ended", "expiries", "guard", "id", "leases", "marks", "name", "open", "outplan_id",
+        "outplan_version", "plan", "plan_version", "recent", "ringing", "run", "runs", "silent", "targets", "twins", "version",
     )  # fmt: skip
 
     def __init__(self, outdial_id: str) -> None:
@@ -203,6 +214,8 @@ class Outdial:
         """Open attempts: attempt id by target id."""
         self.ringing = 0
         """Open attempts that were not answered yet."""
+        self.expiries: list[tuple[int, str]] = []
+        """(expires_at, target id), earliest first, of targets that may become too late to dial."""
         self.leases: list[tuple[int, str]] = []
         """(expires_at, target id), earliest first; stale ones are dropped when they come up."""
         self.recent: deque[int] = deque()
@@ -241,7 +254,7 @@ class Outdial:
                 self._finished_late(event, time)
             case TargetBlocked() | TargetUnblocked() | LeaveAsked() | LeaveUnused() | TargetDeferred():
                 self._guarded(event, time)
-            case DialClaimed() | TargetFinished() | TargetExhausted() | TargetRevived() | TargetReopened():
+            case DialClaimed() | TargetFinished() | TargetExhausted() | TargetExpired() | TargetRevived() | TargetReopened():
                 self._change(event.target_id, event, time)
             case DialingStarted():
                 self._started(event)
@@ -273,6 +286,8 @@ class Outdial:
         if self.by_fingerprint.setdefault(added.facts.fingerprint, added.facts.id) != added.facts.id:
             self.twins.setdefault(added.facts.fingerprint, {})[added.facts.id] = None
         self.agenda.move(None, added)
+        if event.expires_at is not None:
+            heappush(self.expiries, (event.expires_at, event.target_id))
 
     def _answered(self, target_id: str) -> bool:
         found = self.targets[target_id]
@@ -284,6 +299,8 @@ class Outdial:
         self.targets[target_id] = after
         if after is not before:
             self.agenda.move(before, after)
+            if after.facts.expires_at is not None and isinstance(after, Idle):
+                heappush(self.expiries, (after.facts.expires_at, target_id))
 
     def _guarded(self, event: TargetBlocked | TargetUnblocked | LeaveAsked | LeaveUnused | TargetDeferred, time: int) -> None:
         """What the customer's list and caps do to a target."""
@@ -430,6 +447,8 @@ class Outdial:
         expiry = self.first_lease
         if expiry is not None and expiry[0] <= min(now, read_up_to):
             return EndLease(outdial_id=self.id, target_id=expiry[1], attempt_id=self.open[expiry[1]])
+        if self.expiries and (late := self._first_expiry()) is not None and late[0] <= now:
+            return ExpireTarget(outdial_id=self.id, target_id=late[1])
         if self.blocked.pending or ((end := self.blocked.first_end()) is not None and end <= now):
             return RecheckSuppressed(outdial_id=self.id)
         if self.run is None or not self.run.has_plan or self.run.paused:
@@ -452,6 +471,8 @@ class Outdial:
         expiry = self.first_lease
         if expiry is not None:
             times.append(expiry[0])
+        if self.expiries and (late := self._first_expiry()) is not None:
+            times.append(late[0])
         if (end := self.blocked.first_end()) is not None:
             times.append(end)
         if self.run is not None and self.run.has_plan and not self.run.paused:
@@ -494,6 +515,15 @@ class Outdial:
             if isinstance(found, Progressing) and found.expires_at == expires_at:
                 return self.leases[0]
             heappop(self.leases)
+        return None
+
+    def _first_expiry(self) -> tuple[int, str] | None:
+        """When the first target that is not being dialed becomes too late, and which; one that is comes back in when its attempt ends."""
+        while self.expiries:
+            found = self.targets[self.expiries[0][1]]
+            if isinstance(found, Idle) or (isinstance(found, Done) and not found.reached and not found.expired):
+                return self.expiries[0]
+            heappop(self.expiries)
         return None
 
     # --- questions of the decisions -------------------------------------------------------------------

@@ -5,7 +5,7 @@ The rule book. A target is in one of five states:
 * **Idle**: it waits for its next attempt, since the end of the last one (or since it was added).
 * **Asking**: it is due, and whether its address may be called once more is being asked (frequency caps).
 * **Progressing**: an attempt is open. There is never a second one beside it.
-* **Done**: reached, or out of tries. A reached target is never dialed again; one out of tries comes
+* **Done**: reached, out of tries, or too late. A reached target is never dialed again; one out of tries comes
   back when a plan gives it tries (Revived) or somebody reopens it (Reopened).
 * **Deleted**: gone for good. An attempt that was open still ends.
 
@@ -51,6 +51,7 @@ from outdial.events import (
     TargetDeferred,
     TargetDeleted,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
@@ -90,6 +91,8 @@ class Facts:
         """The fingerprint of a destination."""
         return self.prints[index] if self.prints else self.fingerprint
 
+    expires_at: int | None = None
+    """From then on it is not dialed any more."""
     zones: tuple[tuple[str, ...], ...] = ()
     """The time zones each destination may be in; none are known of an empty one."""
 
@@ -162,13 +165,15 @@ class Progressing:
 
 @record
 class Done:
-    """Reached, or out of tries."""
+    """Reached, out of tries, or too late to dial."""
 
     facts: Facts
     history: History
     reached: bool
     since: int
     wait: int
+    expired: bool = False
+    """Too late: no plan brings it back."""
 
 
 @record
@@ -241,6 +246,7 @@ def added(event: TargetAdded, number: int, time: int) -> Idle:
         priority=event.priority,
         time_zone=event.time_zone,
         personal=encode_compact(event.personal),
+        expires_at=event.expires_at,
         zones=_zones_of(event.time_zone, event.zones, len(event.types)),
     )
     return Idle(facts, NEW, time, NOW)
@@ -283,6 +289,8 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
             return _changed(target, answered=True, expires_at=event.expires_at)
         case TargetExhausted(), Idle():
             return Done(facts, history, False, target.since, target.wait)  # noqa: FBT003  one field of a record
+        case TargetExpired(), Idle() | Done():
+            return Done(facts, history, False, target.since, target.wait, True)  # noqa: FBT003  as above
         case TargetRevived(), Done():
             return Idle(facts, history, target.since, target.wait)
         case TargetReopened(), Idle() | Done():

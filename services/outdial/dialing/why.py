@@ -95,6 +95,7 @@ def _of_itself(outdial: Outdial, target_id: str, now: int) -> list[Check]:
         Check(rule="deleted", holds=gone),
         Check(rule="outdial_deleted", holds=outdial.deleted, since=outdial.marks.get(OutdialDeleted)),
         Check(rule="reached", holds=isinstance(target, Done) and target.reached),
+        Check(rule="expired", holds=isinstance(target, Done) and target.expired, since=target.facts.expires_at),
     ]
     match target:
         case Progressing():
@@ -106,7 +107,7 @@ def _of_itself(outdial: Outdial, target_id: str, now: int) -> list[Check]:
                 "not_after": format_instant(target.not_after),
             }
             checks.append(Check(rule="attempt_open", holds=True, until=max(target.expires_at, now), facts=facts))
-        case Done(reached=False):
+        case Done(reached=False, expired=False):
             spent = outdial.agenda.coming(target) is None
             checks.append(Check(rule="tries_spent", holds=spent, since=target.since, facts=_tries(target)))
         case _:
@@ -120,7 +121,7 @@ def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
     match target:
         case Idle():
             return target
-        case Asking() | Done(reached=False):
+        case Asking() | Done(reached=False, expired=False):
             return Idle(target.facts, target.history, target.since, target.wait)
         case Progressing(answered=False, deleted=False):
             lost = DialEnded(

@@ -50,6 +50,7 @@ TIMEOUT: Final = Kind(503, "UNAVAILABLE", "REQUEST_TIMEOUT")
 RULES: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(("outdial_unknown", "outdial_deleted"), NO_OUTDIAL),
     **dict.fromkeys(("target_unknown", "target_deleted"), NO_TARGET),
+    "target_expired": STATE,
     **dict.fromkeys(("outplan_unknown", "outplan_deleted"), NO_OUTPLAN),
     **dict.fromkeys(("campaign_unknown", "campaign_deleted"), NO_CAMPAIGN),
     "attempt_unknown": NO_CALL,

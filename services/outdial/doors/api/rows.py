@@ -23,7 +23,7 @@ from outdial.doors.api.lines import MAX_ROW, Lines
 from outdial.wire import Malformed, from_json
 
 DESTINATIONS: Final = tuple(f"destination_{slot}" for slot in range(SLOTS))
-COLUMNS: Final = ("id", "name", "detail", "data", *DESTINATIONS, "try_count_max", "priority", "time_zone")
+COLUMNS: Final = ("id", "name", "detail", "data", *DESTINATIONS, "try_count_max", "priority", "time_zone", "expires_at")
 """Columns a CSV file may have, in any order."""
 SEPARATORS: Final = ",;\t"
 
@@ -260,8 +260,9 @@ class _Table:
         for name in self._numbers:
             if name in fields and _INTEGER.fullmatch(text := fields[name].strip()):
                 fields[name] = int(text)
-        if "time_zone" in fields:
-            fields["time_zone"] = fields["time_zone"].strip() or None
+        for name in ("time_zone", "expires_at"):
+            if name in fields:
+                fields[name] = fields[name].strip() or None
         if "id" in fields:
             fields["target_id"] = fields.pop("id").strip() or None
 
