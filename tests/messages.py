@@ -16,6 +16,7 @@ from outdial.commands import COMMANDS, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS, EventData
 from outdial.scalars import Id, Instant, PasswordHash, TokenHash, Username, Word
+from outdial.windows import DAYS, Windows
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "events"
@@ -34,6 +35,22 @@ plain = st.recursive(
 )
 """Any JSON value."""
 
+times_of_day = st.from_regex(r"([01][0-9]|2[0-3]):[0-5][0-9]", fullmatch=True)
+spans = st.fixed_dictionaries({"start": times_of_day, "end": times_of_day | st.just("24:00")}).filter(
+    lambda span: span["start"] != span["end"]
+)
+days = st.lists(st.sampled_from(DAYS), min_size=1, max_size=7)
+dates = st.dates().map(str) | st.dates().map(lambda day: str(day)[5:])
+windows = st.fixed_dictionaries(
+    {
+        "hours": st.lists(st.tuples(spans, days).map(lambda both: {**both[0], "days": both[1]}), min_size=1, max_size=3),
+        "dates": st.lists(
+            st.fixed_dictionaries({"date": dates, "hours": st.lists(spans, max_size=2)}), max_size=2, unique_by=lambda one: one["date"]
+        ),
+        "time_zone": texts,
+    }
+).map(Windows.model_validate)
+
 WHOLE: dict[object, st.SearchStrategy[Any]] = {
     Id: ids,
     Instant: instants,
@@ -46,6 +63,7 @@ WHOLE: dict[object, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**63), 2**63 - 1),
     float: st.floats(allow_nan=False, allow_infinity=False),
     NoneType: st.none(),
+    Windows: windows,
     Any: plain,
 }
 

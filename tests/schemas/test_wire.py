@@ -175,7 +175,7 @@ def test_a_command_without_its_stream_is_refused_as_field_missing(name: str) -> 
     [
         (DELETE | {"note": 1}, "note"),
         (DELETE | {"X_note": 1}, "X_note"),
-        ({"type": "CreateOutdial", "outdial_id": OUTDIAL, "plan": {"windows": []}}, "plan.windows"),
+        ({"type": "CreateOutdial", "outdial_id": OUTDIAL, "plan": {"window": []}}, "plan.window"),
         ({"type": "AddTargets", "outdial_id": OUTDIAL, "targets": [{}, {"number": "1"}]}, "targets.1.number"),
     ],
 )
