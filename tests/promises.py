@@ -7,7 +7,7 @@ Nothing of the rules here is shared with the ledger: they are written a second t
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from invariants import Invariants
 from outdial.address import Address
@@ -126,8 +126,8 @@ class World:
             case "P":
                 return AddSuppressions(customer_id=CUSTOMER, entries=(NewSuppression(prefix=PREFIXES[two % 3], outdial_id=scope),))
             case "R":
-                given = {"prefix": PREFIXES[two % 3]} if one % 2 else {"address": address}
-                return RemoveSuppressions(customer_id=CUSTOMER, entries=(SuppressionRef(**given, outdial_id=scope),))  # type: ignore[arg-type]
+                given: dict[str, Any] = {"prefix": PREFIXES[two % 3]} if one % 2 else {"address": address}
+                return RemoveSuppressions(customer_id=CUSTOMER, entries=(SuppressionRef(**given, outdial_id=scope),))
             case "S":
                 return StartDialing(outdial_id=outdial_id, plan=PLANS[two % len(PLANS)])
             case "s":
