@@ -101,6 +101,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "resources_missing": "The campaign has no outdial.",
     "route_unknown": "There is no such route.",
     "row_too_long": "The row is longer than any may be.",
+    "secret_missing": "A webhook needs a secret the first time: what is sent is signed with it.",
     "stopping": "The service is stopping, or has failed and is about to. Try again.",
     "superseded": "A word about an attempt that a newer one has followed. It changed nothing.",
     "suppression_unknown": "There is no such entry on the suppression list.",
@@ -126,6 +127,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "version_differs": "The stream has changed since the version that `If-Match` or `if_version` names. Read it again.",
     "views_behind": "The views of this process have not caught up with the log in time; `?stale=1` reads them as they are.",
     "views_damaged": "The views lack something that the log has. Build them anew: `outdial views rebuild`.",
+    "webhook_unknown": "No webhook is set.",
 }
 PAGE: Final = """# Reasons
 

@@ -15,7 +15,7 @@ from outdial.address import Address
 from outdial.commands import COMMANDS, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS, EventData
-from outdial.scalars import Id, Instant, PasswordHash, TokenHash, Username, Word
+from outdial.scalars import Id, Instant, PasswordHash, PositionText, Secret, TokenHash, Uri, Username, Word
 from outdial.windows import DAYS, Windows
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +58,9 @@ WHOLE: dict[object, st.SearchStrategy[Any]] = {
     Username: st.from_regex(r"[a-z0-9@.]{1,40}", fullmatch=True),
     TokenHash: st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     PasswordHash: st.from_regex(r"scrypt\$14\$[0-9a-f]{32}\$[0-9a-f]{64}", fullmatch=True),
+    Uri: st.from_regex(r"https?://[a-z0-9.]{1,40}/[a-z]{0,9}", fullmatch=True),
+    Secret: st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=16, max_size=40),
+    PositionText: st.from_regex(r"[0-9]{1,9}(-[0-9]{1,9}){0,3}", fullmatch=True),
     str: texts,
     bool: st.booleans(),
     int: st.integers(-(2**63), 2**63 - 1),

@@ -100,9 +100,18 @@ _SAID: Final[Mapping[str, Json]] = {
     "AddSuppressions": {"entries": [{"address": _TEL, "reason": "asked us not to call"}, {"prefix": "+4470"}]},
     "RemoveSuppressions": {"entries": [{"address": _TEL}]},
     "SetFrequencyCaps": {"caps": {"rules": [{"count": 3, "per_ms": 86_400_000}], "min_gap_ms": 3_600_000}},
+    "SetWebhook": {"uri": "https://pbx.example/events", "secret": "a secret of sixteen or more"},
+    "DeleteWebhook": {},
+    "ReplayWebhook": {"after": "0"},
+    "HoldWebhook": {"holder": "api-1", "generation": 1, "cursor": "42", "delivered": 7},
 }
 """What an example of each public command says beside its type, its id and its stream."""
-_STREAMS: Final = {"outdial": OUTDIAL, "outplan": OUTPLAN, "campaign": CAMPAIGN, "account": CUSTOMER, "suppression": CUSTOMER}
+_STREAMS: Final = {
+    "outdial": OUTDIAL,
+    "outplan": OUTPLAN,
+    "campaign": CAMPAIGN,
+    **dict.fromkeys(("account", "suppression", "webhook"), CUSTOMER),
+}
 _DIAL_REQUEST: Final[Json] = {
     "attempt_id": ATTEMPT,
     "outdial_id": OUTDIAL,

@@ -11,11 +11,25 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from outdial.address import OptionalAddress
 from outdial.plan import Plan
-from outdial.scalars import ZERO_ID, Id, Instant, Name, PasswordHash, Priority, Text, TokenHash, Username, Word
+from outdial.scalars import (
+    ZERO_ID,
+    Id,
+    Instant,
+    Name,
+    PasswordHash,
+    PositionText,
+    Priority,
+    Secret,
+    Text,
+    TokenHash,
+    Uri,
+    Username,
+    Word,
+)
 from outdial.suppression import MOST_ENTRIES, FrequencyCaps, NewSuppression, SuppressionEntry, SuppressionRef
 
 ResourceKind = Literal["outdial", "outplan", "campaign"]
-Kind = Literal[ResourceKind, "account", "suppression", "guard", "cap"]
+Kind = Literal[ResourceKind, "account", "suppression", "guard", "cap", "webhook"]
 """The kinds of stream; the key of a command is the id of its stream."""
 
 
@@ -114,6 +128,12 @@ class CapCommand(Command):
     kind: ClassVar[Kind] = "cap"
     stream_field: ClassVar[str] = "cap_id"
     cap_id: Id
+
+
+class WebhookCommand(CustomerCommand):
+    """A command to a customer's webhook: where events are sent to."""
+
+    kind: ClassVar[Kind] = "webhook"
 
 
 # --- outdial ------------------------------------------------------------------------------------
@@ -589,6 +609,57 @@ class SetFrequencyCaps(SuppressionCommand):
     caps: FrequencyCaps
 
 
+# --- webhook ------------------------------------------------------------------------------------
+
+
+WebhookMethod = Literal["POST", "PUT"]
+
+
+class SetWebhook(WebhookCommand):
+    """Send what happens to an address, signed. What is absent stays as it is."""
+
+    type: Literal["SetWebhook"] = "SetWebhook"
+    uri: Uri
+    method: WebhookMethod = "POST"
+    secret: Secret | None = None
+    """What the bodies are signed with; needed the first time."""
+    after: PositionText | None = None
+    """The position after which events are sent; absent, the first time: from the beginning."""
+
+
+class DeleteWebhook(WebhookCommand):
+    """Send nothing any more, and forget the secret."""
+
+    type: Literal["DeleteWebhook"] = "DeleteWebhook"
+
+
+class ReplayWebhook(WebhookCommand):
+    """Send again what happened after a position, and go on from there."""
+
+    type: Literal["ReplayWebhook"] = "ReplayWebhook"
+    after: PositionText
+
+
+class HoldWebhook(WebhookCommand):
+    """A process that sends: let me be the one who does for a while, and note how far I am. Nothing changes where another one is."""
+
+    type: Literal["HoldWebhook"] = "HoldWebhook"
+    holder: Word
+    """One name per start of a process."""
+    generation: Annotated[int, Field(ge=1)]
+    """Which setting or replay of the webhook it works by."""
+    cursor: PositionText | None = None
+    """Everything up to this position was sent."""
+    delivered: Annotated[int, Field(ge=0)] = 0
+    """Notices that were taken since it last said so."""
+    refused: Annotated[int, Field(ge=0)] = 0
+    """Notices that the receiver turned away for good."""
+    error: Name = ""
+    """What went wrong last; empty: nothing did."""
+    release: bool = False
+    """It ends: another one may send at once."""
+
+
 # --- from the ledger only: between streams ------------------------------------------------------
 
 
@@ -886,6 +957,10 @@ CampaignCommands = (
 AccountCommands = CreateCustomer | CreateUser | SetPassword | DeleteUser | CreateAccessKey | DeleteAccessKey
 SuppressionCommands = AddSuppressions | RemoveSuppressions | SetFrequencyCaps
 CapCommands = AskLeave | ReturnLeave
-AnyCommand = OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands | SuppressionCommands | CapCommands | ApplySuppression
+WebhookCommands = SetWebhook | DeleteWebhook | ReplayWebhook | HoldWebhook
+AnyCommand = (
+    OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands | SuppressionCommands | CapCommands | ApplySuppression
+    | WebhookCommands
+)  # fmt: skip
 COMMANDS: dict[str, type[Command]] = {model.model_fields["type"].default: model for model in get_args(AnyCommand)}
 """Every command by the word its ``type`` is."""

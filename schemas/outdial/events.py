@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from outdial.address import Address
-from outdial.commands import CampaignType, EndHandle, KeyPurpose, Kind, Outcome, ResourceKind, Resources
+from outdial.commands import CampaignType, EndHandle, KeyPurpose, Kind, Outcome, ResourceKind, Resources, WebhookMethod
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID, Instant
 from outdial.suppression import FrequencyCaps, SuppressionEntry, SuppressionsPersonal
@@ -22,6 +22,8 @@ class EventData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: ClassVar[Kind]
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are for the service itself, and are shown to nobody."""
 
 
 class OutdialEvent(EventData):
@@ -46,8 +48,12 @@ class AccountEvent(EventData):
     """Something that happened to a customer's account."""
 
     kind: ClassVar[Kind] = "account"
-    secret: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are for whoever decides who may in, and are shown to nobody."""
+
+
+class WebhookEvent(EventData):
+    """Something that happened to a customer's webhook."""
+
+    kind: ClassVar[Kind] = "webhook"
 
 
 class SuppressionEvent(EventData):
@@ -557,7 +563,7 @@ class CustomerCreated(AccountEvent):
 class UserCreated(AccountEvent):
     """Somebody may log in."""
 
-    secret: ClassVar[frozenset[str]] = frozenset({"password_hash"})
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"password_hash"})
     user_id: str
     username: str
     password_hash: str
@@ -566,7 +572,7 @@ class UserCreated(AccountEvent):
 class UserPasswordSet(AccountEvent):
     """A user has another password; the sessions under the old one are over."""
 
-    secret: ClassVar[frozenset[str]] = frozenset({"password_hash"})
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"password_hash"})
     user_id: str
     password_hash: str
 
@@ -580,7 +586,7 @@ class UserDeleted(AccountEvent):
 class AccessKeyCreated(AccountEvent):
     """Whoever has the token is let in."""
 
-    secret: ClassVar[frozenset[str]] = frozenset({"token_hash"})
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"token_hash"})
     accesskey_id: str
     purpose: KeyPurpose
     user_id: str | None = None
@@ -666,6 +672,49 @@ class LeaveReturned(CapEvent):
     attempt_id: str
 
 
+# --- webhook ------------------------------------------------------------------------------------
+
+
+class WebhookSet(WebhookEvent):
+    """Events are sent to an address; what is absent is as it was."""
+
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"secret"})
+    generation: int
+    """Ordinal of the settings and replays."""
+    uri: str
+    method: WebhookMethod
+    secret: str | None = None
+    after: str
+    """The position after which they are sent."""
+
+
+class WebhookReplayed(WebhookEvent):
+    """What happened after a position is sent again."""
+
+    generation: int
+    after: str
+
+
+class WebhookHeld(WebhookEvent):
+    """A process sends until an instant, and has come so far."""
+
+    generation: int
+    holder: str
+    until: Instant
+    cursor: str
+    """Everything up to this position was sent."""
+    delivered: int = 0
+    """Notices that were taken since it last said so."""
+    refused: int = 0
+    """Notices that the receiver turned away for good."""
+    error: str = ""
+    """What went wrong last; empty: nothing did."""
+
+
+class WebhookDeleted(WebhookEvent):
+    """Nothing is sent any more."""
+
+
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
     | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted | TargetExpired
@@ -683,6 +732,9 @@ CampaignEvents = (
 AccountEvents = CustomerCreated | UserCreated | UserPasswordSet | UserDeleted | AccessKeyCreated | AccessKeyDeleted
 SuppressionEvents = SuppressionsAdded | SuppressionsRemoved | FrequencyCapsSet
 CapEvents = LeaveGranted | LeaveRefused | LeaveReturned
-AnyEvent = OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents | SuppressionEvents | CapEvents | SuppressionApplied
+WebhookEvents = WebhookSet | WebhookReplayed | WebhookHeld | WebhookDeleted
+AnyEvent = (
+    OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents | SuppressionEvents | CapEvents | SuppressionApplied | WebhookEvents
+)
 EVENTS: dict[str, type[EventData]] = {model.__name__: model for model in get_args(AnyEvent)}
 """Every event by the word its ``type`` is, which is the name of its class."""

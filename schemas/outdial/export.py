@@ -9,6 +9,7 @@ import ast
 import inspect
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, get_args
@@ -132,13 +133,18 @@ def field_texts(model: type[BaseModel]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, BaseModel) and base is not BaseModel:
-            found |= _texts_in(ast.parse(inspect.getsource(base)))
+            found |= _texts_in(_definitions(inspect.getfile(base))[base.__name__])
     return found
 
 
-def _texts_in(source: ast.Module) -> dict[str, str]:
-    (definition,) = source.body
-    assert isinstance(definition, ast.ClassDef)  # noqa: S101  inspect gives the source of one class
+@lru_cache(maxsize=64)
+def _definitions(file: str) -> Mapping[str, ast.ClassDef]:
+    """The classes of a file: read once, for asking the standard library for each reads the whole of it each time."""
+    module = ast.parse(Path(file).read_text(encoding="utf-8"))
+    return {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+
+
+def _texts_in(definition: ast.ClassDef) -> dict[str, str]:
     found = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
         match field, text:

@@ -656,6 +656,34 @@ class SuppressionReport(Suppressing):
     """Rows that are not; ``errors`` has the first hundred."""
 
 
+class Webhook(BaseModel):
+    """Where events are sent to, and how far that is."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    uri: str
+    method: Literal["POST", "PUT"]
+    secret: str | None = None
+    """What bodies are signed with: shown once, where the service made it."""
+    position: str
+    """Everything up to this position of the log was sent."""
+    waiting: int
+    """Events after it, up to 1,000; some may be sent already."""
+    lag_ms: int
+    """How long ago the first of them happened."""
+    delivered: int
+    """Notices that were taken."""
+    refused: int
+    """Notices that the receiver turned away (4xx); they are not sent again."""
+    error: str | None
+    """Why nothing is taken at the moment; null: nothing is wrong."""
+    last_error: str | None
+    tm_last_error: When
+    tm_create: When
+    tm_update: When
+    """When it was set or replayed last."""
+
+
 RESOURCES: dict[str, type[BaseModel]] = {
     model.__name__: model
     for model in (
@@ -683,6 +711,7 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Suppression,
         Suppressing,
         SuppressionReport,
+        Webhook,
     )
 }
 """Every one by its name."""

@@ -82,3 +82,8 @@ TokenHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 of a token of at least 128 random bits, hexadecimal."""
 PasswordHash = Annotated[str, StringConstraints(pattern=r"^scrypt\$[1-9][0-9]{0,2}\$[0-9a-f]{32}\$[0-9a-f]{64}$")]
 """``scrypt$<log2 of n>$<salt>$<key>``: salt and key hexadecimal, r = 8, p = 1."""
+Uri = Annotated[str, StringConstraints(min_length=8, max_length=2_048, pattern=r"^https?://[^\s\x00]+$")]
+"""An address of the web."""
+Secret = Annotated[str, StringConstraints(min_length=16, max_length=255, pattern=NO_NUL)]
+PositionText = Annotated[str, StringConstraints(max_length=65_536, pattern=r"^[0-9]{1,18}(-[0-9]{1,18})*$")]
+"""A position of the log, as answers carry it."""

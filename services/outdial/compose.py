@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
     from uvicorn import Server
 
-    from outdial.doors.api.deps import Settings
+    from outdial.doors.api.deps import Door, Settings
     from outdial.doors.cli.actions import Ask, Beside, Cluster, Progress, ServeOptions, Serving, TopicState, Verified, WorkerOptions
     from outdial.embedded.runtime import Embedded
     from outdial.kafka.options import Options
@@ -439,9 +439,37 @@ async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside
 
     serving = _serving(options.role, sock, tls=options.tls_cert is not None, data=options.data, wanted=options.port)
     serving = replace(serving, position=runtime.position, open=not options.tokens)
-    carrier = (lambda: _carrier(options, runtime)) if options.carrier == "simulated" else None
     server = _server(app, options.log_level, options.tls_cert, options.tls_key)
-    return await _host(server, sock, serving, beside, runtime, let_go=let_go, also=carrier, address=options.data)
+    return await _host(
+        server,
+        sock,
+        serving,
+        beside,
+        runtime,
+        let_go=let_go,
+        also=lambda: _beside_serving(options, runtime, app.state.door),
+        address=options.data,
+    )
+
+
+async def _beside_serving(options: "ServeOptions", runtime: "Embedded | Doors", door: "Door") -> None:
+    """What a process that serves does besides: send events to webhooks, and place calls where it is told to."""
+    from uuid import uuid4
+
+    from outdial.doors.webhooks.delivery import Deliveries
+
+    # A data folder has one process at a time, so what one left the next goes on with at once.
+    holder = "embedded" if options.cluster is None else f"{options.role}-{uuid4()}"
+    parts = [Deliveries(door, holder, allow_private=options.private_webhooks).run()]
+    if options.carrier == "simulated":
+        parts.append(_carrier(options, runtime))
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _ledger_role(options: "ServeOptions", sock: "socket.socket", beside: "Beside") -> bool:
@@ -683,6 +711,7 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
         rate_of_customer=None if options.rate_limit_customer is None else Rate.parse(options.rate_limit_customer),
         not_ready=lambda: runtime.not_ready,
         meters=meters,
+        private_webhooks=options.private_webhooks,
         host_is_loopback=_is_loopback(options.host),
     )
 

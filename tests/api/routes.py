@@ -10,7 +10,7 @@ import httpx
 from api.door import ALICES
 
 OUTDIAL, TARGET, OUTPLAN, CAMPAIGN = "OUTDIAL_NOT_FOUND", "OUTDIAL_TARGET_NOT_FOUND", "OUTPLAN_NOT_FOUND", "CAMPAIGN_NOT_FOUND"
-CALL, KEY = "CAMPAIGNCALL_NOT_FOUND", "ACCESSKEY_NOT_FOUND"
+CALL, KEY, WEBHOOK = "CAMPAIGNCALL_NOT_FOUND", "ACCESSKEY_NOT_FOUND", "WEBHOOK_NOT_FOUND"
 PHONE: Final = {"type": "tel", "target": "+12025550123"}
 PASSWORD: Final = "correct horse battery"  # noqa: S105  the password of a test
 
@@ -104,6 +104,8 @@ ROUTES: Final[dict[str, Asked]] = {
     "remove_suppressions": Asked(OWN, {"prefix": "+999"}),
     "import_suppressions": Asked(OWN, content="target\n+12025550125\n", media="text/csv"),
     "set_frequency_caps": Asked(OWN, {"min_gap_ms": 0}),
+    **_about(WEBHOOK, "get_webhook", "delete_webhook", replay_webhook={"after": "0"}),
+    "set_webhook": Asked(To(400, "INVALID_ARGUMENT"), {"uri": "http://127.0.0.1/"}),
     "create_outdial": Asked(OWN, {"name": "mine"}),
     "create_outplan": Asked(OWN, {"name": "mine"}),
     "create_campaign": Asked(To(400, "INVALID_ARGUMENT"), {"outdial_id": "{outdial}"}),
@@ -177,6 +179,7 @@ async def alices(api: Asking, customer_id: str, root: str, username: str = "alic
     await api.ok("POST", "/suppressions", {"prefix": "+998"}, **by_alice)
     suppression = (await api.ok("GET", "/suppressions", **by_alice))["result"][0]
     user = await api.ok("POST", f"/customers/{customer_id}/users", {"username": username, "password": PASSWORD}, **by_root)
+    await api.ok("PUT", "/webhook", {"uri": "https://pbx.example/events"}, **by_alice)
     return {
         "customer": customer_id,
         "outplan": outplan["id"],

@@ -95,6 +95,7 @@ async def bobs_token(api: Api, how: str) -> str:
 async def test_whoever_they_belong_to_finds_every_one_of_them(api: Api) -> None:
     ids = await alices(api, ALICE, ROOTS)
     last = (
+        "delete_webhook",
         "delete_campaigncall",
         "delete_campaign",
         "delete_target",

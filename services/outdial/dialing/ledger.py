@@ -38,11 +38,13 @@ from outdial.commands import (
     DeleteDial,
     DeleteOutdial,
     DeleteTarget,
+    DeleteWebhook,
     DialResult,
     DrainDialing,
     EndLease,
     ExpireTarget,
     FinishDialing,
+    HoldWebhook,
     Kind,
     LeaveGranted,
     LeaveRefused,
@@ -53,6 +55,7 @@ from outdial.commands import (
     ReleaseOutdial,
     RemoveSuppressions,
     ReopenTarget,
+    ReplayWebhook,
     RequestDial,
     ResumeDialing,
     ReturnLeave,
@@ -60,13 +63,14 @@ from outdial.commands import (
     SetFrequencyCaps,
     SetOutdialCampaign,
     SetOutdialData,
+    SetWebhook,
     StartDialing,
     StopDialing,
     TellPlan,
     UpdateOutdial,
 )
 from outdial.commands import DialAnswered as SayAnswered
-from outdial.dialing import account, attempts, campaign, cap, listing, outplan, preflight, running, suppression, why
+from outdial.dialing import account, attempts, campaign, cap, listing, outplan, preflight, running, suppression, webhook, why
 from outdial.dialing.account import Account
 from outdial.dialing.addresses import Fingerprint, dialable
 from outdial.dialing.campaign import Campaign
@@ -77,6 +81,7 @@ from outdial.dialing.outdial import Outdial
 from outdial.dialing.outplan import Outplan
 from outdial.dialing.suppression import Kept, SuppressionList
 from outdial.dialing.target import Asking, Deleted, Done, Facts, History, Idle, Progressing
+from outdial.dialing.webhook import Webhook
 from outdial.envelope import Event
 from outdial.events import (
     CampaignCommandNoted,
@@ -105,7 +110,7 @@ REMEMBERED_DAYS = 31
 NO_END = 1 << 62
 DAY_US = DAY_MS * MILLISECOND_US
 Result = Literal["events", "unchanged", "rejected"]
-Stream = Outdial | Outplan | Campaign | Account | SuppressionList | Guard | Cap
+Stream = Outdial | Outplan | Campaign | Account | SuppressionList | Guard | Cap | Webhook
 
 
 @dataclass(slots=True)
@@ -270,6 +275,7 @@ class Ledger:
         """By customer: the same, and those of customers without a list."""
         self._outdials_of: dict[str, list[Outdial]] = {}
         """By customer."""
+        self.webhooks: dict[str, Webhook] = {}
         self._streams: dict[Kind, Mapping[str, Stream]] = {
             "outdial": self.outdials,
             "outplan": self.outplans,
@@ -278,6 +284,7 @@ class Ledger:
             "suppression": self.suppressions,
             "guard": self._guards,
             "cap": self.caps,
+            "webhook": self.webhooks,
         }
         self._last_cause = ""
         """The command remembered last: most commands with several events have them one after another."""
@@ -417,6 +424,8 @@ class Ledger:
             case AskLeave() | ReturnLeave():
                 guard = self._guard_of.get(command.customer_id or ZERO_ID)
                 return cap.decide(self.caps.get(command.stream), command, None if guard is None else guard.caps, now)
+            case SetWebhook() | DeleteWebhook() | ReplayWebhook() | HoldWebhook():
+                return webhook.decide(self.webhooks.get(command.stream), command, now)
             case _:
                 return campaign.decide(self.campaigns.get(command.stream), command)  # type: ignore[arg-type]
 
@@ -638,6 +647,8 @@ class Ledger:
                 self._telling[event.stream] = None
         elif data.kind == "account":
             account.evolve(self.accounts.setdefault(event.stream, Account(event.stream)), data, event.time)  # type: ignore[arg-type]
+        elif data.kind == "webhook":
+            webhook.evolve(self.webhooks.setdefault(event.stream, Webhook(event.stream)), data)  # type: ignore[arg-type]
         elif data.kind == "campaign":
             campaign.evolve(self.campaigns.setdefault(event.stream, Campaign(event.stream)), data)  # type: ignore[arg-type]
         elif data.kind == "cap":

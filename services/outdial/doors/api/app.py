@@ -30,6 +30,7 @@ from outdial.doors.api import (
     preflight,
     suppressions,
     targets,
+    webhook,
     why,
 )
 from outdial.doors.api.auth import Front
@@ -83,7 +84,7 @@ def routes_alone() -> FastAPI:
 def _offer_all(app: FastAPI) -> None:
     for part in (
         targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, live, why, preflight,
-        suppressions, commands, accounts,
+        suppressions, commands, accounts, webhook,
     ):  # fmt: skip
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import compile as pattern
 from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol, TypeVar, get_args
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.commands import AddTarget, Command, CreateCampaign, CreateOutdial, CreateOutplan, ResourceKind
+from outdial.commands import AddTarget, Command, CreateCampaign, CreateOutdial, CreateOutplan
 from outdial.doors.api.errors import BAD_ID, LATE, PARAMETER, TIMEOUT, Refused, by_form, by_rule, unavailable
 from outdial.doors.api.limits import Limiter, Rate
 from outdial.doors.api.secrets import Passwords
@@ -84,6 +84,8 @@ class Settings:
     """Why the server cannot take work now; None: it can."""
     meters: Meters = field(default_factory=Meters)
     """The counts of the process."""
+    private_webhooks: bool = False
+    """Whether events may be sent into private networks, and to this machine."""
     host_is_loopback: bool = True
     """Whether only this machine reaches the port. Open and on loopback, other host names are refused."""
     rate_of_address: Rate | None = None
@@ -148,10 +150,8 @@ def _named(command: Command) -> dict[str, str]:
             facts["id"] = command.stream
         case AddTarget():
             facts |= {"outdial_id": command.outdial_id, "id": command.target_id or item_id(command.id or "", 0)}
-        case _ if command.kind in get_args(ResourceKind):
-            facts[f"{command.kind}_id"] = command.stream
         case _:
-            pass
+            facts[command.stream_field] = command.stream
     return facts
 
 

@@ -34,6 +34,7 @@ NO_CUSTOMER: Final = Kind(404, "NOT_FOUND", "CUSTOMER_NOT_FOUND")
 NO_USER: Final = Kind(404, "NOT_FOUND", "USER_NOT_FOUND")
 NO_ACCESSKEY: Final = Kind(404, "NOT_FOUND", "ACCESSKEY_NOT_FOUND")
 NO_SUPPRESSION: Final = Kind(404, "NOT_FOUND", "SUPPRESSION_NOT_FOUND")
+NO_WEBHOOK: Final = Kind(404, "NOT_FOUND", "WEBHOOK_NOT_FOUND")
 NO_ROUTE: Final = Kind(404, "NOT_FOUND", "ROUTE_NOT_FOUND")
 BAD_METHOD: Final = Kind(405, "METHOD_NOT_ALLOWED", "METHOD_NOT_ALLOWED")
 EXISTS: Final = Kind(409, "ALREADY_EXISTS", "ALREADY_EXISTS")
@@ -58,6 +59,7 @@ RULES: Final[Mapping[str, Kind]] = {
     "user_unknown": NO_USER,
     "accesskey_unknown": NO_ACCESSKEY,
     **dict.fromkeys(("already_exists", "username_taken"), EXISTS),
+    "webhook_unknown": NO_WEBHOOK,
     "id_reused": ID_REUSED,
     **dict.fromkeys(
         (
@@ -70,7 +72,7 @@ RULES: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(
         (
             "address_invalid", "address_type_unknown", "destination_missing", "duplicate", "field_invalid",
-            "field_missing", "internal_command", "plan_ambiguous", "plan_missing", "resources_missing",
+            "field_missing", "internal_command", "plan_ambiguous", "plan_missing", "resources_missing", "secret_missing",
             "time_zone_unknown", "too_many_items", "too_many_targets", "type_unknown", "unknown_field",
         ),
         ARGUMENT,

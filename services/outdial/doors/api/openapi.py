@@ -1,5 +1,6 @@
 """The routes, described: ``/openapi.json`` (OpenAPI 3.1) and a page to read it by, with nothing from another host."""
 
+import asyncio
 import json
 from html import escape
 from importlib.metadata import version
@@ -43,13 +44,13 @@ class Told(NamedTuple):
 @router.get("/openapi.json")
 async def describe(request: Request) -> Response:
     """This interface as OpenAPI 3.1."""
-    return Response(to_json(document(request.app)), media_type="application/json")
+    return Response(to_json(await asyncio.to_thread(document, request.app)), media_type="application/json")
 
 
 @router.get("/docs")
 async def read_docs(request: Request) -> Response:
     """This interface as a page."""
-    return page("Outdial", _body(document(request.app)))
+    return page("Outdial", await asyncio.to_thread(lambda: _body(document(request.app))))
 
 
 def document(app: Starlette) -> Schema:
@@ -196,6 +197,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Campaigncall": ("get_campaigncall", "delete_campaigncall"),
         "DialingOfOutdial": ("get_dialing", "set_dialing"),
         "Stats": ("get_stats",),
+        "Webhook": ("get_webhook", "set_webhook", "delete_webhook", "replay_webhook"),
         "WhyTarget": ("why_target",),
         "WhyOutdial": ("why_outdial",),
         "PreflightOfOutdial": ("preflight",),
@@ -344,6 +346,10 @@ def _told() -> dict[str, Told]:
         "set_status": Told(body=_object("status", status=run_or_stop)),
         "set_resource_info": Told(body=_object(**references)),
         "set_next_campaign": Told(body=_object("next_campaign_id", next_campaign_id=_TEXT)),
+        "set_webhook": Told(
+            body=_object("uri", uri=_TEXT, method={"enum": ["POST", "PUT"]}, secret={**_TEXT, "minLength": 16}, after=_TEXT)
+        ),
+        "replay_webhook": Told(body=_object("after", after=_TEXT)),
         "list_dial_requests": Told(("after", "limit", "wait_ms", "share")),
         "claim_dial": Told(body=_object("attempt_id", "worker", **attempt, worker=_TEXT)),
         "say_answered": Told(body=_one_or_many(_object("attempt_id", **attempt))),

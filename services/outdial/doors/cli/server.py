@@ -140,6 +140,7 @@ def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] |
         query_tokens=settings.query_tokens,
         rate_limit_ip=settings.rate_limit_ip,
         rate_limit_customer=settings.rate_limit_customer,
+        private_webhooks=settings.webhook_private,
         customer_id=settings.customer_id,
         fingerprint_key=None if settings.fingerprint_key is None else settings.fingerprint_key.get_secret_value(),
         carrier=cast("CarrierName", settings.carrier),

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     webhook_url: str | None = None
     webhook_secret: SecretStr | None = None
     webhook_private: bool = False
-    """Whether the webhook may be in a private network."""
+    """Whether a webhook, a worker's or one that events are sent to, may be in a private network."""
 
     @property
     def credentials(self) -> tuple[Credential, ...]:

@@ -18,14 +18,12 @@ and the bytes of the body. A receiver recomputes it over the body as it came, co
 
 import asyncio
 import hmac
-import socket
-from collections.abc import Iterator
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import httpx
 
+from outdial.hosts import NoAddress, PrivateAddress, address_of
 from outdial.requests import DialRequest
 from outdial.scalars import SECOND_US
 from outdial.wire import encode
@@ -38,7 +36,6 @@ SECRET_BYTES: Final = 16
 """Fewest bytes of a secret."""
 TIMEOUT_S: Final = 10.0
 CONNECTIONS: Final = 100
-NAT64: Final = IPv6Network("64:ff9b::/96")
 SERVER_ERROR: Final = 500
 
 
@@ -125,30 +122,11 @@ class WebhookCarrier:
         await self._client.aclose()
 
     async def _address(self) -> str:
-        """The address to connect to: looked up here, so that what was checked is what is used."""
-        loop = asyncio.get_running_loop()
+        """The address to connect to."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                found = await loop.getaddrinfo(self._url.host, self._url.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
+                return await address_of(self._url.host, self._url.port, allow_private=self._allow_private)
+        except (NoAddress, TimeoutError):
             raise NotDialed("webhook_unreachable") from None
-        addresses = [str(entry[4][0]) for entry in found]
-        if not self._allow_private and not all(_is_public(address) for address in addresses):
-            raise NotDialed("webhook_private_address")
-        return addresses[0]
-
-
-def _is_public(text: str) -> bool:
-    return all(one.is_global and not one.is_multicast for one in _meant(ip_address(text.partition("%")[0])))
-
-
-def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    """An address, and the IPv4 addresses it stands for."""
-    yield address
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            yield address.ipv4_mapped
-        if address.sixtofour is not None:
-            yield address.sixtofour
-        if address in NAT64:
-            yield IPv4Address(int(address) & 0xFFFFFFFF)
+        except PrivateAddress:
+            raise NotDialed("webhook_private_address") from None

@@ -1,0 +1,80 @@
+"""Where events are sent to: a server of this machine that answers as a test wants and keeps what came."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+CUT = 0
+"""In place of a status: the connection is cut."""
+
+
+class Came(NamedTuple):
+    """One request."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+    status: int
+    """How it was answered."""
+
+    @property
+    def said(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body)
+        return found
+
+
+@dataclass
+class Receiver:
+    """``answer`` gives the status of the n-th request, from 0; CUT cuts the connection."""
+
+    answer: Callable[[int], int] = lambda _: 200
+    came: list[Came] = field(default_factory=list)
+    port: int = 0
+    talking: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}/events?line=1"
+
+    @property
+    def taken(self) -> list[dict[str, Any]]:
+        """What was answered with 200."""
+        return [one.said for one in self.came if one.status == 200]
+
+    def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.talking.add(asyncio.create_task(self._serve(reader, writer)))
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                line, *head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+                headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in head if one)}
+                status = self.answer(len(self.came))
+                self.came.append(Came(line, headers, await reader.readexactly(int(headers["content-length"])), status))
+                if status == CUT:
+                    break
+                location = "Location: /elsewhere\r\n" if 300 <= status < 400 else ""
+                writer.write(f"HTTP/1.1 {status} So\r\n{location}Content-Length: 2\r\n\r\nok".encode())
+                await writer.drain()
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def receiving(answer: Callable[[int], int] = lambda _: 200) -> AsyncIterator[Receiver]:
+    """A receiver that listens."""
+    receiver = Receiver(answer)
+    listening = await asyncio.start_server(receiver.begin, "127.0.0.1", 0)
+    receiver.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield receiver
+    finally:
+        listening.close()
+        for task in receiver.talking:
+            task.cancel()
+        await asyncio.gather(*receiver.talking, return_exceptions=True)
+        await listening.wait_closed()
