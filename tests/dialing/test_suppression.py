@@ -6,7 +6,7 @@ import pytest
 
 from given import a, given
 from outdial.address import Address
-from outdial.commands import StartDialing
+from outdial.commands import AskWhy, StartDialing
 from outdial.events import (
     DialEnded,
     DialingFinished,
@@ -19,6 +19,7 @@ from outdial.events import (
     TargetUnblocked,
 )
 from outdial.plan import Plan
+from outdial.why import TargetWhy
 from saying import OUTDIAL, PLAN, THEM, add, allow, attempt, claim, create, delete, ends, number, start, stop, suppress, target_id, tel
 from sim import DAY, HOUR, MINUTE, SECOND, START, Sim, an_id
 
@@ -264,3 +265,12 @@ def test_a_restart_forgets_nothing() -> None:
     assert sim.run(DAY).requests == []
     sim.send(allow(number()))
     assert len(sim.run(SECOND).requests) == 1
+
+
+def test_why_says_that_a_target_is_suppressed_and_until_when() -> None:
+    held = given(create(PLAN), suppress({**number(), "expires_at": START + HOUR}), add(), SECOND)
+    asked = held.when(AskWhy(outdial_id=OUTDIAL, target_id=target_id()))
+
+    assert asked.answer is not None
+    assert isinstance(asked.answer.facts, TargetWhy)
+    assert (asked.answer.facts.why, asked.answer.facts.until) == ("suppressed", START + HOUR)
