@@ -169,16 +169,20 @@ class World:
             self.presses[command.id or ""] = Press(self._covered(entry), {command.id or ""})
             self.root_of[command.id or ""] = command.id or ""
             if entry.expires_at is not None:
-                self.presses[command.id or ""].void |= self._covered(entry)
+                # The same entry may have been there without an end.
+                self._freed(self._covered(entry))
         elif isinstance(command, RemoveSuppressions):
             [taken] = command.entries
-            gone = self._covered(taken)
-            self.forbidden -= gone
-            for press in self.presses.values():
-                press.void |= gone
+            self._freed(self._covered(taken))
         elif isinstance(command, StartDialing):
             self.stopped.discard(command.outdial_id)
         self.decide(self.place(command.stream), command, internal=False)
+
+    def _freed(self, gone: set[tuple[str, str]]) -> None:
+        """Nothing is promised about these any more."""
+        self.forbidden -= gone
+        for press in self.presses.values():
+            press.void |= gone
 
     def _covered(self, entry: NewSuppression | SuppressionRef) -> set[tuple[str, str]]:
         """What an entry is about."""
@@ -192,16 +196,19 @@ class World:
             self.stopped.add(command.outdial_id)
         if isinstance(command, ClaimDial) and effects.decision.refused is None:
             assert self.open[command.attempt_id] not in self.forbidden, "a claim granted after the acknowledgement"
-        self.take(number, effects)
         root = self.root_of.get(command.id or "")
+        press = None if root is None else self.presses.get(root)
+        if root is not None and press is not None:
+            awaited = {told.command.id or "" for told in effects.follow_ups if told.awaited}
+            press.awaited |= awaited
+            self.root_of |= dict.fromkeys(awaited, root)
+        self.take(number, effects)
         if root is not None and root in self.presses:
             self._heard(root, command, effects)
 
     def _heard(self, root: str, command: Command, effects: Effects) -> None:
         press = self.presses[root]
         press.awaited.discard(command.id or "")
-        press.awaited |= {told.command.id or "" for told in effects.follow_ups if told.awaited}
-        self.root_of |= dict.fromkeys(press.awaited, root)
         press.listed |= set(effects.decision.open)
         if not press.awaited:
             out = {attempt for attempt, about in self.open.items() if about in press.numbers - press.void}
