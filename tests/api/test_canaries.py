@@ -18,12 +18,11 @@ from typing import IO, Any, Final
 import httpx
 import pytest
 
-from api.routes import PUBLIC, ROUTES, Operation, alices, filled, operations
+from api.routes import PUBLIC, ROUTES, STREAMS, Operation, alices, filled, operations
 from cli.program import environment
 
 ROOTS: Final = "canary-root-0123456789abcdef"
 ALICE: Final = "0a000000-0000-4000-8000-000000000001"
-ENDLESS: Final = frozenset({"stream_events"})
 AT_ONCE: Final = 8
 DEADLINE_S: Final = 60
 SEED: Final = 20_261_121
@@ -117,11 +116,11 @@ def requests(operation: Operation, ids: dict[str, str], canary: Canary, turn: in
     carried = places[turn % len(places)]
     yield {**plain, "url": path, **carried, "headers": {**media, **carried.get("headers", {})}}
     lost = operation.path.replace("{id}", canary.token).replace("{target_id}", canary.number).replace("{user_id}", canary.number)
-    if operation.name not in ENDLESS:
+    if operation.name not in STREAMS:
         yield {"url": lost, "headers": {**good, "X-Request-Id": canary.number}}
     strange = dict.fromkeys(("page_size", "page_token", "after", "limit", "share", "min_position", "names", "import_id"), canary.number)
     yield {"url": path, "params": {**strange, "outdial_id": canary.number, "wait_ms": canary.number}, "headers": good}
-    if operation.name not in ENDLESS:
+    if operation.name not in STREAMS:
         right = {**plain, "json": numbered(body, canary)} if "json" in plain else plain
         yield {**right, "url": path, "headers": {**good, **media}}
     if operation.method in ("POST", "PUT"):

@@ -419,7 +419,15 @@ PARTS: Final = (
                 ),
             ),
             Row("C17", "The interval is the target's.", _dialing(retry_rules="c17_moving_on_to_the_next_destination_waits_too")),
-            Row("C18", "Calling windows of a plan; absent is always.", waits="calling windows"),
+            Row(
+                "C18",
+                "Calling windows of a plan, in the zone of who is called; absent is always.",
+                _dialing(
+                    windows="a_target_is_dialed_when_its_window_opens_and_not_a_microsecond_before "
+                    "a_number_that_may_be_in_several_zones_is_dialed_when_the_window_is_open_in_all_of_them "
+                    "no_call_may_be_started_after_the_end_of_the_window without_windows_it_says_nothing_of_them"
+                ),
+            ),
             Row(
                 "C19",
                 "`on_duplicate`: accept, skip, reject; skip for many, accept for one; by normal form; reported.",
@@ -457,7 +465,15 @@ PARTS: Final = (
                     contract="success_is_200_also_for_what_is_made_and_deleted_and_the_whole_resource_is_answered",
                 ),
             ),
-            Row("C25", "service_level: ringing attempts below agents times level, with real division.", waits="the service level"),
+            Row(
+                "C25",
+                "service_level: ringing attempts below agents times level, with real division.",
+                _dialing(
+                    service_level="as_many_ring_as_there_are_fewer_than_agents_times_the_level "
+                    "one_agent_at_eighty_percent_can_be_dialed_for "
+                    "a_call_that_was_answered_rings_no_more_and_makes_room a_campaign_without_a_queue_is_not_limited"
+                ),
+            ),
             Row(
                 "C26",
                 "A campaign starts by its status route; `status` elsewhere is ignored.",

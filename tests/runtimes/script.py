@@ -19,14 +19,19 @@ from outdial.commands import (
     AskWhy,
     ClaimDial,
     Command,
+    CreateAccessKey,
     CreateCampaign,
+    CreateCustomer,
     CreateOutdial,
     CreateOutplan,
+    CreateUser,
+    DeleteAccessKey,
     DeleteCampaign,
     DeleteDial,
     DeleteOutdial,
     DeleteOutplan,
     DeleteTarget,
+    DeleteUser,
     DialAnswered,
     DialResult,
     DrainDialing,
@@ -43,6 +48,7 @@ from outdial.commands import (
     SetFrequencyCaps,
     SetOutdialCampaign,
     SetOutdialData,
+    SetPassword,
     StartDialing,
     StopCampaign,
     StopDialing,
@@ -147,6 +153,7 @@ def script() -> list[Step]:
     _a_large_plan_changes(told)
     _some_are_spared(told)
     _runs_are_held_back(told)
+    _somebody_is_let_in(told)
     _things_are_refused(told)
     return told.steps
 
@@ -381,6 +388,32 @@ def _runs_are_held_back(told: Writer) -> None:
     )
     told.after(SECOND, DrainDialing(outdial_id=held, reason="the season ends"), DialResult(**attempt("held back", 61, 2), outcome="busy"))
     told.after(SECOND, PauseDialing(outdial_id=held), StopCampaign(campaign_id=desk))
+
+
+def _somebody_is_let_in(told: Writer) -> None:
+    """A customer with a user who logs in twice, and an access key."""
+    ann, key, session, hashed = named("ann"), named("key"), named("session"), "5e" * 32
+    password, another = (f"scrypt$14${salt * 16}${hashed}" for salt in ("0f", "1f"))
+    at = START + 1_000 * HOUR
+    told.after(
+        SECOND,
+        CreateUser(customer_id=CUSTOMER, user_id=ann, username="ann", password_hash=password),
+        CreateCustomer(customer_id=CUSTOMER, name="Ann's shop"),
+        CreateCustomer(customer_id=CUSTOMER, name="Ann's shop"),
+        CreateUser(customer_id=CUSTOMER, user_id=ann, username="ann", password_hash=password),
+        CreateUser(customer_id=CUSTOMER, user_id=named("bob"), username="ANN", password_hash=password),
+        CreateAccessKey(customer_id=CUSTOMER, accesskey_id=key, name="import", token_hash=hashed, token_prefix="vb_a3Bf9xKm"),  # noqa: S106  how it begins
+        CreateAccessKey(customer_id=CUSTOMER, accesskey_id=session, purpose="session", user_id=ann, token_hash=hashed, expires_at=at),
+    )
+    told.after(
+        SECOND,
+        SetPassword(customer_id=CUSTOMER, user_id=ann, password_hash=another),
+        DeleteAccessKey(customer_id=CUSTOMER, accesskey_id=session),
+        DeleteAccessKey(customer_id=CUSTOMER, accesskey_id=key),
+        DeleteAccessKey(customer_id=CUSTOMER, accesskey_id=key),
+        DeleteUser(customer_id=CUSTOMER, user_id=ann),
+        SetPassword(customer_id=CUSTOMER, user_id=ann, password_hash=password),
+    )
 
 
 def _things_are_refused(told: Writer) -> None:
