@@ -184,8 +184,9 @@ def _after(item: Schema) -> Schema:
 def _answers() -> dict[str, tuple[str, Schema]]:
     """What each route answers, by the name of its function."""
     placed = {"allOf": [_ref("CloudEvent"), _object("position", position=_TEXT)]}
+    notice = _object("position", "id", "time", "type", "data", position=_TEXT, id=_TEXT, time=_TEXT, type=_TEXT, data={"type": "object"})
     request = {"allOf": [_ref("DialRequest"), _object("position", position=_TEXT)]}
-    said = _object("attempt_id", "result", attempt_id=_TEXT, result={"enum": ["events", "unchanged", "rejected"]})
+    said = _object("attempt_id", "result", attempt_id={"type": ["string", "null"]}, result={"enum": ["events", "unchanged", "rejected"]})
     one: dict[str, tuple[str, ...]] = {
         "Outdial": ("create_outdial", "get_outdial", "update_outdial", "delete_outdial", "set_outdial_campaign", "set_outdial_data"),
         "Target": ("get_target", "delete_target"),
@@ -232,7 +233,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
     found |= {name: _listed(model) for model, names in many.items() for name in names}
     found |= {
         "add_targets": {"oneOf": [_ref("Target"), _ref("Bulk")]},
-        "list_events": _after(placed),
+        "list_events": _after({"anyOf": [placed, notice]}),
         "list_target_history": _after(placed),
         "list_dial_requests": _after(request),
         "claim_dial": _object("attempt_id", "worker", attempt_id=_ID, worker=_TEXT, position=_TEXT),
