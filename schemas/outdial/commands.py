@@ -134,6 +134,7 @@ class WebhookCommand(CustomerCommand):
     """A command to a customer's webhook: where events are sent to."""
 
     kind: ClassVar[Kind] = "webhook"
+    customer_id: Id
 
 
 # --- outdial ------------------------------------------------------------------------------------

@@ -105,6 +105,12 @@ class PlanInForce(BaseModel):
     pickup_timeout: int
     result_grace: int
     max_call_duration: int
+    windows: dict[str, Any] | None
+    """When calls are allowed; null: always."""
+    time_zone: str | None
+    """The zone of a person of whom none is known."""
+    result_policy: dict[str, Any] | None
+    """What follows on each outcome; null: what the other fields say."""
 
 
 class Outplan(Resource, PlanInForce):
