@@ -94,7 +94,9 @@ def check(lived: History, outdial_id: str, plan: Plan) -> None:
     effects = lived.ledger.decide(AskPreflight(outdial_id=outdial_id, plan=unpaced, id=target_id()), lived.now)
     said = effects.answer.facts
     assert isinstance(said, Preflight)
-    outdial.silent = 0
+    outdial.silent = lived.invariants.outdials[outdial_id].silent = 0
+    if lived.twin is not None:
+        lived.twin.outdials[outdial_id].silent = 0
     mark, now = len(lived.log), lived.now
     lived.send(StartDialing(outdial_id=outdial_id, plan=unpaced))
     first: dict[str, tuple[int, int]] = {}

@@ -21,6 +21,8 @@ from outdial.plan import Plan
 from outdial.windows import Gate
 
 Key = tuple[int, int, Shape]
+Waits = tuple[int, int | None]
+"""Since when a target waits, and from when on it is too late."""
 Sleeper = tuple[int, int, "Queue"]
 """(when, token, queue), earliest first."""
 Waker = tuple[int, int, int, str, int, "Queue"]
@@ -71,6 +73,8 @@ class Agenda:
         self._draining = False
         """Whether who was never tried is left out."""
         self._dialable = 0
+        self.expired = 0
+        """Targets that are too late to dial."""
         self._tokens = 0
         self._revivable: list[Shape] = []
         self._coming: dict[Shape, Next | None] = {}
@@ -85,6 +89,8 @@ class Agenda:
         match before:
             case Idle():
                 self._leave(before)
+            case Done(expired=True):
+                self.expired -= 1
             case Done(reached=False, expired=False):
                 members = self._exhausted[shape_of(before, self._looks)]
                 members.pop(before.facts.id, None)
@@ -93,6 +99,8 @@ class Agenda:
         match after:
             case Idle():
                 self._enter(after)
+            case Done(expired=True):
+                self.expired += 1
             case Done(reached=False, expired=False):
                 shape = shape_of(after, self._looks)
                 self._exhausted.setdefault(shape, {})[after.facts.id] = None
@@ -214,8 +222,8 @@ class Agenda:
                 if queue.coming is None and (first := self._top(queue)) is not None:
                     yield first, queue.live
 
-    def waiting(self, looks: Looks) -> Iterator[tuple[Shape, int, list[int]]]:
-        """All that wait, those alike together: what they look like, what they wait for, and since when each does.
+    def waiting(self, looks: Looks) -> Iterator[tuple[Shape, int, list[Waits]]]:
+        """All that wait, those alike together: what they look like, what they wait for, and since when and how long each does.
 
         ``looks``: what the plan looks at under which they are looked at, whether or not the one in force does.
         """
@@ -224,23 +232,25 @@ class Agenda:
             if len(queue.entries) != queue.live:
                 found = [entry for entry in set(queue.entries) if self._waits(entry, queue) is not None]
             if looks == self._looks or not (any(queue.shape.tries) or (looks | self._looks) & LOOKS_AT_ZONES):
-                yield queue.shape, queue.wait, [since for since, _, _ in found]
+                yield queue.shape, queue.wait, [(since, self._targets[target_id].facts.expires_at) for since, _, target_id in found]
                 continue
-            alike: defaultdict[Shape, list[int]] = defaultdict(list)
+            alike: defaultdict[Shape, list[Waits]] = defaultdict(list)
             for since, _, target_id in found:
-                alike[shape_of(self._targets[target_id], looks)].append(since)
+                target = self._targets[target_id]
+                alike[shape_of(target, looks)].append((since, target.facts.expires_at))
             for shape, times in alike.items():
                 yield shape, queue.wait, times
 
-    def out_of_tries(self, looks: Looks) -> Iterator[tuple[Shape, list[tuple[int, int]]]]:
-        """All that are out of tries, those alike together: what they look like; since when each would wait, and for what."""
-        alike: defaultdict[Shape, list[tuple[int, int]]] = defaultdict(list)
+    def out_of_tries(self, looks: Looks) -> Iterator[tuple[Shape, int, list[Waits]]]:
+        """All that are out of tries, those alike together, as they would wait."""
+        alike: defaultdict[tuple[Shape, int], list[Waits]] = defaultdict(list)
         for members in self._exhausted.values():
             for target_id in members:
                 target = self._targets[target_id]
                 if isinstance(target, Done):
-                    alike[shape_of(target, looks)].append((target.since, target.wait))
-        yield from alike.items()
+                    alike[shape_of(target, looks), target.wait].append((target.since, target.facts.expires_at))
+        for (shape, wait), times in alike.items():
+            yield shape, wait, times
 
     def left_out(self, shape: Shape) -> bool:
         """Whether the run begins with nobody new, and who looks like this was never tried."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from outdial.address import CALLABLE_TYPES, SLOTS
 from outdial.commands import AskPreflight
+from outdial.dialing.agenda import Waits
 from outdial.dialing.decision import Decision, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.rules import Next, Shape, looks_of, next_try, wait_us, why_none
@@ -77,18 +78,20 @@ def _counted(outdial: Outdial, plan: Plan, now: int, *, calls_only: bool) -> _Co
         if coming is None:
             counts.skipped[why_none(shape, plan, calls_only=calls_only)] += len(waiting)
         else:
-            due = [since + wait_us(wait, plan, coming.interval) for since in waiting]
-            _note_due(counts, _gate(gates, plan, coming), due, now)
-            _note_tries(counts, shape, plan, coming.destination, len(waiting), calls_only=calls_only)
-    for shape, found in outdial.agenda.out_of_tries(looks):
+            gate = _gate(gates, plan, coming)
+            kept = _note_due(counts, gate, waiting, wait_us(wait, plan, coming.interval), now)
+            _note_tries(counts, shape, plan, coming.destination, kept, calls_only=calls_only)
+    for shape, wait, found in outdial.agenda.out_of_tries(looks):
         coming = next_try(shape, plan, calls_only=calls_only)
         if coming is None:
             counts.skipped["tries_spent"] += len(found)
         else:
             counts.brought_back += len(found)
-            due = [since + wait_us(wait, plan, coming.interval) for since, wait in found]
-            _note_due(counts, _gate(gates, plan, coming), due, now)
-            _note_tries(counts, shape, plan, coming.destination, len(found), calls_only=calls_only)
+            gate = _gate(gates, plan, coming)
+            kept = _note_due(counts, gate, found, wait_us(wait, plan, coming.interval), now)
+            _note_tries(counts, shape, plan, coming.destination, kept, calls_only=calls_only)
+    if outdial.agenda.expired:
+        counts.skipped["expired"] += outdial.agenda.expired
     return counts
 
 
@@ -101,15 +104,23 @@ def _gate(gates: dict[tuple[str, ...], Gate], plan: Plan, coming: Next) -> Gate 
     return gates[coming.zones]
 
 
-def _note_due(counts: _Counts, gate: Gate | None, due: list[int], now: int) -> None:
-    """Take note of when targets are due and their window is open; of whom it is not within a year, that it is not."""
-    if gate is None:
-        counts.note_times(due, now)
-        return
-    opens = [gate.opens_at(max(at, now)) for at in due]
-    counts.note_times([at for at in opens if at is not None], now)
-    if None in opens:
-        counts.skipped["outside_window"] += opens.count(None)
+def _note_due(counts: _Counts, gate: Gate | None, waiting: list[Waits], wait: int, now: int) -> int:
+    """Take note of when targets are due and their window is open; how many are dialed then.
+
+    The others are so late that nobody dials them, or their window is not open within a year.
+    """
+    times: list[int] = []
+    for since, expires_at in waiting:
+        due = max(since + wait, now)
+        at = due if gate is None else gate.opens_at(due)
+        if expires_at is not None and (at is None or expires_at <= at):
+            counts.skipped["expired"] += 1
+        elif at is None:
+            counts.skipped["outside_window"] += 1
+        else:
+            times.append(at)
+    counts.note_times(times, now)
+    return len(times)
 
 
 def _note_tries(counts: _Counts, shape: Shape, plan: Plan, index: int, targets: int, *, calls_only: bool) -> None:
