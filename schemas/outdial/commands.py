@@ -828,6 +828,7 @@ class AskResource(Command):
     """campaign -> outplan or campaign: do you exist, for this customer?"""
 
     type: Literal["AskResource"] = "AskResource"
+    stream_field: ClassVar[str] = "resource_id"
     internal: ClassVar[bool] = True
     resource: Literal["outplan", "campaign"]
     resource_id: Id
