@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEVERAL := -n auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker test doors long contract canaries fuzz hours promises retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker pictures test doors long contract canaries fuzz hours promises retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -65,6 +65,9 @@ bench: .venv/for-development ## Measure.
 
 docs: .venv/for-development ## Write again every file that is made from the code.
 	$(BIN)/python docs/generate.py
+
+pictures: .venv/for-development ## Take the pictures of the page in docs/pictures/ (needs Chromium).
+	PYTHONPATH=tests:. $(BIN)/python -m page.pictures
 
 lock: ## Resolve the locks anew (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \

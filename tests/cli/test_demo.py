@@ -30,7 +30,7 @@ def test_a_demo_reaches_the_end_of_its_list_and_the_next_begins_another(outdial:
     assert (last["total"], last["waiting"], last["open_attempts"], last["due_now"]) == (500, 0, 0, 0)
     assert last["lifecycle"]["finished"] + last["lifecycle"]["failed"] == 500
     assert last["lifecycle"]["finished"] > 300
-    assert any(re.fullmatch(r"http://127\.0\.0\.1:\d+", line) for line in said.err.splitlines())
+    assert any(re.fullmatch(r"http://127\.0\.0\.1:\d+/outdials/[0-9a-f-]{36}", line) for line in said.err.splitlines())
     assert f"go on with: outdial demo --data {tmp_path / 'demo'}" in said.err.splitlines()[-1]
     again = outdial("demo", "--exit", "--json", *QUICK, *where)
     assert "Demo 2: 500 targets" in again.err

@@ -87,6 +87,12 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
         shown = await seen.text(".calls tbody .address")
         assert "•••" in shown
 
+        await page.get_by_role("button", name="Pause", exact=True).click()
+        await seen.until("() => document.querySelector('.chip').textContent.includes('Paused')")
+        await seen.until("() => document.querySelector('.verdict').textContent.includes('paused')")
+        await page.get_by_role("button", name="Resume", exact=True).click()
+        await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
+
         await page.get_by_role("button", name="Stop", exact=True).click()
         await seen.until("() => document.querySelector('.verdict').textContent.includes('Not dialing: it was stopped')")
         await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0")

@@ -22,7 +22,12 @@ REQUESTED: Final = "requested"
 PACE: Final = "pace"
 MEASURES: Final = ("try", "destination", "hour")
 """What the yield of attempts is told by."""
-CONTROLS: Final = frozenset({"DialingStarted", "DialingStopped", "DialingFinished", "PlanApplied", "OutdialDeleted"})
+CONTROLS: Final = frozenset(
+    {
+        "DialingStarted", "DialingStopped", "DialingFinished", "DialingPaused", "DialingResumed", "DialingDraining",
+        "PlanApplied", "OutdialDeleted",
+    }
+)  # fmt: skip
 """Types of events that change how an outdial dials."""
 _SLICE_US: Final = SLICE_S * SECOND_US
 _HOUR_US: Final = 3_600 * SECOND_US

@@ -164,14 +164,14 @@ class Demo:
         """Show the numbers until every target is done; then wait for ever, unless ``leave``."""
         look = f"outdial targets list {shown.outdial_id} --url {self.serving.url}"
         say(f"Ctrl-C stops; the data is kept and {self.again} goes on with it. From another terminal: {look}")
-        say(self.serving.url)
+        say(f"{self.serving.url}/outdials/{shown.outdial_id}")
         numbers = await self._watch(shown, f"Ctrl-C stops, {self.again} goes on. {self.serving.url}")
         if not self.session.as_json:
             say(f"done: {line(numbers, 0)}")
         if leave:
             return
         say(f"the service goes on until Ctrl-C; {self.again} then begins another list")
-        say(self.serving.url)
+        say(f"{self.serving.url}/outdials/{shown.outdial_id}")
         await asyncio.Event().wait()
 
     async def _watch(self, shown: Round, note: str) -> routes.Row:

@@ -164,6 +164,8 @@ def announce(session: Session, serving: Serving, options: ServeOptions) -> None:
         say("no token is asked for: only this machine can reach it. Set OUTDIAL_TOKEN to ask for one.")
     if options.carrier == "simulated":
         say(f"calls are simulated (seed {options.seed}, speed {options.speed:g})")
+    if options.role != "ledger":
+        say(f"the page: {serving.url}")
 
 
 def warn_about_port(serving: Serving) -> None:

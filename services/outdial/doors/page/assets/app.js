@@ -32,7 +32,7 @@ addEventListener("securitypolicyviolation", (event) => fault(`${event.violatedDi
 
 // --- how fresh it is --------------------------------------------------------------------------------
 
-let line = { on: false, why: "connecting" };
+let line = { on: false, begins: true };
 let heard = performance.now();
 function freshness(state) {
   line = state;
@@ -49,7 +49,7 @@ function sayFreshness() {
   else if (line.on) {
     state = "on";
     told = `live, ${(behind / 1000).toFixed(1)} s behind`;
-  } else if (line.why === undefined) [state, told] = ["still", "not followed"];
+  } else if (line.begins) [state, told] = ["wait", "connecting"];
   mark(badge, "data-state", state);
   say(badge.lastElementChild, told);
 }
@@ -82,7 +82,7 @@ let leave = () => {};
 function show() {
   leave();
   leave = () => {};
-  freshness({ on: false, why: "connecting" });
+  freshness({ on: false, begins: true });
   for (const [pattern, view, nav] of VIEWS) {
     const found = location.pathname.match(pattern);
     if (!found) continue;

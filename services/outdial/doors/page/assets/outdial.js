@@ -177,13 +177,13 @@ function header(id, seen, changed) {
     element,
     show({ outdial, dialing, stats }, told) {
       const now = stateOf(dialing);
-      say(name, outdial?.name || "(no name)");
+      say(name, outdial.name || "(no name)");
       state.set(now);
       mark(says, "data-tone", told.tone);
       say(lead, told.lead);
       say(rest, told.rest);
       bar.set(divided(stats), stats.total);
-      for (const [word, one] of Object.entries(buttons)) one.hidden = outdial?.tm_delete !== null || !shown[now].includes(word);
+      for (const [word, one] of Object.entries(buttons)) one.hidden = outdial.tm_delete !== null || !shown[now].includes(word) || (["pause", "drain"].includes(word) && !("paused" in dialing));
     },
   };
 }
@@ -252,19 +252,21 @@ function blockedBy(href) {
     body,
     (row) => {
       const value = number(row.href, row.path, row.says);
-      const until = h("td", {});
-      return { value, until, element: h("tr", {}, h("th", { scope: "row" }, row.says), h("td", { class: "right" }, value.element), until) };
+      const until = h("span");
+      const when = h("small");
+      return { value, until, when, element: h("tr", {}, h("th", { scope: "row" }, row.says), h("td", { class: "right" }, value.element), h("td", {}, until, when)) };
     },
     (entry, row) => {
       entry.value.set(row.n);
       say(entry.until, row.until);
-      mark(entry.until, "title", row.title || null);
+      say(entry.when, row.when);
+      mark(entry.element.lastElementChild, "title", row.title || null);
     },
   );
   const at = (text, now) => {
     const when = instant(text);
-    if (when === null) return { until: "when something happens" };
-    return { until: when <= now ? "now" : `${clock(when)}, in ${span(when - now)}`, title: everywhere(when) };
+    if (when === null) return { until: "by something that happens", when: "" };
+    return { until: when <= now ? "now" : clock(when), when: when <= now ? "" : `in ${span(when - now)}`, title: everywhere(when) };
   };
   return {
     element,

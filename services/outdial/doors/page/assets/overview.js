@@ -87,7 +87,7 @@ function makeRow({ outdial }) {
 }
 
 function updateRow(row, { outdial, stats }) {
-  const dialing = { ...stats.run_state, status: stats.dialing, run: stats.requested || stats.dialing === "run" ? 1 : 0 };
+  const dialing = { status: stats.dialing, paused: stats.paused, draining: stats.draining, run: stats.requested || stats.dialing === "run" ? 1 : 0 };
   const told = verdict({ outdial, dialing, stats });
   say(row.name, outdial.name || "(no name)");
   row.state.set(stateOf(dialing));

@@ -27,13 +27,13 @@ export function system(page) {
   page.titled("System");
   const load = async () => {
     try {
-      const [state, metrics, described] = await Promise.all([get("/readyz").catch((error) => ({ status: "not_ready", reason: error.reason || error.message })), text("/metrics"), version()]);
+      const [state, metrics] = await Promise.all([get("/readyz").catch((error) => ({ status: "not_ready", reason: error.reason || error.message })), text("/metrics")]);
       const samples = parsed(metrics);
       ready.dataset.tone = state.status === "ready" ? "go" : "held";
       ready.textContent = state.status === "ready" ? "Ready: it takes work." : `Not ready: ${(state.reason || "it does not say why").replaceAll("_", " ")}.`;
       const marks = samples.filter((one) => one.name === "outdial_log_position");
       const rows = [
-        ["Version", described],
+        ...samples.filter((one) => one.name === "outdial_build_info").map((one) => ["Version", one.labels.version]),
         ["Position", state.position || "–"],
         ["Partitions", marks.length || 1],
         ...marks.filter((one) => one.labels).map((one) => [`Position of partition ${one.labels.partition}`, count(one.value)]),
@@ -49,9 +49,6 @@ export function system(page) {
   const timer = setInterval(() => !document.hidden && load(), EVERY_MS);
   return () => clearInterval(timer);
 }
-
-let known = null;
-const version = async () => (known ??= (await get("/openapi.json")).info.version);
 
 function parsed(metrics) {
   const found = [];

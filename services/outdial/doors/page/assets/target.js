@@ -128,7 +128,7 @@ function showRules(list, why, now) {
       const until = instant(rule.until);
       const when = rule.holds && until !== null ? ` until ${clock(until)}, ${until > now ? `in ${span(until - now)}` : "now"}` : "";
       const facts = Object.entries(rule.facts || {}).map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(" · ");
-      return h("li", { "data-holds": rule.holds ? "" : null }, h("span", { class: "sign", "aria-hidden": "true" }, rule.holds ? "✕" : "✓"), h("span", {}, h("strong", {}, rule.rule.replaceAll("_", " ")), rule.holds ? " holds it" : " does not", when, facts ? h("small", {}, facts) : null));
+      return h("li", { "data-holds": rule.holds ? "" : null }, h("span", { class: "sign", "aria-hidden": "true" }, rule.holds ? "✕" : "✓"), h("span", {}, h("strong", {}, rule.rule.replaceAll("_", " ")), rule.holds ? ": this holds it" : ": does not hold it", when, facts ? h("small", {}, facts) : null));
     }),
   );
 }

@@ -100,7 +100,8 @@ export function verdict({ outdial, dialing, stats, why, now }) {
     return { tone: "done", lead: "Done:", rest: `${plural(reached, "person", "people")} reached, ${count(stats.total - reached)} not, and nobody is waiting for a try.` };
   }
   if (why) {
-    const [lead, rest] = parted(why.verdict);
+    const [told, rest] = parted(why.verdict);
+    const lead = why.why === "not_due" ? "Waiting:" : told;
     const dials = why.why === null || lead.startsWith("Dialing");
     const eta = dials && why.per_minute > 0 && stats.waiting > 0 ? ` The ${count(stats.waiting)} waiting are tried by about ${minute(now + (stats.waiting / why.per_minute) * 60000)}.` : "";
     return { tone: dials ? "go" : ["paused", "draining", "not_due"].includes(why.why) ? "wait" : "held", lead, rest: rest + eta };
