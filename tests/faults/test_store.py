@@ -165,6 +165,15 @@ async def test_a_newer_database_is_refused(played: Path) -> None:
     assert (await refused(played)).reason == "database_newer"
 
 
+async def test_views_of_another_version_are_built_anew_from_the_log(played: Path) -> None:
+    for statement in ("UPDATE meta SET value = 'another' WHERE name = 'views'", "DROP TABLE tally", "CREATE TABLE tally (other TEXT)"):
+        changed(played, statement)
+    async with opened(played):
+        pass
+    found = await verify(played, _same)
+    assert found.live == found.rebuilt
+
+
 async def test_an_event_of_a_newer_program_is_refused_by_position(played: Path) -> None:
     changed(played, "UPDATE log SET body = replace(body, '/TargetAdded/1', '/TargetAdded/2') WHERE position = 9")
     why = await refused(played)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Final
 
 import aiosqlite
@@ -37,6 +37,8 @@ from outdial.wire import from_json, to_json
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
 _VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts, suppressions, webhooks)
+FOLDING: Final = 1
+"""To be raised when events are folded otherwise than before into the same tables."""
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
 _FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places') OR view GLOB 'views/*'")
 _DIGESTS: Final = (
@@ -280,6 +282,12 @@ class Scratch:
 
 def _listed(keys: Iterable[object]) -> str:
     return to_json([*keys]).decode()
+
+
+def layout() -> str:
+    """16 hexadecimal digits: what the views are made of. Tables of another layout are dropped and built anew from the log."""
+    text = "\n".join([str(FOLDING), *_DDL, *(ddl for view in _VIEWS for ddl in view.DDL)])
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 async def create_all(db: aiosqlite.Connection, partitions: int = 1) -> None:

@@ -21,7 +21,7 @@ from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
 from outdial.position import Position
 from outdial.views import history
-from outdial.views.projector import LogBroken, Projector, create_all, drop_all, position
+from outdial.views.projector import LogBroken, Projector, create_all, drop_all, layout, position
 from outdial.views.rows import run
 
 DATABASE = "outdial.db"
@@ -227,8 +227,9 @@ async def _connected(path: Path, key_id: str | None) -> aiosqlite.Connection:
         await db.execute("BEGIN IMMEDIATE")
         for statement in (_META, *history.DDL):
             await db.execute(statement)
-        await create_all(db)
         await _check_meta(db, "schema", str(SCHEMA_VERSION))
+        await _drop_other_views(db)
+        await create_all(db)
         if key_id is not None:
             await _check_meta(db, "key_id", key_id)
         await db.execute("COMMIT")
@@ -246,6 +247,14 @@ async def _check_ours(db: aiosqlite.Connection, path: Path) -> None:
     tables = {row[0] for row in await db.execute_fetchall("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if tables and not tables >= {"meta", "log"}:
         raise StoreError("database_foreign", f"{path} is the database of another program", "choose another folder with --data")
+
+
+async def _drop_other_views(db: aiosqlite.Connection) -> None:
+    """Views of another version of the program go; they are built anew from the log."""
+    row = await (await db.execute("SELECT value FROM meta WHERE name = 'views'")).fetchone()
+    if row is None or row[0] != layout():
+        await drop_all(db)
+        await db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('views', ?)", (layout(),))
 
 
 async def _drop_views(db: aiosqlite.Connection) -> None:

@@ -28,11 +28,11 @@ from outdial.kafka.records import Record, event_of
 from outdial.position import Position, place_of
 from outdial.requests import Unavailable
 from outdial.views import history
-from outdial.views.projector import LogBroken, Projector, create_all, digest
+from outdial.views.projector import LogBroken, Projector, create_all, digest, layout
 
 DATABASE: Final = "views.db"
 LOCK_FILE: Final = "lock"
-SCHEMA_VERSION: Final = "2"
+SCHEMA_VERSION: Final = "3"
 CACHED_STATEMENTS: Final = 512
 EVENTS_AT_ONCE: Final = 4_000
 READ_AT_ONCE: Final = 200
@@ -221,7 +221,7 @@ class Mirror:
 
     async def _open_database(self, cluster: str) -> None:
         """Open the copy; one that belongs to another log, or to another version of the program, is built anew."""
-        facts = f"{SCHEMA_VERSION}/{cluster}/{self._topic}/{len(self._places)}"
+        facts = f"{SCHEMA_VERSION}/{layout()}/{cluster}/{self._topic}/{len(self._places)}"
         try:
             await self._connect()
             if not await self._is_copy_of(facts):
@@ -244,9 +244,8 @@ class Mirror:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536", "busy_timeout=5000"):
             await db.execute(f"PRAGMA {pragma}")
         await db.execute("BEGIN IMMEDIATE")
-        for statement in (_META, _TAIL, *history.DDL):
+        for statement in (_META, _TAIL):
             await db.execute(statement)
-        await create_all(db, len(self._places))
         await db.execute("COMMIT")
         self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, cached_statements=CACHED_STATEMENTS)
         self._reader.execute("PRAGMA query_only=ON")
@@ -258,6 +257,11 @@ class Mirror:
         [(found,)] = await db.execute_fetchall("SELECT value FROM meta WHERE name = 'log'")
         if found != facts:
             return False
+        await db.execute("BEGIN IMMEDIATE")
+        for statement in history.DDL:
+            await db.execute(statement)
+        await create_all(db, len(self._places))
+        await db.execute("COMMIT")
         marks = [0] * len(self._places)
         for partition, mark in await db.execute_fetchall("SELECT partition, mark FROM tail"):
             marks[partition] = mark
