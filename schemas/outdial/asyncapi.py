@@ -69,6 +69,7 @@ _SAID: Final[Mapping[str, Json]] = {
     "AddTargets": {"targets": [{"target_id": TARGET, "destination_0": _TEL}], "on_duplicate": "skip"},
     "DeleteTarget": {"target_id": TARGET},
     "ReopenTarget": {"target_id": TARGET},
+    "ReopenTargets": {"outcomes": ["busy", "no_answer"]},
     "StartDialing": {"outplan_id": OUTPLAN},
     "StopDialing": {},
     "PauseDialing": {"reason": "the switchboard is down"},

@@ -334,6 +334,21 @@ OUTCOME_OF_ALIAS: dict[str, Outcome] = {
 """Hangup reasons of VoIPBIN; ``normal`` is an answer only when the call was answered."""
 
 
+class ReopenTargets(OutdialCommand):
+    """Reopen every target whose last attempt ended so, a thousand at a time; the form with ``cursor`` is the ledger's own."""
+
+    type: Literal["ReopenTargets"] = "ReopenTargets"
+    outcomes: Annotated[tuple[Outcome, ...], Field(strict=False, min_length=1, max_length=8)]
+    """How the last attempt ended. Targets that are too late, deleted or being dialed stay as they are."""
+    cursor: Annotated[int, Field(ge=0)] | None = None
+    """How many targets, in the order of their creation, have been looked at."""
+
+    @property
+    def from_ledger_only(self) -> bool:
+        """Going on is the ledger's own word."""
+        return self.cursor is not None
+
+
 class DialResult(OutdialCommand):
     """How an attempt ended. ``started_at`` and ``ended_at`` are information; no rule reads them."""
 
@@ -945,7 +960,8 @@ class RecheckSuppressed(OutdialCommand):
 
 OutdialCommands = (
     CreateOutdial | UpdateOutdial | SetOutdialData | SetOutdialCampaign | DeleteOutdial
-    | AddTarget | AddTargets | DeleteTarget | ReopenTarget | StartDialing | StopDialing | PauseDialing | ResumeDialing | DrainDialing
+    | AddTarget | AddTargets | DeleteTarget | ReopenTarget | ReopenTargets
+    | StartDialing | StopDialing | PauseDialing | ResumeDialing | DrainDialing
     | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy | AskPreflight
     | ApplyPlan | LimitRinging | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | ExpireTarget | EndLease | FinishDialing | ReviveTargets

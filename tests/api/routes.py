@@ -76,6 +76,7 @@ ROUTES: Final[dict[str, Asked]] = {
         set_outdial_campaign={"campaign_id": ""},
         set_outdial_data={"data": "another"},
         set_dialing={"status": "stop"},
+        reopen_targets={"outcomes": ["busy"]},
         preflight={"plan": {"max_try_count_0": 1}},
     ),
     "import_targets": Asked(To(404, OUTDIAL), content="destination_0\n+12025550124\n", media="text/csv"),

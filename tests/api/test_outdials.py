@@ -199,3 +199,18 @@ async def test_stats_count_targets_and_attempts(api: Api) -> None:
     assert stats["requested"] == stats["open_attempts"] + 2
     assert stats["next_due"].endswith("Z")
     assert int(stats["position"]) > 0
+
+
+async def test_targets_are_reopened_by_how_their_last_attempt_ended(api: Api) -> None:
+    outdial_id = await api.outdial()
+    for number in range(3):
+        await api.target(outdial_id, f"+1555123000{number}")
+    await api.run(outdial_id, max_try_count_0=1)
+    for request, outcome in zip(await api.requests(), ("busy", "no_answer", "answered"), strict=True):
+        await api.say(request, outcome)
+
+    await api.ok("POST", f"/outdials/{outdial_id}/reopen", {"outcomes": ["busy", "no_answer"]})
+
+    assert len(await api.requests()) == 5
+    await api.refused(400, "INVALID_ARGUMENT", "POST", f"/outdials/{outdial_id}/reopen", {"outcomes": ["sleepy"]})
+    await api.refused(400, "INVALID_ARGUMENT", "POST", f"/outdials/{outdial_id}/reopen", {})

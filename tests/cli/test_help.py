@@ -19,6 +19,7 @@ GROUPS = {
         "watch",
         "why",
         "preflight",
+        "reopen",
         "views",
         "schemas",
         "outdials",

@@ -4,7 +4,7 @@ Rows are plain JSON objects, in the shapes of the contract: field names, units (
 served. Times come as RFC 3339 UTC with six digits, "not yet" as null.
 """
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypedDict, TypeVar, cast
 from urllib.parse import quote
@@ -182,6 +182,11 @@ def stop_outdial(outdial_id: str) -> Route[Row]:
 def hold_outdial(outdial_id: str, status: Literal["pause", "resume", "drain"], reason: str | None = None) -> Route[Row]:
     """Request no call until it is resumed; go on; or begin with nobody new and end when nobody is left to try again."""
     return Route("PUT", f"{OUTDIALS.one(outdial_id)}/dialing", _row, body={"status": status, **_present(reason=reason)})
+
+
+def reopen_targets(outdial_id: str, outcomes: Sequence[str]) -> Route[Row]:
+    """Give all their tries again to the targets whose last attempt ended in one of these ways."""
+    return Route("POST", f"{OUTDIALS.one(outdial_id)}/reopen", _row, body={"outcomes": list(outcomes)})
 
 
 def set_campaign_agents(campaign_id: str, agents: int) -> Route[Row]:

@@ -55,6 +55,7 @@ from outdial.commands import (
     ReleaseOutdial,
     RemoveSuppressions,
     ReopenTarget,
+    ReopenTargets,
     ReplayWebhook,
     RequestDial,
     ResumeDialing,
@@ -503,6 +504,8 @@ class Ledger:
                 return preflight.asked(outdial, command, now)
             case AddTargets():
                 return listing.add_many(outdial, command, self._fingerprint, self._key_id)
+            case ReopenTargets():
+                return listing.reopen_many(outdial, command)
             case ReopenTarget():
                 return Decision(listing.reopen(outdial, command))
             case StartDialing():

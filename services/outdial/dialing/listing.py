@@ -1,5 +1,6 @@
 """Decisions about an outdial as a list: the outdial itself, and who is on it. Source: contract 3.1, 3.2, C2, C5, C19."""
 
+from itertools import islice
 from typing import Literal
 
 from outdial.commands import (
@@ -10,20 +11,24 @@ from outdial.commands import (
     NewTarget,
     OnDuplicate,
     ReopenTarget,
+    ReopenTargets,
     SetOutdialCampaign,
     SetOutdialData,
     UpdateOutdial,
 )
 from outdial.dialing.addresses import Fingerprint, check_zone, checked, destinations_of, zones_of
-from outdial.dialing.decision import Decision, Rejected
+from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.rules import NOW
-from outdial.dialing.target import Asking, Deleted, Done, Idle, Progressing, Target
+from outdial.dialing.target import OUTCOME, Asking, Deleted, Done, Idle, Progressing, Target, code_of
 from outdial.events import OutdialCreated, OutdialEvent, OutdialUpdated, Personal, TargetAdded, TargetDeleted, TargetReopened
 from outdial.ids import item_id
 from outdial.requests import Item
 from outdial.scalars import ZERO_ID
 from outdial.wire import encode_compact
+
+REOPENED_AT_ONCE = 1_000
+"""Targets reopened by one command; the rest follow with the next."""
 
 
 def create(outdial: Outdial | None, command: CreateOutdial) -> list[OutdialEvent]:
@@ -187,3 +192,30 @@ def reopen(outdial: Outdial, command: ReopenTarget) -> list[OutdialEvent]:
             return []
         case Idle() | Asking() | Done():
             return [TargetReopened(target_id=command.target_id)]
+
+
+def reopen_many(outdial: Outdial, command: ReopenTargets) -> Decision:
+    """Give all their tries again to those whose last attempt ended so, the rest by a command of its own."""
+    begin = command.cursor or 0
+    wanted = frozenset(code_of(outcome) for outcome in command.outcomes)
+    events: list[OutdialEvent] = []
+    for looked_at, target in enumerate(islice(outdial.targets.values(), begin, None), begin):
+        if len(events) == REOPENED_AT_ONCE:
+            rest = ReopenTargets(outdial_id=outdial.id, outcomes=command.outcomes, cursor=looked_at)
+            return Decision(events, [FollowUp(rest, awaited=False)])
+        if _ended_so(target, wanted):
+            events.append(TargetReopened(target_id=target.facts.id))
+    return Decision(events)
+
+
+def _ended_so(target: Target, wanted: frozenset[int]) -> bool:
+    """Whether a target has tries to get back, and its last attempt ended in one of these ways."""
+    match target:
+        case Idle(wait=wait) if wait != NOW:
+            pass
+        case Done(expired=False):
+            pass
+        case _:
+            return False
+    ends = target.history.ends
+    return bool(ends) and ends[-1] & OUTCOME in wanted

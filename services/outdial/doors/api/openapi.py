@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.commands import COMMANDS, Command, CreateOutdial, DialResult, NewTarget
+from outdial.commands import COMMANDS, OUTCOMES, Command, CreateOutdial, DialResult, NewTarget
 from outdial.doors.api.pages import page, table
 from outdial.envelope import CloudEvent
 from outdial.export import Described
@@ -196,7 +196,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
             "set_status", "set_resource_info", "set_next_campaign",
         ),
         "Campaigncall": ("get_campaigncall", "delete_campaigncall"),
-        "DialingOfOutdial": ("get_dialing", "set_dialing"),
+        "DialingOfOutdial": ("get_dialing", "set_dialing", "reopen_targets"),
         "Stats": ("get_stats",),
         "Webhook": ("get_webhook", "set_webhook", "delete_webhook", "replay_webhook"),
         "WhyTarget": ("why_target",),
@@ -327,6 +327,7 @@ def _told() -> dict[str, Told]:
                 reason=_TEXT,
             )
         ),
+        "reopen_targets": Told(body=_object("outcomes", outcomes={"type": "array", "items": {"enum": list(OUTCOMES)}, "minItems": 1})),
         "preflight": Told(body=_object(plan=outdial["plan"], outplan_id=_ID, campaign_id=_ID)),
         "get_activity": Told(("minutes",)),
         "get_calendar": Told(("hours",)),

@@ -11,6 +11,7 @@ from outdial.commands import (
     DeleteOutdial,
     DrainDialing,
     PauseDialing,
+    ReopenTargets,
     ResumeDialing,
     SetOutdialCampaign,
     SetOutdialData,
@@ -151,6 +152,16 @@ async def set_dialing(request: Request) -> Response:
             raise by_rule("field_invalid", "status must be run, stop, pause, resume or drain")
     shown = shapes.dialing(found(request, outdial_id), times_of(request))
     return reply({**shown, "open_attempts": answer.open[:SHOWN_OPEN], "open_count": len(answer.open) + answer.open_more}, answer)
+
+
+@router.post("/outdials/{id}/reopen")
+async def reopen_targets(request: Request) -> Response:
+    """Give all their tries again to the targets whose last attempt ended in one of ``outcomes``. Many are reopened a thousand at a time."""
+    outdial_id = path_id(request)
+    outcomes = needed(await read_object(request), "outcomes")
+    fields = {"id": command_id(request), "customer_id": customer_of(request), "outdial_id": outdial_id}
+    answer = await submit(request, made(ReopenTargets, {**fields, "outcomes": outcomes}))
+    return reply(shapes.dialing(found(request, outdial_id), times_of(request)), answer)
 
 
 @router.get("/outdials/{id}/stats")

@@ -1,4 +1,4 @@
-"""``run``, ``preflight``, ``stop``, ``pause``, ``resume``, ``drain`` and ``watch``."""
+"""``run``, ``preflight``, ``stop``, ``pause``, ``resume``, ``drain``, ``reopen`` and ``watch``."""
 
 import time
 from collections.abc import Callable
@@ -14,6 +14,7 @@ Outplan = Annotated[str | None, typer.Option("--outplan", metavar="ID", help="Di
 Campaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="As this campaign would run it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Start nothing, say what it would come to.")]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, for whoever looks at it later.")]
+Outcomes = Annotated[list[str], typer.Option("--outcome", metavar="WORD", help="How the last attempt ended; may be given again.")]
 Once = Annotated[bool, typer.Option("--once", help="Show the numbers once and leave.")]
 UntilDone = Annotated[bool, typer.Option("--until-done", help="Leave when no target waits and no call is open.")]
 Pause = Annotated[float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="Between two looks.")]
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     verb(app, "pause", 'outdial pause OUTDIAL --reason "the switchboard is down"')(_hold("pause"))
     verb(app, "resume", "outdial resume OUTDIAL")(_hold("resume"))
     verb(app, "drain", "outdial drain OUTDIAL")(_hold("drain"))
+    verb(app, "reopen", "outdial reopen OUTDIAL --outcome busy --outcome no_answer")(reopen)
     verb(app, "watch", "outdial watch OUTDIAL\noutdial watch OUTDIAL --until-done\noutdial watch OUTDIAL --json | jq .lifecycle")(watch)
 
 
@@ -160,6 +162,14 @@ HOLDS: Final = {
     "resume": """Go on with an outdial that was paused.""",
     "drain": """Call nobody new, and end the run when nobody is left to try again.""",
 }
+
+
+def reopen(session: Session, outdial: OutdialId, outcome: Outcomes) -> None:
+    """Give all their tries again to the targets whose last attempt ended so."""
+    from outdial.client.routes import reopen_targets
+
+    with session.client() as client:
+        _tell(session, client.send(reopen_targets(outdial, outcome)))
 
 
 def _hold(status: Literal["pause", "resume", "drain"]) -> Callable[[Session, str, str | None], None]:
