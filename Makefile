@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEVERAL := -n auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker pictures test doors long contract canaries fuzz hours promises retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker pictures test doors long contract canaries fuzz hours promises suppressed retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -32,6 +32,9 @@ canaries: .venv/for-development ## Send 1,000 tokens and numbers through every r
 
 fuzz: .venv/for-development ## Generated requests to every route: 20,000 and more. Other: make fuzz CASES=5000 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m fuzz --cases $(or $(CASES),20000) --seed $(or $(SEED),1)
+
+suppressed: .venv/for-development ## Put numbers on the list while 1,000 requests a second are made on 12 partitions: none to them after the answer. Other: make suppressed RATE=300
+	RATE=$(or $(RATE),1000) SECONDS_OF_IT=10 $(BIN)/python -m pytest tests/troubles/test_suppressed.py
 
 retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
 	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)

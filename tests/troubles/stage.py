@@ -160,7 +160,7 @@ class Stage:
         producer = await self.producer()
         futures = []
         for command in commands:
-            stream = command.get("outdial_id") or command.get("outplan_id") or ""
+            stream = command.get("outdial_id") or command.get("outplan_id") or command.get("customer_id") or ""
             futures.append(
                 await producer.send(
                     self.topology.commands,
