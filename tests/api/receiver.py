@@ -48,20 +48,24 @@ class Receiver:
         self.talking.add(asyncio.create_task(self._serve(reader, writer)))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                line, *head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-                headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in head if one)}
-                status = self.answer(len(self.came))
-                self.came.append(Came(line, headers, await reader.readexactly(int(headers["content-length"])), status))
-                if status == CUT:
-                    break
-                location = "Location: /elsewhere\r\n" if 300 <= status < 400 else ""
-                writer.write(f"HTTP/1.1 {status} So\r\n{location}Content-Length: 2\r\n\r\nok".encode())
-                await writer.drain()
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while await self._answered(reader, writer):
+                    pass
+        finally:
+            writer.transport.abort()
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; False: the connection is to be cut."""
+        line, *head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (one.partition(": ") for one in head if one)}
+        status = self.answer(len(self.came))
+        self.came.append(Came(line, headers, await reader.readexactly(int(headers["content-length"])), status))
+        if status != CUT:
+            location = "Location: /elsewhere\r\n" if 300 <= status < 400 else ""
+            writer.write(f"HTTP/1.1 {status} So\r\n{location}Content-Length: 2\r\n\r\nok".encode())
+            await writer.drain()
+        return status != CUT
 
 
 @asynccontextmanager

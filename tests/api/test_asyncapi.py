@@ -1,6 +1,7 @@
 """The topics described, over HTTP."""
 
 import json
+import re
 
 from api.door import Api
 from outdial.asyncapi import asyncapi_document
@@ -31,7 +32,6 @@ async def test_the_page_of_the_messages_shows_each_and_has_nothing_from_another_
     assert answer.headers["content-type"].startswith("text/html")
     for message in json.loads(asyncapi_document())["components"]["messages"].values():
         assert f"<summary>{message['title']}</summary>" in answer.text
-    assert "http://" not in answer.text
-    assert "https://" not in answer.text
+    assert re.search(r"""(src|href|action)=["']?https?:|url\(|@import""", answer.text) is None
     assert "<script" not in answer.text
     assert "/docs/messages" in (await api.http.get("/docs")).text

@@ -137,7 +137,8 @@ async def test_the_ledgers_own_forms_of_commands_are_refused(api: Api, command: 
         ({**CREATE, "name": 7}, "field_invalid"),
         ({**CREATE, "outdial_id": "x"}, "field_invalid"),
         ({**CREATE, "colour": "red"}, "unknown_field"),
-        ({**CREATE, "plan": {"windows": []}}, "unknown_field"),
+        ({**CREATE, "plan": {"colour": "red"}}, "unknown_field"),
+        ({**CREATE, "plan": {"windows": []}}, "field_invalid"),
         ([CREATE], "field_invalid"),
     ],
 )

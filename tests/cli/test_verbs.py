@@ -272,6 +272,6 @@ def test_a_webhook_is_set_shown_replayed_and_deleted(there: Call, stdin: Callabl
     shown = there("webhook", "get", "--json").json
     assert (shown["uri"], shown["method"]) == ("https://pbx.example/other", "PUT")
     assert "secret" not in shown
-    assert there("webhook", "replay", "--after", "0", "--json").json["position"] == "0"
+    assert set(there("webhook", "replay", "--after", "0", "--json").json["position"].split("-")) == {"0"}
     there("webhook", "delete", "--yes")
     assert there("webhook", "get").code == 3

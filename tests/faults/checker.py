@@ -105,6 +105,9 @@ class Person:
     """An attempt ended ``answered``."""
     finished: bool = False
     exhausted: bool = False
+    end: int | None = None
+    """When it may be dialed no more."""
+    expired: bool = False
     deleted: bool = False
     lost: set[str] = field(default_factory=set)
     """The attempts without a word. One answered late finishes the target, also when others were made since."""
@@ -201,7 +204,8 @@ class Reading:
         if data["target_id"] in outdial.people:
             yield "a target is added twice"
         destinations = [None if address is None else address["type"] for address in data["personal"]["destinations"]]
-        outdial.people[data["target_id"]] = Person(destinations, data.get("try_count_max"), time)
+        end = None if data.get("expires_at") is None else micros(data["expires_at"])
+        outdial.people[data["target_id"]] = Person(destinations, data.get("try_count_max"), time, end=end)
 
     def _of_list(self, name: str, outdial: List, data: dict[str, Any]) -> Iterator[str]:
         match name:
@@ -244,6 +248,10 @@ class Reading:
                 if not (data["attempt_id"] in person.lost if data.get("late") else person.reached):
                     yield "a target is finished that nobody reached"
                 person.finished, person.exhausted = True, False
+            case "TargetExpired":
+                if person.open is not None or person.reached or person.end is None or time < person.end:
+                    yield "a target is given up as too late that is being dialed, was reached, or has time left"
+                person.expired = True
             case "TargetExhausted":
                 if person.open is not None or person.reached or _next(outdial, person) is not None:
                     yield "a target is given up that is being dialed, was reached, or has tries left"
@@ -274,6 +282,8 @@ class Reading:
             yield "a request after a stop, or without a plan"
         if person.deleted or person.finished or person.exhausted or person.reached:
             yield "a request for a target that is deleted or done"
+        if person.end is not None and time >= person.end:
+            yield "a request after the target's end"
         if data["ordinal"] != person.ordinal + 1:
             yield f"attempt {data['ordinal']} of a target follows {person.ordinal}"
         plan = outdial.plan or {}
@@ -334,7 +344,9 @@ class Reading:
             for target_id, person in outdial.people.items():
                 if person.open is not None:
                     yield f"an attempt on target {target_id} of {outdial_id} is still open"
-                elif not (person.finished or (person.exhausted and not person.reached) or person.deleted or outdial.deleted):
+                elif not (
+                    person.finished or person.expired or (person.exhausted and not person.reached) or person.deleted or outdial.deleted
+                ):
                     yield f"target {target_id} of {outdial_id} came to no end"
 
 

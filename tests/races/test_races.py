@@ -109,7 +109,7 @@ def _early(memory: Remembered) -> None:
 
 def _requested_after(memory: Remembered) -> None:
     """Requests move behind all that came after them, stops of the same outdial too."""
-    for part in _events(memory):
+    for part in filter(None, _events(memory)):
         last_stop = {record.key: place for place, record in enumerate(part) if _is(record, "DialingStopped")}
         moved = [record for place, record in enumerate(part) if _is(record, "DialRequested") and place < last_stop.get(record.key, 0)]
         end = part[-1].offset + 1

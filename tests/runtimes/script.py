@@ -32,14 +32,18 @@ from outdial.commands import (
     DeleteOutplan,
     DeleteTarget,
     DeleteUser,
+    DeleteWebhook,
     DialAnswered,
     DialResult,
     DrainDialing,
     GrantSlots,
+    HoldWebhook,
     NewTarget,
     PauseDialing,
     RemoveSuppressions,
     ReopenTarget,
+    ReopenTargets,
+    ReplayWebhook,
     Resources,
     ResumeDialing,
     RunCampaign,
@@ -49,6 +53,7 @@ from outdial.commands import (
     SetOutdialCampaign,
     SetOutdialData,
     SetPassword,
+    SetWebhook,
     StartDialing,
     StopCampaign,
     StopDialing,
@@ -130,6 +135,8 @@ class Writer:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.at = START
+        """When the last step is."""
         self._commands = 0
 
     def after(self, passes: int, *commands: Command) -> None:
@@ -139,6 +146,7 @@ class Writer:
             self._commands += 1
             fixed = {"id": command.id or named(f"command {self._commands}"), "customer_id": command.customer_id or CUSTOMER}
             sent.append(command.model_copy(update={**fixed, "actor": "script"}))
+        self.at += passes
         self.steps.append(Step(passes, tuple(sent)))
 
 
@@ -154,6 +162,8 @@ def script() -> list[Step]:
     _some_are_spared(told)
     _runs_are_held_back(told)
     _somebody_is_let_in(told)
+    _events_are_sent(told)
+    _some_are_too_late(told)
     _things_are_refused(told)
     return told.steps
 
@@ -414,6 +424,32 @@ def _somebody_is_let_in(told: Writer) -> None:
         DeleteUser(customer_id=CUSTOMER, user_id=ann),
         SetPassword(customer_id=CUSTOMER, user_id=ann, password_hash=password),
     )
+
+
+def _events_are_sent(told: Writer) -> None:
+    """A webhook is set, held by one process, replayed and deleted."""
+    told.after(
+        SECOND,
+        SetWebhook(customer_id=CUSTOMER, uri="https://pbx.example/events", secret="a secret of sixteen or more", after="0"),  # noqa: S106  of nobody
+        HoldWebhook(customer_id=CUSTOMER, holder="one", generation=1),
+        HoldWebhook(customer_id=CUSTOMER, holder="other", generation=1),
+        ReplayWebhook(customer_id=CUSTOMER, after="0"),
+        DeleteWebhook(customer_id=CUSTOMER),
+        DeleteWebhook(customer_id=CUSTOMER),
+    )
+
+
+def _some_are_too_late(told: Writer) -> None:
+    """A target may be dialed until an instant; those whose last attempt ended so are reopened."""
+    hurried = named("hurried")
+    late = target(71).model_copy(update={"expires_at": told.at + MINUTE})
+    told.after(
+        SECOND,
+        CreateOutdial(outdial_id=hurried, plan=Plan(max_try_count_0=1, max_concurrent=1)),
+        AddTargets(outdial_id=hurried, targets=(target(72), late)),
+    )
+    told.after(SECOND, DialResult(**attempt("hurried", 72), outcome="busy"), StopDialing(outdial_id=hurried))
+    told.after(2 * MINUTE, ReopenTargets(outdial_id=hurried, outcomes=("busy",)))
 
 
 def _things_are_refused(told: Writer) -> None:

@@ -221,7 +221,7 @@ class Mirror:
 
     async def _open_database(self, cluster: str) -> None:
         """Open the copy; one that belongs to another log, or to another version of the program, is built anew."""
-        facts = f"{SCHEMA_VERSION}/{layout()}/{cluster}/{self._topic}/{len(self._places)}"
+        facts = f"{SCHEMA_VERSION}-{layout()}/{cluster}/{self._topic}/{len(self._places)}"
         try:
             await self._connect()
             if not await self._is_copy_of(facts):

@@ -317,7 +317,7 @@ def reading_all(patch: pytest.MonkeyPatch) -> None:
 
 
 def decided_where_it_stands(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(partitions, "partition_of", lambda *_: 1)
+    patch.setattr(partitions, "place_of", lambda *_, **__: 1)
 
 
 def refusals_unsaid(patch: pytest.MonkeyPatch) -> None:
