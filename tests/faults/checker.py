@@ -112,6 +112,11 @@ class Person:
     lost: set[str] = field(default_factory=set)
     """The attempts without a word. One answered late finishes the target, also when others were made since."""
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to come of it."""
+        return self.finished or self.expired or self.deleted or (self.exhausted and not self.reached)
+
 
 @dataclass
 class List:
