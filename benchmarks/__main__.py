@@ -16,6 +16,7 @@ FIGURES = {
     "P1": "kafka_rates", "P2": "kafka_faust", "P3": "kafka_rates", "P4": "kafka_rates",
     "P5": "figures.p05", "P6": "kafka_latency", "P7": "kafka_million", "P8": "figures.p08", "P9": "figures.p08", "P10": "kafka_million",
     "P11": "figures.p11", "P12": "figures.p12", "P13": "figures.p11", "P14": "figures.p14", "P15": "figures.p15", "year": "figures.year",
+    "P1-rules": "kafka_rules",
 }  # fmt: skip
 
 
