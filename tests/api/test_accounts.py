@@ -1,17 +1,14 @@
 """Logging in, access keys, and the customers and users of whoever runs the service."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from api.door import ALICE, BOB, TOKENS, Api, Clock, Opened, client_of, hashed, served
-from both import SOME, MakeStage
+from api.door import ALICE, BOB, TOKENS, Api, Opened, client_of, hashed, served
 from outdial.doors.api import deps, events
-from outdial.doors.api.app import make_app
 from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
 
 ROOTS = "the-token-of-who-runs-it"
@@ -364,18 +361,8 @@ async def test_what_is_read_for_long_ends_with_the_key(root: Api, monkeypatch: p
 
 
 @pytest.fixture
-async def doors(make_stage: MakeStage, tmp_path: Path) -> AsyncIterator[list[Api]]:
-    """A process that decides and serves, and two that only serve, over several partitions."""
-    clock = Clock()
-    stage = make_stage(tmp_path, clock, SOME)
-    found: list[Api] = []
-    for runtime in (await stage.start(), await stage.another(), await stage.another()):
-        app = make_app(runtime, runtime.reader, CLOSED)
-        found.append(Api(client_of(app), runtime, clock, app, stage))
-    yield found
-    for api in found:
-        await api.http.aclose()
-    await stage.close()
+def settings_of_doors() -> Settings:
+    return CLOSED
 
 
 @pytest.mark.only("kafka", why="the embedded runtime is one process")

@@ -2,35 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from api.door import Api, Clock, client_of, served
-from both import SOME, MakeStage
-from outdial.doors.api.app import make_app
+from api.door import Api, served
+from both import SOME
 from outdial.ids import derived
 from outdial.kafka import sending
 
 pytestmark = pytest.mark.only("kafka", why="the embedded runtime is one process")
-
-
-@pytest.fixture
-async def doors(make_stage: MakeStage, tmp_path: Path) -> AsyncIterator[list[Api]]:
-    """A process that decides and serves, and two that only serve, over several partitions."""
-    clock = Clock()
-    stage = make_stage(tmp_path, clock, SOME)
-    found: list[Api] = []
-    for runtime in (await stage.start(), await stage.another(), await stage.another()):
-        app = make_app(runtime, runtime.reader)
-        found.append(Api(client_of(app), runtime, clock, app, stage))
-    yield found
-    for api in found:
-        await api.http.aclose()
-    await stage.close()
 
 
 async def test_what_is_made_at_one_is_read_listed_and_changed_at_the_other_at_once(doors: list[Api]) -> None:

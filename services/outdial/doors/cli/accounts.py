@@ -7,8 +7,21 @@ import typer
 
 from outdial.doors.cli.actions import Refused
 from outdial.doors.cli.fields import milliseconds
-from outdial.doors.cli.nouns import Deleted, Detail, Every, Limit, Name, Noun, ResourceId, Yes, create_resource, show, show_list
-from outdial.doors.cli.session import USAGE, Session, confirmed, say
+from outdial.doors.cli.nouns import (
+    Deleted,
+    Detail,
+    Every,
+    Limit,
+    Name,
+    Noun,
+    ResourceId,
+    Yes,
+    create_resource,
+    delete_resource,
+    show,
+    show_list,
+)
+from outdial.doors.cli.session import USAGE, Session, say
 from outdial.doors.cli.verbs import group, verb
 
 if TYPE_CHECKING:
@@ -78,11 +91,7 @@ def _users() -> typer.Typer:
     @verb(app, "delete", "outdial users delete CUSTOMER ID --yes")
     def delete(session: Session, customer: CustomerId, resource_id: ResourceId, yes: Yes = False) -> None:
         """Let a user log in no more."""
-        if not confirmed(f"Delete user {resource_id}?", yes=yes):
-            say("nothing was deleted")
-            raise typer.Exit(1)
-        with session.client() as client:
-            show(session, client.send(_users_of(customer).delete(resource_id)))
+        delete_resource(session, _users_of(customer), "user", resource_id, yes=yes)
 
     return app
 
@@ -113,11 +122,7 @@ def _accesskeys() -> typer.Typer:
     @verb(app, "delete", "outdial accesskeys delete ID --yes")
     def delete(session: Session, resource_id: ResourceId, yes: Yes = False) -> None:
         """Let nobody in by an access key any more."""
-        if not confirmed(f"Delete access key {resource_id}?", yes=yes):
-            say("nothing was deleted")
-            raise typer.Exit(1)
-        with session.client() as client:
-            show(session, client.send(ACCESSKEYS.collection().delete(resource_id)))
+        delete_resource(session, ACCESSKEYS.collection(), "access key", resource_id, yes=yes)
 
     return app
 

@@ -157,11 +157,7 @@ def _add_common(app: typer.Typer, noun: Noun) -> None:
     @verb(app, "delete", f"outdial {word} delete ID\noutdial {word} delete ID --yes")
     def delete(session: Session, resource_id: ResourceId, yes: Yes = False) -> None:
         """Delete one. It stays readable by its id."""
-        if not confirmed(f"Delete {word.removesuffix('s')} {resource_id}?", yes=yes):
-            say("nothing was deleted")
-            raise typer.Exit(1)
-        with session.client() as client:
-            show(session, client.send(noun.collection().delete(resource_id)))
+        delete_resource(session, noun.collection(), word.removesuffix("s"), resource_id, yes=yes)
 
 
 def create_resource(session: Session, collection: "Collection", fields: dict[str, Any]) -> None:
@@ -172,6 +168,15 @@ def create_resource(session: Session, collection: "Collection", fields: dict[str
         say(f"warning: {warning}")
     _tell_ignored(fields, row)
     show(session, row)
+
+
+def delete_resource(session: Session, collection: "Collection", word: str, resource_id: str, *, yes: bool) -> None:
+    """Delete one, if the person wants it, and print what is left of it."""
+    if not confirmed(f"Delete {word} {resource_id}?", yes=yes):
+        say("nothing was deleted")
+        raise typer.Exit(1)
+    with session.client() as client:
+        show(session, client.send(collection.delete(resource_id)))
 
 
 def _tell_ignored(fields: dict[str, Any], row: dict[str, Any]) -> None:
@@ -351,11 +356,7 @@ def _targets() -> typer.Typer:
     @verb(app, "delete", "outdial targets delete OUTDIAL ID --yes")
     def delete(session: Session, outdial: OutdialId, resource_id: ResourceId, yes: Yes = False) -> None:
         """Delete a target. It is not dialed again; an open call still ends."""
-        if not confirmed(f"Delete target {resource_id}?", yes=yes):
-            say("nothing was deleted")
-            raise typer.Exit(1)
-        with session.client() as client:
-            show(session, client.send(_of(outdial).delete(resource_id)))
+        delete_resource(session, _of(outdial), "target", resource_id, yes=yes)
 
     _add_about(app, "calls", "List the attempts on a target.")
     _add_about(app, "history", "List what happened to a target.")
