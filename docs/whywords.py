@@ -28,7 +28,8 @@ suppression list holds is then not known before its turn has come.
 - `event`: the event it follows from, with its position in the log. A rule that was there from the start, or that is about many events,
   has none.
 - `next_at`: the earliest time of the next request if nothing happens until then: no command, and no word about any call, so that open
-  attempts are given up as lost when their leases end. Others that come back or fall due before may make it later.
+  attempts are given up as lost when their leases end. Others that come back, fall due, or may no longer be called before may make it
+  later. Absent: no time alone brings one, or the target is too late by then.
 - `facts` of a rule: the numbers it was decided by. `ahead` is how many that are due come before this target, 10,000 at most.
 
 Of an outdial, `reasons` counts its targets by the word that holds each, with the next release. Every target stands in one row; who is

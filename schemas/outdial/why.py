@@ -132,7 +132,7 @@ class Verdict(BaseModel):
     until: Instant | None = None
     """When that rule lets go by itself, at the latest; absent: something has to happen."""
     next_at: Instant | None = None
-    """The earliest time of the next request if nothing happens until then; absent: there is none."""
+    """The earliest time of the next request if nothing happens until then; absent: there is none, or it is too late by then."""
     rules: tuple[Check, ...] = ()
     """The rules in the order they are looked at; those after one that holds for good are not looked at."""
 

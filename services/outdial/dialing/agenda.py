@@ -18,7 +18,7 @@ from itertools import islice
 from outdial.dialing.rules import LOOKS_AT_NOTHING, LOOKS_AT_ZONES, Looks, Next, Shape, looks_of, next_try, wait_us
 from outdial.dialing.target import Done, Idle, Target, shape_of, types_without
 from outdial.plan import Plan
-from outdial.windows import Gate
+from outdial.windows import Gate, Opening
 
 Key = tuple[int, int, Shape]
 Waits = tuple[int, int | None]
@@ -276,27 +276,34 @@ class Agenda:
         shape = self.shape_of(target)
         return self._next(shape._replace(types=types_without(shape.types, blocked)))
 
-    def ahead_of(self, target: Idle, now: int, limit: int) -> int:
-        """How many of those due by now come before a target that waits, counted up to a limit."""
+    def ahead_of(self, target: Idle, now: int, limit: int, until: int | None = None) -> int:
+        """How many of those due by now come before a target that waits, counted up to a limit.
+
+        ``until``: those alone that can be called until then, or as long as the target.
+        """
         found: set[str] = set()
-        facts = target.facts
-        mine = self._queues.get(self._key(target))
-        due = target.since + (0 if mine is None else mine.wait_us)
+        facts, coming = target.facts, self.coming(target)
+        mine = None if coming is None else self.gate(coming)
+        queue_of_it = self._queues.get(self._key(target))
+        due = target.since + (0 if queue_of_it is None else queue_of_it.wait_us)
         for queue in self._queues.values():
             if queue.coming is None or queue.priority < facts.priority or not (queue.gate is None or queue.gate.is_open(now)):
                 continue
+            if until is not None and queue.gate is not mine and not (_stays_open(queue.gate, now, until) and _stays_open(mine, now, until)):
+                continue
             same = queue.priority == facts.priority
             bound = (due - queue.wait_us, facts.number, facts.id) if same else (now - queue.wait_us + 1, 0, "")
-            self._note_before(queue, bound, found, limit)
+            self._note_before(queue, bound, found, limit, now if until is None else until)
         return len(found)
 
-    def _note_before(self, queue: Queue, bound: tuple[int, int, str], found: set[str], limit: int) -> None:
-        """Note who waits in a queue and comes before a bound. In a heap nobody comes before whoever stands above."""
+    def _note_before(self, queue: Queue, bound: tuple[int, int, str], found: set[str], limit: int, until: int) -> None:
+        """Note who waits in a queue, comes before a bound and is not late by then. In a heap nobody comes before whoever stands above."""
         entries, places = queue.entries, [0]
         while places and len(found) < limit:
             place = places.pop()
             if place < len(entries) and entries[place] < bound:
-                if self._waits(entries[place], queue) is not None:
+                waiting = self._waits(entries[place], queue)
+                if waiting is not None and not waiting.facts.is_late(until):
                     found.add(entries[place][2])
                 places += (2 * place + 1, 2 * place + 2)
 
@@ -421,3 +428,9 @@ class Agenda:
                 self._exhausted.setdefault(shape_of(target, self._looks), {})[target.facts.id] = None
         for queue in self._queues.values():
             heapify(queue.entries)
+
+
+def _stays_open(gate: Gate | None, now: int, until: int) -> bool:
+    """Whether a window is open at an instant, and until another."""
+    opening = Opening(None, None) if gate is None else gate.opening(now)
+    return opening is not None and (opening.closes is None or opening.closes > until)

@@ -123,9 +123,9 @@ class _Turn(NamedTuple):
 
 def _turn(outdial: Outdial, target: Idle | Asking, plan: Plan, now: int) -> _Turn | None:
     """The try a target may be given now: it has one, it is due, it is not too late, and the window is open at this moment."""
-    expires_at, coming = target.facts.expires_at, outdial.agenda.coming(target)
-    if expires_at is not None and expires_at <= now:
+    if target.facts.is_late(now):
         return None
+    coming = outdial.agenda.coming(target)
     if coming is None or (due_at := target.since + wait_us(target.wait, plan, coming.interval)) > now:
         return None
     not_after = now + plan.pickup_timeout * MILLISECOND_US

@@ -96,6 +96,10 @@ class Facts:
     zones: tuple[tuple[str, ...], ...] = ()
     """The time zones each destination may be in; none are known of an empty one."""
 
+    def is_late(self, at: int) -> bool:
+        """Whether it is too late to dial it at an instant."""
+        return self.expires_at is not None and self.expires_at <= at
+
 
 @record
 class History:

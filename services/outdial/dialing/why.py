@@ -5,8 +5,9 @@ of the target itself, then the run and its plan, then what the plan leaves it, t
 among those that are. A rule that holds says until when, if time alone lets go of it.
 
 ``next_at`` is the earliest time of the next request in a world that stands still: nobody sends a command, and no
-call has a word said about it. It is exact unless others come back, or fall due, before the target has had its turn;
-then it is later. A rule that a slice of the ledger adds has its check here, at its place.
+call has a word said about it. It is exact unless others come back, fall due, or may no longer be called, before the
+target has had its turn; then it may be later. It is never earlier, but when an address that leave was asked for may not
+be called. A rule that a slice of the ledger adds has its check here, at its place.
 
 What it costs does not grow with the list: for an outdial it is a look at each queue of the agenda, for a target
 also at those that are due before it, :data:`AHEAD_AT_MOST` of them at most.
@@ -22,7 +23,7 @@ from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import SILENT_ATTEMPTS, Outdial
 from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, wait_us, why_none
 from outdial.dialing.suppression import blocked
-from outdial.dialing.target import CALL_BACK, Asking, Deleted, Done, Idle, Progressing, evolve
+from outdial.dialing.target import CALL_BACK, Asking, Deleted, Done, Idle, Progressing, Target, evolve
 from outdial.events import (
     DialEnded,
     DialingDraining,
@@ -38,7 +39,8 @@ from outdial.events import (
 )
 from outdial.plan import Plan
 from outdial.scalars import MILLISECOND_US, SECOND_US, format_instant
-from outdial.why import Check, Held, OutdialWhy, TargetWhy
+from outdial.why import PACE, Check, Held, OutdialWhy, TargetWhy
+from outdial.windows import Gate
 
 AHEAD_AT_MOST = 10_000
 """Of those due before a target so many are counted; the answer is a lower bound beyond them."""
@@ -58,24 +60,24 @@ def asked(outdial: Outdial, command: AskWhy, fingerprint: Fingerprint, now: int)
 
 def of_target(outdial: Outdial, target_id: str, fingerprint: Fingerprint, now: int) -> TargetWhy:
     """Why one target is not being dialed."""
-    checks, waits, turn = _of_itself(outdial, target_id, now), None, now
+    checks, waits = _of_itself(outdial, target_id, now), None
+    turn: int | None = now
     asking = target_id in outdial.asking
     if not _is_over(checks):
         checks += _of_the_run(outdial)
         waits = _as_waiting(outdial, target_id)
     if waits is not None and outdial.plan is not None and not _holds(checks, "plan_pending"):
         checks += _of_its_tries(outdial, outdial.plan, waits)
-        due, window, ready = _of_its_time(outdial, outdial.plan, waits, now)
+        due, window, turn = _of_its_time(outdial, outdial.plan, waits, now)
         checks += [due, window, _of_the_list(outdial, waits, fingerprint, now)]
-        turn = now if ready is None else ready
         cap = _of_its_address(outdial, waits, now)
         if not asking and not cap.holds and not any(check.holds for check in checks):
             ahead = outdial.agenda.ahead_of(waits, now, AHEAD_AT_MOST)
             checks += _of_the_pace(outdial, outdial.plan, now, ahead)
-            turn = _turn(outdial, outdial.plan, now, ahead)
+            turn = _turn_of(outdial, outdial.plan, waits, now, ahead)
         checks += [cap, Check(rule="leave_asked", holds=asking)]
     first, next_at = _judged(checks, turn)
-    over = waits is None and not _is_over(checks)
+    over = (waits is None and not _is_over(checks)) or (waits is not None and next_at is not None and waits.facts.is_late(next_at))
     return TargetWhy(
         target_id=target_id,
         at=now,
@@ -95,7 +97,7 @@ def _of_itself(outdial: Outdial, target_id: str, now: int) -> list[Check]:
         Check(rule="deleted", holds=gone),
         Check(rule="outdial_deleted", holds=outdial.deleted, since=outdial.marks.get(OutdialDeleted)),
         Check(rule="reached", holds=isinstance(target, Done) and target.reached),
-        Check(rule="expired", holds=isinstance(target, Done) and target.expired, since=target.facts.expires_at),
+        Check(rule="expired", holds=_is_expired(target, now), since=target.facts.expires_at),
     ]
     match target:
         case Progressing():
@@ -113,6 +115,11 @@ def _of_itself(outdial: Outdial, target_id: str, now: int) -> list[Check]:
         case _:
             pass
     return checks
+
+
+def _is_expired(target: Target, now: int) -> bool:
+    """Whether it is too late to dial a target: found out already, or in a moment."""
+    return (isinstance(target, Done) and target.expired) or (isinstance(target, Idle) and target.facts.is_late(now))
 
 
 def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
@@ -209,7 +216,8 @@ def _tries(target: Idle | Done) -> dict[str, object]:
 def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
     """Why an outdial is not dialing, and which of its targets are kept out by a rule of their own."""
     checks = [Check(rule="outdial_deleted", holds=outdial.deleted, since=outdial.marks.get(OutdialDeleted)), *_of_the_run(outdial)]
-    plan, agenda, due, turn = outdial.plan, outdial.agenda, None, now
+    plan, agenda, due = outdial.plan, outdial.agenda, None
+    turn: int | None = now
     if plan is not None and not _holds(checks, "plan_pending"):
         left = agenda.dialable or agenda.revivable(1) or outdial.asking
         due = agenda.next_due(now)
@@ -312,12 +320,25 @@ def _paced(rule: str, until: int, now: int, since: int | None, facts: dict[str, 
     return Check(rule=rule, holds=holds, since=since if holds else None, until=until if holds else None, facts=facts)
 
 
-def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int) -> int:
-    """When the request after so many others is made, if no call has a word said about it, and none of those called comes back."""
+def _turn_of(outdial: Outdial, plan: Plan, target: Idle, now: int, ahead: int) -> int | None:
+    """When a target that is due has its turn after so many others, whom it need not wait for if they cannot be called by then."""
+    coming = outdial.agenda.coming(target)
+    gate = None if coming is None else outdial.agenda.gate(coming)
+    turn = _turn(outdial, plan, now, ahead, gate)
+    if turn is None or turn <= now:
+        return turn
+    return _turn(outdial, plan, now, outdial.agenda.ahead_of(target, now, AHEAD_AT_MOST, turn), gate)
+
+
+def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int, gate: Gate | None = None) -> int | None:
+    """When the request after so many others is made, if no call has a word said about it, and none of those called comes back.
+
+    ``gate``: the window that all of them must be called in. None: never.
+    """
     limit = 1 if outdial.silent >= SILENT_ATTEMPTS else plan.max_concurrent
-    rate, lease = plan.calls_per_second, _lease_us(plan)
-    ring, rings = _ringing_limit(outdial), _leases(outdial, plan, now, ringing=True)
-    ends, times, at = _leases(outdial, plan, now), [*outdial.recent, *(now for _ in outdial.asking)], now
+    rate, ring, at = plan.calls_per_second, _ringing_limit(outdial), now
+    ends, rings = _leases(outdial, plan, now), _leases(outdial, plan, now, ringing=True)
+    times = [*outdial.recent, *(now for _ in outdial.asking)]
     for turn in range(ahead + 1):
         while ring and len(rings) >= ring:
             at = max(at, heappop(rings))
@@ -325,10 +346,16 @@ def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int) -> int:
             at = max(at, heappop(ends))
         if rate is not None and len(times) >= rate:
             at = max(at, times[-rate] + SECOND_US)
+        if gate is not None:
+            opens = gate.opens_at(at)
+            if opens is None:
+                return None
+            at = opens
         if turn < ahead:
             times.append(at)
-            heappush(ends, at + lease)
-            heappush(rings, at + lease)
+            lease = _lease_end(plan, at, gate)
+            heappush(ends, lease)
+            heappush(rings, lease)
     return at
 
 
@@ -371,15 +398,27 @@ def _lease_us(plan: Plan) -> int:
     return (plan.pickup_timeout + plan.ring + plan.result_grace) * MILLISECOND_US
 
 
+def _lease_end(plan: Plan, at: int, gate: Gate | None) -> int:
+    """When the lease of a request ends that was made at an instant through a window: it must be picked up before that closes."""
+    opening, end = None if gate is None else gate.opening(at), at + _lease_us(plan)
+    if opening is None or opening.closes is None:
+        return end
+    return min(end, opening.closes - 1 + (plan.ring + plan.result_grace) * MILLISECOND_US)
+
+
 # --- the verdict --------------------------------------------------------------------------------------
 
 
-def _judged(checks: Sequence[Check], turn: int) -> tuple[Check | None, int | None]:
-    """The first rule that holds, and when all of them have let go; None: something has to happen."""
+def _judged(checks: Sequence[Check], turn: int | None) -> tuple[Check | None, int | None]:
+    """The first rule that holds, and when all of them have let go; None: something has to happen.
+
+    ``turn``: what the pace comes to, whose rules each say when they let go at the latest.
+    """
     holding = [check for check in checks if check.holds]
-    if any(check.until is None for check in holding):
-        return holding[0], None
-    return next(iter(holding), None), max([turn, *(check.until for check in holding if check.until is not None)])
+    first = next(iter(holding), None)
+    if turn is None or any(check.until is None for check in holding):
+        return first, None
+    return first, max([turn, *(check.until for check in holding if check.until is not None and check.rule not in PACE)])
 
 
 def _holds(checks: Sequence[Check], rule: str) -> bool:
