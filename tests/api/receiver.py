@@ -2,13 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from both import PATIENCE_S
+
 CUT = 0
 """In place of a status: the connection is cut."""
+TURNS = 5
+"""Of the event loop, from a connection that was accepted to its beginning, and some more."""
 
 
 class Came(NamedTuple):
@@ -33,7 +37,8 @@ class Receiver:
     answer: Callable[[int], int] = lambda _: 200
     came: list[Came] = field(default_factory=list)
     port: int = 0
-    talking: set[asyncio.Task[None]] = field(default_factory=set)
+    talking: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
+    closed: bool = False
 
     @property
     def uri(self) -> str:
@@ -45,15 +50,26 @@ class Receiver:
         return [one.said for one in self.came if one.status == 200]
 
     def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.talking.add(asyncio.create_task(self._serve(reader, writer)))
+        if self.closed:
+            writer.transport.abort()
+        else:
+            self.talking[asyncio.create_task(self._serve(reader, writer))] = writer
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
-                while await self._answered(reader, writer):
-                    pass
-        finally:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await self._answered(reader, writer):
+                pass
+        writer.transport.abort()
+
+    async def close(self) -> None:
+        """Cut every connection, also one whose task has not begun."""
+        self.closed = True
+        for task, writer in self.talking.items():
+            task.cancel()
             writer.transport.abort()
+        await asyncio.gather(*self.talking, return_exceptions=True)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False: the connection is to be cut."""
@@ -78,7 +94,44 @@ async def receiving(answer: Callable[[int], int] = lambda _: 200) -> AsyncIterat
         yield receiver
     finally:
         listening.close()
-        for task in receiver.talking:
+        await receiver.close()
+        await listening.wait_closed()
+
+
+@dataclass
+class Silent:
+    """Takes a connection and never says anything, not even of TLS."""
+
+    uri: str = ""
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def sees_closed(self, posting: Coroutine[Any, Any, Any]) -> None:
+        """What posts is cancelled once its connection says something, which closes the connection."""
+        task = asyncio.create_task(posting)
+        async with asyncio.timeout(PATIENCE_S):
+            await self.begun.wait()
             task.cancel()
-        await asyncio.gather(*receiver.talking, return_exceptions=True)
+            await asyncio.wait([task])
+            await self.ended.wait()
+
+    async def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readexactly(1)
+            self.begun.set()
+            await reader.read()
+        writer.transport.abort()
+        self.ended.set()
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[Silent]:
+    """A server that never answers."""
+    server = Silent()
+    listening = await asyncio.start_server(server.begin, "127.0.0.1", 0)
+    server.uri = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+    try:
+        yield server
+    finally:
+        listening.close()
         await listening.wait_closed()

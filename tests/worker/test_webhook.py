@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from api.receiver import silent
+from both import PATIENCE_S
 from outdial.requests import DialRequest
 from outdial.worker.carrier import NotDialed
 from outdial.worker.carriers.webhook import HEADER, Unsure, WebhookCarrier, sign, verify
@@ -88,6 +90,15 @@ async def test_a_request_is_posted_whole_and_signed() -> None:
     assert headers["content-type"] == "application/json"
     assert DialRequest.model_validate_json(body) == one
     assert verify(SECRET, headers[HEADER.lower()], body, round(time.time()))
+
+
+async def test_a_connection_that_is_cut_short_while_it_is_made_safe_is_closed() -> None:
+    async with silent() as receiver:
+        carrier = WebhookCarrier(receiver.uri, SECRET, allow_private=True, timeout_s=PATIENCE_S)
+        try:
+            await receiver.sees_closed(carrier.place(request(), _Call()))
+        finally:
+            await carrier.close()
 
 
 def test_a_signature_is_what_the_documentation_says() -> None:

@@ -43,6 +43,8 @@ LONGEST_WAIT_S: Final = 300.0
 PATIENCE_S: Final = 3.0
 """How long a process leaves it to the one that sent last."""
 LOOK_S: Final = 5.0
+RELEASE_S: Final = 2.0
+"""How long one that ends tries to say so; without that another waits for the end of its lease."""
 FAR: Final = 50_000
 """Events of others after which it is noted that there was nothing to send."""
 FAULT_S: Final = 30.0
@@ -64,6 +66,7 @@ class Deliveries:
         self._holder = holder
         self._allow_private = allow_private
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Send until it is cancelled."""
@@ -72,24 +75,30 @@ class Deliveries:
             while True:
                 position = ledger.position
                 live = set(webhooks.live(self._door.reader).items())
-                for gone in self._running.keys() - live:
-                    self._running.pop(gone).cancel()
+                for gone in [key for key, task in self._running.items() if key not in live or task.done()]:
+                    self._end(gone)
                 for found in live - self._running.keys():
-                    self._running[found] = asyncio.create_task(self._deliver(found[0]), name=f"webhook of {found[0]}")
+                    self._running[found] = asyncio.create_task(self._deliver(*found), name=f"webhook of {found[0]}")
                 await ledger.wait_beyond(position, LOOK_S)
                 await asyncio.sleep(0.1)
         finally:
-            tasks = [*self._running.values()]
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
+            for left in [*self._running]:
+                self._end(left)
+            if self._ending:
+                await asyncio.wait(self._ending)
 
-    async def _deliver(self, customer_id: str) -> None:
-        """Send for one customer; whatever goes wrong there is begun anew a little later."""
+    def _end(self, key: tuple[str, int]) -> None:
+        """Cancel what sends, once: cancelled again while it lets go, it would leave its connections open."""
+        task = self._running.pop(key)
+        task.cancel()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _deliver(self, customer_id: str, generation: int) -> None:
+        """Send for one customer until the webhook is set anew; whatever goes wrong there is begun anew a little later."""
         while True:
             hook = webhooks.get(self._door.reader, customer_id)
-            if hook is None:
+            if hook is None or hook.generation != generation:
                 return
             delivery = Delivery(self._door, hook, self._holder, allow_private=self._allow_private)
             try:
@@ -122,11 +131,13 @@ class Delivery:
     async def close(self) -> None:
         """Let go of connections and memory, and note how far it came."""
         self._retelling.close()
-        with suppress(Unavailable, Refused, TimeoutError):
-            async with asyncio.timeout(NOTE_S):
-                if self._trusted_until:
-                    await self._hold(release=True)
-        await self._poster.close()
+        try:
+            with suppress(Unavailable, Refused, TimeoutError):
+                async with asyncio.timeout(RELEASE_S):
+                    if self._trusted_until:
+                        await self._hold(release=True)
+        finally:
+            await self._poster.close()
 
     async def run(self) -> None:
         """Send what comes.

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import httpx
 
 from outdial.hosts import NoAddress, PrivateAddress, address_of
+from outdial.opened import Opened
 
 SIGNATURE: Final = "X-VoIPBIN-Signature"
 TIMEOUT_S: Final = 10.0
@@ -60,9 +61,9 @@ class Poster:
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Posted:
         """Send one body, signed."""
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), Opened() as opened:
                 address = await address_of(self._url.host, self._url.port, allow_private=self._allow_private)
-                return await self._sent(address, body, headers)
+                return await self._sent(address, body, headers, opened)
         except NoAddress:
             return Posted(taken=False, again=True, why="host_unknown")
         except PrivateAddress:
@@ -72,7 +73,7 @@ class Poster:
         except httpx.HTTPError as error:
             return Posted(taken=False, again=True, why=_word(error))
 
-    async def _sent(self, address: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+    async def _sent(self, address: str, body: bytes, headers: Mapping[str, str], opened: Opened) -> Posted:
         request = self._client.build_request(
             self._method,
             self._url.copy_with(host=address),
@@ -84,7 +85,7 @@ class Poster:
                 "User-Agent": f"outdial/{version('outdial')}",
                 SIGNATURE: signature(self._secret, body),
             },
-            extensions={"sni_hostname": self._url.host},
+            extensions={"sni_hostname": self._url.host, "trace": opened},
         )
         response = await self._client.send(request, stream=True)
         try:

@@ -24,6 +24,7 @@ from typing import Final
 import httpx
 
 from outdial.hosts import NoAddress, PrivateAddress, address_of
+from outdial.opened import Opened
 from outdial.requests import DialRequest
 from outdial.scalars import SECOND_US
 from outdial.wire import encode
@@ -101,11 +102,11 @@ class WebhookCarrier:
             "Content-Type": "application/json",
             HEADER: sign(self._secret, now_us() // SECOND_US, body),
         }
-        post = self._client.build_request(
-            "POST", self._url.copy_with(host=address), content=body, headers=headers, extensions={"sni_hostname": self._url.host}
-        )
+        opened = Opened()
+        extensions = {"sni_hostname": self._url.host, "trace": opened}
+        post = self._client.build_request("POST", self._url.copy_with(host=address), content=body, headers=headers, extensions=extensions)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), opened:
                 response = await self._client.send(post, stream=True)
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
