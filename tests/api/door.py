@@ -147,7 +147,7 @@ async def served(app: FastAPI, **config: Any) -> AsyncIterator[str]:
         sock.listen(64)
         sock.setblocking(False)  # noqa: FBT003
         task = asyncio.create_task(server.serve(sockets=[sock]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await server.listening.wait()
         try:
             yield f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -80,7 +80,7 @@ async def test_a_long_poll_answers_as_soon_as_a_request_is_there(api: Api) -> No
     outdial_id = await dialing(api, 0)
     after = (await api.ok("GET", "/dial_requests"))["next_after"]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         waiting = asyncio.create_task(api.ok("GET", f"/dial_requests?after={after}&wait_ms=30000"))
         await api.outdial(name="something else happens first")
         await api.target(outdial_id)
@@ -100,7 +100,7 @@ async def test_a_long_poll_without_a_request_ends_empty_and_moves_on(api: Api) -
 
 
 async def test_a_long_poll_ends_when_the_server_stops(api: Api) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         waiting = asyncio.create_task(api.ok("GET", "/dial_requests?wait_ms=30000"))
         await asyncio.sleep(0)
         api.app.state.door.closing = True

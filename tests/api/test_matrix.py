@@ -121,11 +121,11 @@ async def test_a_stream_has_only_ones_own(api: Api, path: str) -> None:
 
     async with (
         served(api.app) as url,
-        httpx.AsyncClient(base_url=url, headers=by(BOBS), timeout=20) as client,
+        httpx.AsyncClient(base_url=url, headers=by(BOBS), timeout=60) as client,
         client.stream("GET", path) as stream,
     ):
         mine = (await client.post("/v1.0/outdials", json={})).json()["id"]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for line in stream.aiter_lines():
                 seen.append(line)
                 if mine in line:

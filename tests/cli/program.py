@@ -49,7 +49,7 @@ def start(data: Path, *arguments: str, settings: Mapping[str, str] | None = None
 def end(service: Service) -> int:
     """Stop a server as Ctrl-C does; returns its exit code."""
     service.process.send_signal(signal.SIGINT)
-    service.process.communicate(timeout=20)
+    service.process.communicate(timeout=60)
     return service.process.returncode
 
 

@@ -48,14 +48,15 @@ def test_ctrl_c_stops_a_demo_with_130_and_the_next_goes_on(outdial: Call, tmp_pa
         env=environment(),
     )
     assert process.stdout is not None
+    lines = [process.stdout.readline()]
     begun = time.monotonic()
-    lines = [process.stdout.readline() for _ in range(3)]
+    lines += [process.stdout.readline() for _ in range(2)]
     taken = time.monotonic() - begun
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert len(set(lines)) == 3, "the numbers move"
-    assert taken < 8, f"the third line came after {taken:.1f} s"
+    assert taken < 20, f"from the first line to the third it took {taken:.1f} s"
     assert "\x1b" not in out + err
     assert "Traceback" not in err
     assert json.loads((folder / "demo.json").read_text()) == {"speed": 1.0, "seed": 1}

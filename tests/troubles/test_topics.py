@@ -51,6 +51,15 @@ async def configure(stage: Stage, name: Name, setting: str, value: str) -> None:
                 return
 
 
+async def grown(stage: Stage, *names: Name, partitions: int) -> None:
+    """Give topics more partitions; return when the brokers say so to whoever asks."""
+    wanted = {stage.topology.topic(name) for name in names}
+    done(stage.admin.create_partitions([NewPartitions(name, partitions) for name in wanted]))
+    async with asyncio.timeout(30):
+        while wanted:
+            wanted -= {one.name for one in await topics.show(stage.connection, stage.topology) if one.partitions == partitions}
+
+
 async def refused(stage: Stage, **more: object) -> ClusterError:
     """Why ledgers do not start, or end by themselves."""
     with pytest.raises(ClusterError) as refusal:
@@ -98,10 +107,14 @@ async def test_partitions_added_under_running_ledgers_end_them(stage: Stage) -> 
     ledgers = await Ledgers.open(stage.options())
     try:
         await stage.goes_on()
-        done(stage.admin.create_partitions([NewPartitions(stage.topology.commands, 3)]))
-        await ledgers._consumer._client.force_metadata_update()  # noqa: SLF001  it would hear of it within five minutes
+        await grown(stage, "commands", partitions=3)
+        failed = asyncio.create_task(ledgers.wait_failed())
+        async with asyncio.timeout(30):
+            while not failed.done():
+                await ledgers._consumer._client.force_metadata_update()  # noqa: SLF001  it would hear of it within five minutes
+                await asyncio.wait([failed], timeout=0.2)
         with pytest.raises(ClusterError) as refusal:
-            await asyncio.wait_for(ledgers.wait_failed(), 30)
+            await failed
     finally:
         await ledgers.close()
     assert refusal.value.reason == "topics_wrong"
@@ -115,7 +128,7 @@ async def test_a_log_that_was_written_with_another_number_of_partitions_is_refus
         for _ in range(6):
             await stage.goes_on(0)
             await stage.goes_on(1)
-    done(stage.admin.create_partitions([NewPartitions(f"{stage.topology.prefix}.{name}", 3) for name in (topic.name for topic in TOPICS)]))
+    await grown(stage, *(topic.name for topic in TOPICS), partitions=3)
     told = await refused(stage, topology=Topology(stage.topology.prefix, 3), folder=folder)
     assert told.reason == "topics_wrong"
     assert "another number of partitions" in told.message
