@@ -127,6 +127,7 @@ class Delivery:
         self._delivered = self._refused = 0
         self._error = self._noted_error = self._refusal = ""
         self._trusted_until = self._note_at = 0.0
+        self._noting: asyncio.Task[bool] | None = None
 
     async def close(self) -> None:
         """Let go of connections and memory, and note how far it came."""
@@ -134,9 +135,13 @@ class Delivery:
         try:
             with suppress(Unavailable, Refused, TimeoutError):
                 async with asyncio.timeout(RELEASE_S):
+                    if self._noting is not None:
+                        await asyncio.wait([self._noting])
                     if self._trusted_until:
                         await self._hold(release=True)
         finally:
+            if self._noting is not None:
+                self._noting.cancel()
             await self._poster.close()
 
     async def run(self) -> None:
@@ -203,6 +208,11 @@ class Delivery:
 
     async def _hold(self, *, release: bool = False) -> bool:
         """Ask for the lease, or for more of it, and note how far it is; whether it was granted. ``release``: the last time."""
+        # Who is cancelled while it asks would not know what was noted, and note it again.
+        self._noting = asyncio.create_task(self._note(release=release))
+        return await asyncio.shield(self._noting)
+
+    async def _note(self, *, release: bool) -> bool:
         loop = asyncio.get_running_loop()
         asked_at = loop.time()
         done, delivered, refused, error = self._done, self._delivered, self._refused, self._error or self._refusal
