@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEVERAL := -n auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker pictures test doors long contract canaries fuzz hours promises suppressed retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker pictures test doors long contract canaries fuzz chance hours promises suppressed retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -38,6 +38,9 @@ suppressed: .venv/for-development ## Put numbers on the list while 1,000 request
 
 retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
 	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)
+
+chance: .venv/for-development ## Run the tests that draw their examples with new ones, 10 times; `make test` has the same every time. Other: make chance TIMES=100
+	for time in $$(seq $(or $(TIMES),10)); do $(BIN)/python -m pytest $(SEVERAL) -m hypothesis --hypothesis-profile=drawn $(TESTS) || exit; done
 
 hours: .venv/for-development ## Hold calling windows against an oracle: a million cases, every change of the clock of every zone. Other: make hours SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m hours $(SEED)

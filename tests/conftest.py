@@ -4,11 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 # The machines of tests are shared; a slow moment is no failure. A failing example prints how to run it again.
-settings.register_profile("tests", deadline=None, print_blob=True)
-settings.load_profile("tests")
+settings.register_profile("drawn", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+# The same examples every time: what was green stays green. `make chance` draws others.
+settings.register_profile("fixed", settings.get_profile("drawn"), derandomize=True)
+settings.load_profile("fixed")
 
 # The contract of the runtimes explains a failed assertion as a test does, whoever imports it first.
 pytest_plugins = ("brokers.fixtures", "both", "pages", "telling")
@@ -19,6 +23,13 @@ pytest.register_assert_rewrite("runtimes.contract")
 
 LONGEST = ("runtimes", "troubles", "faults", "worker", "brokers", "races", "imports")
 """Where the files are that take longest."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Fixed examples must not depend on which modules a process has loaded: Hypothesis draws from the constants in them."""
+    if settings.get_current_profile_name() == "fixed":
+        providers._get_local_constants = Constants  # noqa: SLF001  it has no setting for this
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
