@@ -167,7 +167,7 @@ class Broken:
     def now(self) -> int:
         return START
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         raise self.error
 
     async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109

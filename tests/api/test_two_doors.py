@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -166,6 +167,25 @@ async def test_what_nobody_decides_in_time_is_503_with_its_ids_and_asked_again_b
     assert (await there.ok("POST", f"/outdials/{outdial_id}/targets", body, headers=key))["id"] == added["details"][0]["id"]
     assert len((await here.ok("GET", f"/outdials/{outdial_id}/targets"))["result"]) == 1
     assert sorted(row["name"] for row in (await here.ok("GET", "/outdials"))["result"]) == ["late", "x"]
+
+
+async def test_an_import_under_way_waits_for_a_ledger_that_starts_anew(doors: list[Api], monkeypatch: pytest.MonkeyPatch) -> None:
+    deciding, here, _ = doors
+    outdial_id = await here.outdial()
+    rows = [f"+1555123{number:04}\n" for number in range(1_200)]
+
+    async def file() -> AsyncIterator[bytes]:
+        yield "".join(["destination_0\n", *rows[:600]]).encode()
+        await deciding.stage.stop()
+        monkeypatch.setattr(sending, "ANSWER_S", 0.05)
+        await here.refused(503, "REQUEST_TIMEOUT", "PUT", f"/outdials/{outdial_id}", {"name": "x"})
+        yield "".join(rows[600:]).encode()
+        await deciding.stage.start()
+
+    answer = await here.http.post(f"/v1.0/outdials/{outdial_id}/import", content=file(), headers={"Content-Type": "text/csv"})
+
+    report = answer.json()
+    assert (report["rows"], report["added"], report["existing"], report["error_count"]) == (1_200, 1_200, 0, 0)
 
 
 async def test_views_that_cannot_follow_refuse_a_read_unless_it_may_be_stale(doors: list[Api], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ class Mortal:
     async def caught_up(self) -> None:
         await self._runtime.caught_up()
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
-        answers = await self._runtime.submit(commands)
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
+        answers = await self._runtime.submit(commands, patience_s)
         self._left -= sum(isinstance(command, AddTargets) and bool(command.targets) for command in commands)
         if self._left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)

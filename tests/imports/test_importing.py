@@ -386,7 +386,7 @@ class Watched:
     async def caught_up(self) -> None:
         return
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         [command] = commands
         assert isinstance(command, AddTargets)
         if command.targets:

@@ -133,7 +133,7 @@ class Embedded:
         """The ledger's time, microseconds: its clock, and never before the last event."""
         return max(self._clock(), self._ledger.last_time)
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:  # noqa: ARG002  it decides by itself
         """Decide commands in order; durable, and in the views, when it returns.
 
         Raises:

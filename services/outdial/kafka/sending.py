@@ -28,7 +28,7 @@ from outdial.topology import HEADER_ANSWER, MAX_RECORD_BYTES, partition_of
 from outdial.wire import encode
 
 ANSWER_S: Final = 5.0
-"""How long a command may go unanswered."""
+"""How long a command may go unanswered, unless whoever asks has more patience."""
 IDLE_MS: Final = 500
 RETRY_S: Final = 0.5
 
@@ -137,8 +137,10 @@ class Sending:
         """Why commands cannot be sent, or their answers not be heard; None: they can."""
         return self._not_ready
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         """Send commands in order; decided, durable, and in the views of this process, when it returns.
+
+        ``patience_s``: how long the answers may take; None: as long as a request may take.
 
         Raises:
             Unavailable: not answered in time; the message names what was sent, which may still be carried out.
@@ -147,18 +149,19 @@ class Sending:
             return []
         if self._stopping or self.failure is not None:
             raise Unavailable("stopping", "the service is stopping; try again in a moment")
+        within_s = ANSWER_S if patience_s is None else patience_s
         sent = [Waiting(command.id or "", f"{self._name}{next(self._questions)}") for command in commands]
         self._waiting.update((waiting.asked, waiting) for waiting in sent)
         self._answered.clear()
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(within_s):
                 await self._send(commands, sent)
                 for waiting in sent:
                     await waiting.complete.wait()
                 for partition, offset in _needed(sent).items():
-                    await self._mirror.wait_read(partition, offset, ANSWER_S)
+                    await self._mirror.wait_read(partition, offset, within_s)
         except TimeoutError:
-            raise _late(commands) from None
+            raise _late(commands, within_s) from None
         except PASSING as error:
             raise Unavailable("kafka_unavailable", f"Kafka does not take commands at the moment ({type(error).__name__})") from error
         finally:
@@ -167,7 +170,7 @@ class Sending:
             if not self._waiting:
                 self._answered.set()
         if any(self._mirror.position.marks[partition] <= offset for partition, offset in _needed(sent).items()):
-            raise _late(commands)
+            raise _late(commands, within_s)
         return [waiting.answer(self._mirror.position) for waiting in sent]
 
     async def wait_failed(self) -> None:
@@ -264,12 +267,12 @@ def _needed(sent: Sequence[Waiting]) -> dict[int, int]:
     return needed
 
 
-def _late(commands: Sequence[Command]) -> Unavailable:
+def _late(commands: Sequence[Command], within_s: float) -> Unavailable:
     """What is said when no answer came in time."""
     first = commands[0]
     others = "" if len(commands) == 1 else f" and {len(commands) - 1} others"
     return Unavailable(
         "answer_late",
-        f"not answered within {ANSWER_S:g} s, but it stays valid and may still be carried out: command {first.id} of {first.kind} "
+        f"not answered within {within_s:g} s, but it stays valid and may still be carried out: command {first.id} of {first.kind} "
         f"{first.stream}{others}; the same Idempotency-Key asks again",
     )

@@ -67,13 +67,15 @@ class Doors:
         """The ledger's time, microseconds."""
         return self._options.clock()
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         """Send commands in order; decided, durable, and in the views of this process, when it returns.
+
+        ``patience_s``: how long the answers may take; None: as long as a request may take.
 
         Raises:
             Unavailable: not answered in time.
         """
-        return await self._sending.submit(commands)
+        return await self._sending.submit(commands, patience_s)
 
     async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the caller's own limit, in seconds
         """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""

@@ -51,11 +51,13 @@ class Ledger(Protocol):
     def now(self) -> int:
         """The runtime's clock: microseconds since 1970-01-01 UTC."""
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         """The answers, in order, once they are durable and the views show them.
 
+        ``patience_s``: how long they may take where others decide; None: as long as a request may take.
+
         Raises:
-            outdial.requests.Unavailable: nothing was done.
+            outdial.requests.Unavailable: nothing was done, or not answered in time.
         """
 
     async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the runtime's own word
@@ -124,7 +126,7 @@ class Door:
     def __post_init__(self) -> None:
         self.logins = Limiter(LOGINS, "ip", self.settings.clock)
 
-    async def send(self, commands: Sequence[Command]) -> list[Answer]:
+    async def send(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         """The answers to commands, refusals among them.
 
         Raises:
@@ -132,7 +134,7 @@ class Door:
             outdial.requests.Unavailable: nothing was done.
         """
         try:
-            answers = await self.ledger.submit(commands)
+            answers = await self.ledger.submit(commands, patience_s)
         except Unavailable as why:
             if why.reason == LATE:
                 raise unavailable(why, **_named(commands[0])) from why

@@ -28,6 +28,8 @@ AT_ONCE: Final = 500
 """Targets of one command."""
 ON_THEIR_WAY: Final = 8
 """Commands sent before the first of them is answered: they share commits."""
+PATIENCE_S: Final = 60.0
+"""For the answer to one: a ledger that starts anew, or moves to another process, does not end the import."""
 NAMED: Final = 10_000
 """Rows of a kind the report names; the rest is only counted."""
 _ROOM: Final = 100_000
@@ -195,7 +197,7 @@ class Import:
         if made is not None:
             rows, command = made
             # Tasks begin in the order they are made, so the rows reach the ledger in the order of the file.
-            self._sent.append(_Sent(rows, command, asyncio.create_task(self._door.send([command]))))
+            self._sent.append(_Sent(rows, command, asyncio.create_task(self._door.send([command], PATIENCE_S))))
         if len(self._sent) >= ON_THEIR_WAY:
             await self._note()
 

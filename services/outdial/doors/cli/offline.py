@@ -32,7 +32,7 @@ class _Still:
         """Microseconds since 1970-01-01 UTC."""
         return time.time_ns() // 1_000
 
-    async def submit(self, commands: Sequence[Command]) -> list[Answer]:
+    async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:  # noqa: ARG002  it decides by itself
         """Answer questions, refuse all else."""
         if all(command.question for command in commands):
             return self._ask(commands, self.now())
