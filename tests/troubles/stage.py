@@ -26,6 +26,8 @@ from outdial.topology import TOPICS, Name, Topology, partition_of
 KEY: Final = b"the key of the troubles"
 CUSTOMER: Final = "7f1b1c5e-0000-4000-8000-000000000001"
 PATIENCE_S: Final = 30.0
+REPLAYED_S: Final = 300.0
+"""For ledgers to have read a log of any size."""
 PLAN: Final = {"max_try_count_0": 3, "try_interval": 3_600_000, "max_concurrent": 0}
 """Whoever is called is called again in an hour."""
 RESULT: Final = "busy"
@@ -106,7 +108,7 @@ class Stage:
         """Ledgers that run as long as the block, and decide when it begins."""
         ledgers = await Ledgers.open(self.options(**more))
         try:
-            await until(lambda: ledgers.not_ready in {None, "failed"}, "the ledgers decide")
+            await until(lambda: ledgers.not_ready in {None, "failed"}, "the ledgers decide", REPLAYED_S)
             if ledgers.failure is not None:
                 raise ledgers.failure
             yield ledgers
