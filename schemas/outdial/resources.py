@@ -78,6 +78,10 @@ class Target(Resource):
     try_count_remaining_4: int | None
     priority: int
     time_zone: str | None
+    zones: list[list[str] | None] | None
+    """The time zones each destination may be in, in their order, as its number says; null where ``time_zone`` is given or none is known."""
+    expires_at: When
+    """From then on it is not dialed any more."""
     call_back_at: When
     """When its next attempt was asked for; it waits until then."""
 

@@ -257,8 +257,10 @@ async def test_the_history_of_a_target_begins_with_its_coming_and_pages_by_posit
 
 
 async def test_a_target_may_say_until_when_it_is_dialed_and_cannot_be_reopened_afterwards(api: Api) -> None:
-    outdial_id = await api.outdial()
-    made = await api.target(outdial_id, expires_at=format_instant(api.clock() + MINUTE))
+    outdial_id, end = await api.outdial(), format_instant(api.clock() + MINUTE)
+    made = await api.target(outdial_id, expires_at=end)
+    assert (await api.ok("GET", f"/outdials/{outdial_id}/targets/{made['id']}?time=iso"))["expires_at"] == end
+    assert (await api.target(await api.outdial()))["expires_at"] is None
     body = f"destination_0,expires_at\n+15551230009,{format_instant(api.clock() + MINUTE)}\n+15551230010,\n"
     await api.ok("POST", f"/outdials/{outdial_id}/import", content=body.encode(), headers={"content-type": "text/csv"})
 
@@ -268,3 +270,14 @@ async def test_a_target_may_say_until_when_it_is_dialed_and_cannot_be_reopened_a
     found = (await api.ok("GET", f"/outdials/{outdial_id}/targets"))["result"]
     assert sorted(one["lifecycle"] for one in found) == ["dialing", "failed", "failed"]
     assert (await api.ok("GET", f"/outdials/{outdial_id}/targets/{made['id']}/why"))["why"] == "expired"
+
+
+async def test_a_target_tells_the_zones_its_numbers_may_be_in_unless_one_was_given(api: Api) -> None:
+    outdial_id, berlin = await api.outdial(), {"type": "tel", "target": "+493012345678"}
+    mail = {"type": "email", "target": "ann@example.org"}
+    by_number = await api.target(outdial_id, destination_0=mail, destination_2=berlin)
+    given = await api.target(outdial_id, destination_0=berlin, time_zone="Asia/Seoul")
+
+    found = [await api.ok("GET", f"/outdials/{outdial_id}/targets/{one['id']}") for one in (by_number, given)]
+
+    assert [(one["zones"], one["time_zone"]) for one in found] == [([None, None, ["Europe/Berlin"]], None), (None, "Asia/Seoul")]

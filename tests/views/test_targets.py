@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from outdial.address import Address
@@ -16,13 +18,15 @@ async def seen(views: Views, log: Log, outdial: str, target: str) -> Target:
 async def test_a_new_target_is_idle_with_five_places_and_no_tries(views: Views, log: Log) -> None:
     outdial = log.outdial()
     named = Address(type="sip", target="sip:ann@example.com", target_name="Ann", name="n", detail="d")
-    target = log.target(outdial, PHONE, None, named, name="Ann", detail="é\n", data="{}", priority=5, time_zone="Asia/Seoul")
+    more: dict[str, Any] = {"priority": 5, "time_zone": "Asia/Seoul", "expires_at": 7, "zones": (("Asia/Seoul",), None)}
+    target = log.target(outdial, PHONE, None, named, name="Ann", detail="é\n", data="{}", **more)
 
     found = await seen(views, log, outdial, target)
 
     empty = {"target_name": "", "name": "", "detail": ""}
     assert found.destinations == [{"type": "tel", "target": "+15551230001", **empty}, None, named.model_dump(), None, None]
     assert (found.name, found.detail, found.data, found.priority, found.time_zone) == ("Ann", "é\n", "{}", 5, "Asia/Seoul")
+    assert (found.expires_at, found.zones) == (7, [["Asia/Seoul"], None])
     assert (found.status, found.lifecycle, found.try_counts, found.try_count_max) == ("idle", "idle", (0, 0, 0, 0, 0), None)
     assert (found.since, found.last_outcome, found.ordinal, found.not_dialed_streak) == (None, None, 0, 0)
     assert (found.tm_create, found.tm_update, found.tm_delete) == (log.clock, log.clock, None)

@@ -41,6 +41,8 @@ DDL: Final = (
         try_count_max INTEGER,
         priority INTEGER NOT NULL,
         time_zone TEXT,
+        late_at INTEGER,                -- TargetAdded.expires_at
+        zones TEXT,                     -- JSON of TargetAdded.zones
         tm_create INTEGER NOT NULL,
         lifecycle TEXT NOT NULL DEFAULT 'idle',
         try_count_0 INTEGER NOT NULL DEFAULT 0,
@@ -68,7 +70,9 @@ DDL: Final = (
     """,
 )
 TABLES: Final = ("target",)
-_ADDED: Final = "position, outdial, id, personal, slots, dialable, try_count_max, priority, time_zone, tm_create, tm_update"
+_ADDED: Final = """
+    position, outdial, id, personal, slots, dialable, try_count_max, priority, time_zone, late_at, zones, tm_create, tm_update
+"""
 LOAD: Final = """
     SELECT json_group_array(json_array(
         outdial.id, target.position, target.outdial, target.id, slots, dialable, try_count_max,
@@ -109,7 +113,8 @@ _UPDATE: Final = """
 """
 _SELECT: Final = """
     SELECT target.position, outdial.id, target.id, personal, lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4,
-        try_count_max, priority, time_zone, since, streak, last_outcome, ordinal, target.tm_create, target.tm_update, target.tm_delete
+        try_count_max, priority, time_zone, late_at, zones, since, streak, last_outcome, ordinal,
+        target.tm_create, target.tm_update, target.tm_delete
     FROM target CROSS JOIN outdial ON outdial.position = target.outdial
 """
 _MANY: Final = f"""
@@ -185,7 +190,7 @@ def added(outdial: int, position: int, event: Event, data: TargetAdded) -> Added
     personal = encode_compact(data.personal).decode()
     return (
         position, outdial, data.target_id, personal, *_masks(data.types), data.try_count_max, data.priority, data.time_zone,
-        event.time, event.time,
+        data.expires_at, None if data.zones is None else _listed(data.zones), event.time, event.time,
     )  # fmt: skip
 
 
@@ -203,10 +208,16 @@ def known(before: Rows, added: Mapping[Id, Added], wanted: Iterable[Id]) -> Rows
 
 def row_of(new: Added) -> Row:
     """The same as a row that later events of the batch change."""
-    position, outdial, target_id, _, slots, dialable, most, _, _, time, _ = new
+    position, outdial, target_id, _, slots, dialable, most, _, _, _, _, time, _ = new
     row = Row(position, outdial, target_id, slots, dialable, most, "idle", [0] * SLOTS, None, 0, None, 0, None, time, None)
     row.counted = _standing(row)
     return row
+
+
+@lru_cache(maxsize=1024)
+def _listed(zones: tuple[tuple[str, ...] | None, ...]) -> str:
+    """Zones as JSON; a list has the same few again and again."""
+    return to_json(zones).decode()
 
 
 @lru_cache(maxsize=1024)
@@ -289,7 +300,7 @@ def _move(outdial: int, standing: tuple[str, str, str, int], n: int, tally: Tall
 
 def save(rows: Rows, new: Sequence[Added]) -> Iterator[Write]:
     """What writes what a batch added and changed."""
-    yield from writes(_INSERT, 11, new)
+    yield from writes(_INSERT, 13, new)
     values = [
         (r.position, r.lifecycle, *r.tries, r.since, r.streak, r.last_outcome, r.ordinal, r.last_call, r.tm_update, r.tm_delete)
         for r in rows.values()
@@ -319,6 +330,10 @@ class Target:
     try_count_max: int | None
     priority: int
     time_zone: str | None
+    expires_at: int | None
+    """From then on it is not dialed any more; None = never too late."""
+    zones: list[list[str] | None] | None
+    """The time zones each destination may be in, by index; None = ``time_zone`` is given, or none is known."""
     since: int | None
     """End of the last attempt, or ``waits_until``; None = never tried, or reopened."""
     waits_until: int | None
@@ -368,7 +383,7 @@ def full_address(address: dict[str, str] | None) -> dict[str, str] | None:
 
 def _target(found: tuple[Any, ...]) -> Target:
     position, outdial_id, target_id, personal_text, lifecycle = found[:5]
-    since, streak = found[13:15]
+    zones, since, streak = found[14:17]
     personal = from_json(personal_text)
     destinations = [full_address(address) for address in personal["destinations"]]
     return Target(
@@ -382,9 +397,10 @@ def _target(found: tuple[Any, ...]) -> Target:
         STATUS_OF[lifecycle],
         lifecycle,
         found[5:10],
-        *found[10:13],
+        *found[10:14],
+        None if zones is None else from_json(zones),
         since,
         since if streak == AT else None,
         max(streak, 0),
-        *found[15:],
+        *found[17:],
     )

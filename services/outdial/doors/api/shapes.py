@@ -67,6 +67,8 @@ def target(row: Target, plan: Plan | None, times: Times) -> dict[str, Any]:
         "try_count_remaining_4": left[4],
         "priority": row.priority,
         "time_zone": row.time_zone,
+        "zones": row.zones,
+        "expires_at": None if row.expires_at is None else times(row.expires_at),
         "call_back_at": times(row.waits_until) if row.waits_until is not None and row.status == "idle" else None,
         "tm_create": times(row.tm_create),
         "tm_update": times(row.tm_update),

@@ -108,7 +108,8 @@ function showFacts(list, found, shown) {
   });
   const more = [
     ["Priority", found.priority],
-    ["Time zone", found.time_zone || "not given"],
+    ["Time zone", found.time_zone || [...new Set((found.zones || []).flat())].filter(Boolean).join(", ") || "not given"],
+    ["Too late from", found.expires_at ? clock(instant(found.expires_at)) : null],
     ["Tries in all", `${found.try_count_current}${found.try_count_max === null ? "" : ` of ${found.try_count_max}`}`],
     ["Call back at", found.call_back_at ? clock(instant(found.call_back_at)) : null],
     ["Detail", found.detail || null],
