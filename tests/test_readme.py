@@ -1,4 +1,4 @@
-"""Every block of the README runs, and its links lead somewhere; and the runner of blocks is right."""
+"""Every block of the README and of the tour runs, and links lead somewhere; and the runner of blocks is right."""
 
 import re
 import select
@@ -14,6 +14,11 @@ def test_every_block_of_the_readme_runs(shell: Shell) -> None:
     """Without its section on Kafka, which needs a broker and has a test of its own."""
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     shell.run_all("README.md", page.replace(on_kafka(page), ""))
+
+
+def test_every_block_of_the_tour_runs(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "reader" / "examples").symlink_to(ROOT / "examples")
+    shell.run_all("tour.md", (ROOT / "docs" / "tour.md").read_text(encoding="utf-8"))
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:
