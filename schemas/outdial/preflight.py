@@ -48,5 +48,6 @@ class Preflight(BaseModel):
     attempts_at_most: int | None = None
     """Attempts the plan allows on all of them together; absent where it counts by outcome."""
     skipped: tuple[Held, ...] = ()
-    """Targets that would not be dialed, by the rule that keeps them out."""
+    """Targets that would not be dialed, by the rule that keeps them out. Prefixes of a suppression list are looked at for 100,000 targets
+    at most."""
     estimate: Estimate

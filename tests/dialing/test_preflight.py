@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from dialing.test_histories import LISTS, PLANS, History, histories, live, unhurried
 from given import Given, given
+from outdial.address import Address
 from outdial.commands import AskPreflight, DeleteOutdial, StartDialing, StopDialing
 from outdial.dialing.target import Deleted
 from outdial.events import DialRequested
 from outdial.plan import Plan, RetryMode
 from outdial.preflight import Preflight
-from saying import OUTDIAL, PLAN, add, create, ends, start, stop, target_id, tel
+from saying import OUTDIAL, PLAN, add, create, ends, number, start, stop, suppress, target_id, tel
 from sim import DAY, MINUTE, SECOND, START
 
 
@@ -63,6 +64,26 @@ def test_without_a_plan_it_is_the_last_one_and_without_any_it_is_refused() -> No
     there.when(start(PLAN), stop())
     assert before(there).dialable_now == 1
     there.when(DeleteOutdial(outdial_id=OUTDIAL), AskPreflight(outdial_id=OUTDIAL)).then_rejects("outdial_deleted")
+
+
+def test_who_is_suppressed_is_skipped_before_it_was_found_out_and_after() -> None:
+    plan = Plan(max_try_count_0=1, max_try_count_1=1, max_attempts=1)
+    there = given(create(), suppress(number(1), number(2), {"prefix": "+1212"}), add(1), add(2, destination_1=tel(20)), add(3))
+    there.when(add(4, destination_0=Address(type="tel", target="+12125550123")), add(5, destination_0=tel(1), destination_1=tel(2)))
+    found = before(there, plan)
+    assert (found.dialable_now, found.by_destination) == (2, (1, 1, 0, 0, 0))
+    assert [(held.why, held.targets) for held in found.skipped] == [("suppressed", 3)]
+    there.when(start(plan), 0)
+    assert [request.destination_index for request in there.sim.requests] == [1, 0]
+    there.when(*(ends("not_dialed", 1, one) for one in (2, 3)), stop(), MINUTE)
+    assert before(there, plan).skipped == found.skipped
+    assert [(held.why, held.targets) for held in before(there, Plan(max_try_count_2=1)).skipped] == [("no_tries_in_plan", 5)]
+
+
+def test_who_is_out_of_tries_and_suppressed_is_not_brought_back() -> None:
+    there = given(create(Plan(max_try_count_0=1)), add(1), add(2), 0, ends("busy"), ends("busy", 1, 2), suppress(number(1)), stop(), MINUTE)
+    found = before(there, PLAN)
+    assert (found.brought_back, [(held.why, held.targets) for held in found.skipped]) == (1, [("suppressed", 1)])
 
 
 def test_the_estimate_says_how_long_it_takes_when_nobody_answers() -> None:

@@ -16,13 +16,13 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 
 from outdial.dialing.rules import LOOKS_AT_NOTHING, LOOKS_AT_ZONES, Looks, Next, Shape, looks_of, next_try, wait_us
-from outdial.dialing.target import Done, Idle, Target, shape_of, types_without
+from outdial.dialing.target import Done, Facts, Idle, Target, shape_of, types_without
 from outdial.plan import Plan
 from outdial.windows import Gate, Opening
 
 Key = tuple[int, int, Shape]
-Waits = tuple[int, int | None]
-"""Since when a target waits, and from when on it is too late."""
+Waits = tuple[int, Facts]
+"""Since when a target waits, and who it is."""
 Sleeper = tuple[int, int, "Queue"]
 """(when, token, queue), earliest first."""
 Waker = tuple[int, int, int, str, int, "Queue"]
@@ -223,7 +223,7 @@ class Agenda:
                     yield first, queue.live
 
     def waiting(self, looks: Looks) -> Iterator[tuple[Shape, int, list[Waits]]]:
-        """All that wait, those alike together: what they look like, what they wait for, and since when and how long each does.
+        """All that wait, those alike together: what they look like, what they wait for, and since when each does.
 
         ``looks``: what the plan looks at under which they are looked at, whether or not the one in force does.
         """
@@ -232,12 +232,12 @@ class Agenda:
             if len(queue.entries) != queue.live:
                 found = [entry for entry in set(queue.entries) if self._waits(entry, queue) is not None]
             if looks == self._looks or not (any(queue.shape.tries) or (looks | self._looks) & LOOKS_AT_ZONES):
-                yield queue.shape, queue.wait, [(since, self._targets[target_id].facts.expires_at) for since, _, target_id in found]
+                yield queue.shape, queue.wait, [(since, self._targets[target_id].facts) for since, _, target_id in found]
                 continue
             alike: defaultdict[Shape, list[Waits]] = defaultdict(list)
             for since, _, target_id in found:
                 target = self._targets[target_id]
-                alike[shape_of(target, looks)].append((since, target.facts.expires_at))
+                alike[shape_of(target, looks)].append((since, target.facts))
             for shape, times in alike.items():
                 yield shape, queue.wait, times
 
@@ -248,7 +248,7 @@ class Agenda:
             for target_id in members:
                 target = self._targets[target_id]
                 if isinstance(target, Done):
-                    alike[shape_of(target, looks), target.wait].append((target.since, target.facts.expires_at))
+                    alike[shape_of(target, looks), target.wait].append((target.since, target.facts))
         for (shape, wait), times in alike.items():
             yield shape, wait, times
 

@@ -501,7 +501,7 @@ class Ledger:
             case _ if outdial.deleted:
                 raise Rejected("outdial_deleted", "the outdial was deleted")
             case AskPreflight():
-                return preflight.asked(outdial, command, now)
+                return preflight.asked(outdial, command, self._fingerprint, now)
             case AddTargets():
                 return listing.add_many(outdial, command, self._fingerprint, self._key_id)
             case ReopenTargets():

@@ -1,30 +1,39 @@
 """What a run would come to, under a plan that is not in force. It only looks; nothing is changed by it.
 
 It looks at each queue of the agenda, and within those that were tried before at when each target falls due: a
-fraction of a second for a million. A person asks it, before a run.
+fraction of a second for a million. Where the customer has a suppression list every address is looked up in it, and in
+the prefixes on it those of :data:`LOOKED_UP_AT_MOST`. A person asks it, before a run.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from outdial.address import CALLABLE_TYPES, SLOTS
 from outdial.commands import AskPreflight
+from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.agenda import Waits
 from outdial.dialing.decision import Decision, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.rules import Next, Shape, looks_of, next_try, wait_us, why_none
 from outdial.dialing.running import warnings
+from outdial.dialing.suppression import hit
+from outdial.dialing.target import types_without
 from outdial.plan import Plan, RetryMode
 from outdial.preflight import Estimate, Preflight
 from outdial.why import Held
 from outdial.windows import Gate
+
+LOOKED_UP_AT_MOST = 100_000
+"""Of so many targets the numbers are looked up in the prefixes of a suppression list: each takes some microseconds."""
 
 
 @dataclass(slots=True)
 class _Counts:
     """What was found so far."""
 
+    looked_up: int = 0
     now: int = 0
     later: int = 0
     brought_back: int = 0
@@ -46,13 +55,13 @@ class _Counts:
             self.last_at = last if self.last_at is None else max(self.last_at, last)
 
 
-def asked(outdial: Outdial, command: AskPreflight, now: int) -> Decision:
+def asked(outdial: Outdial, command: AskPreflight, fingerprint: Fingerprint, now: int) -> Decision:
     """The answer to the question; without a plan in it, under the one the outdial ran by last."""
     plan = outdial.plan if command.plan is None else command.plan
     if plan is None:
         raise Rejected("plan_missing", "name a plan or an outplan_id; this outdial never had one")
     calls_only = command.campaign_type == "call"
-    counts = _counted(outdial, plan, now, calls_only=calls_only)
+    counts = _counted(outdial, plan, fingerprint, now, calls_only=calls_only)
     knows_all = plan.retry_mode is RetryMode.DESTINATION and plan.result_policy is None
     facts = Preflight(
         at=now,
@@ -70,29 +79,63 @@ def asked(outdial: Outdial, command: AskPreflight, now: int) -> Decision:
     return Decision(facts=facts, warnings=warnings(outdial, plan, calls_only=calls_only))
 
 
-def _counted(outdial: Outdial, plan: Plan, now: int, *, calls_only: bool) -> _Counts:
+def _counted(outdial: Outdial, plan: Plan, fingerprint: Fingerprint, now: int, *, calls_only: bool) -> _Counts:
     counts, looks = _Counts(), looks_of(plan)
     gates: dict[tuple[str, ...], Gate] = {}
-    for shape, wait, waiting in outdial.agenda.waiting(looks):
+    lists = [outdial.guard.entries.get(key, {}) for key in (None, outdial.id)]
+    listed = frozenset(entry for held in lists for entry, until in held.items() if until > now)
+
+    def count(shape: Shape, wait: int, members: list[Waits]) -> int:
+        """How many would be dialed."""
         coming = next_try(shape, plan, calls_only=calls_only)
         if coming is None:
-            counts.skipped[why_none(shape, plan, calls_only=calls_only)] += len(waiting)
-        else:
-            gate = _gate(gates, plan, coming)
-            kept = _note_due(counts, gate, waiting, wait_us(wait, plan, coming.interval), now)
-            _note_tries(counts, shape, plan, coming.destination, kept, calls_only=calls_only)
-    for shape, wait, found in outdial.agenda.out_of_tries(looks):
-        coming = next_try(shape, plan, calls_only=calls_only)
-        if coming is None:
-            counts.skipped["tries_spent"] += len(found)
-        else:
-            counts.brought_back += len(found)
-            gate = _gate(gates, plan, coming)
-            kept = _note_due(counts, gate, found, wait_us(wait, plan, coming.interval), now)
-            _note_tries(counts, shape, plan, coming.destination, kept, calls_only=calls_only)
+            return 0
+        kept = _note_due(counts, _gate(gates, plan, coming), members, wait_us(wait, plan, coming.interval), now)
+        _note_tries(counts, shape, plan, coming.destination, kept, calls_only=calls_only)
+        return len(members)
+
+    for found, wait, waiting in outdial.agenda.waiting(looks):
+        for shape, members in _apart(counts, outdial, found, waiting, listed, fingerprint, now):
+            if not count(shape, wait, members):
+                for types, targets in Counter(facts.types for _, facts in members).items():
+                    counts.skipped[_why_not(shape._replace(types=types), plan, calls_only=calls_only)] += targets
+    for found, wait, waiting in outdial.agenda.out_of_tries(looks):
+        for shape, members in _apart(counts, outdial, found, waiting, listed, fingerprint, now):
+            if dialed := count(shape, wait, members):
+                counts.brought_back += dialed
+            else:
+                whole = next_try(found, plan, calls_only=calls_only)
+                counts.skipped["tries_spent" if whole is None else "suppressed"] += len(members)
     if outdial.agenda.expired:
         counts.skipped["expired"] += outdial.agenda.expired
     return counts
+
+
+def _apart(
+    counts: _Counts, outdial: Outdial, shape: Shape, members: list[Waits], listed: AbstractSet[int], fingerprint: Fingerprint, now: int
+) -> Iterator[tuple[Shape, list[Waits]]]:
+    """Targets that look alike, by what the suppression list leaves of their destinations. ``listed``: the addresses on it."""
+    if not (outdial.guard.entries or outdial.blocked.held):
+        yield shape, members
+        return
+    alike: defaultdict[tuple[str | None, ...], list[Waits]] = defaultdict(list)
+    for since, facts in members:
+        counts.looked_up += 1
+        if outdial.guard.lengths and counts.looked_up <= LOOKED_UP_AT_MOST:
+            kinds = enumerate(facts.types)
+            held = bytes(index for index, kind in kinds if kind is not None and hit(outdial, facts, index, fingerprint, now) is not None)
+        else:
+            held = bytes(index for index, found in enumerate(facts.prints or (facts.fingerprint,)) if found in listed)
+        alike[types_without(facts.types, held) if held else facts.types].append((since, facts))
+    for types, found in alike.items():
+        yield shape._replace(types=types), found
+
+
+def _why_not(whole: Shape, plan: Plan, *, calls_only: bool) -> str:
+    """The rule that keeps out targets that are not dialed; ``whole``: as they would look, were nothing suppressed."""
+    if next_try(whole, plan, calls_only=calls_only) is not None:
+        return "suppressed"
+    return why_none(whole, plan, calls_only=calls_only)
 
 
 def _gate(gates: dict[tuple[str, ...], Gate], plan: Plan, coming: Next) -> Gate | None:
@@ -110,10 +153,10 @@ def _note_due(counts: _Counts, gate: Gate | None, waiting: list[Waits], wait: in
     The others are so late that nobody dials them, or their window is not open within a year.
     """
     times: list[int] = []
-    for since, expires_at in waiting:
+    for since, facts in waiting:
         due = max(since + wait, now)
         at = due if gate is None else gate.opens_at(due)
-        if expires_at is not None and (at is None or expires_at <= at):
+        if facts.expires_at is not None and (at is None or facts.is_late(at)):
             counts.skipped["expired"] += 1
         elif at is None:
             counts.skipped["outside_window"] += 1
