@@ -53,6 +53,21 @@ def _absent_if_empty(value: object) -> object:
 OptionalAddress = Annotated[Address | None, BeforeValidator(_absent_if_empty)]
 
 
+def by_look(text: str) -> dict[str, str] | None:
+    """The address a text spells: ``+12025550123``, ``sip:user@host``, ``user@host``, or ``TYPE:TARGET``. None: it looks like none."""
+    text = text.strip()
+    kind, colon, rest = text.partition(":")
+    if text.startswith("+"):
+        return {"type": "tel", "target": text}
+    if colon and kind.lower() in ("sip", "sips"):
+        return {"type": "sip", "target": text}
+    if colon and kind in ADDRESS_TYPES:
+        return {"type": kind, "target": rest}
+    if "@" in text:
+        return {"type": "email", "target": text}
+    return None
+
+
 def normalized(kind: str, target: str) -> str | None:
     """The endpoint in the one form in which equal endpoints are equal texts; None when it is malformed.
 

@@ -5,17 +5,21 @@ description of the interface and to clients. Readers keep fields they do not kno
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, PrivateAttr, WithJsonSchema
 
 from outdial.address import Address
 from outdial.commands import KeyPurpose, Outcome
+from outdial.envelope import CloudEvent
 from outdial.plan import RetryMode
+from outdial.requests import DialRequest
 from outdial.scalars import Id
 
 When = Annotated[datetime | None, WithJsonSchema({"type": ["string", "null"]})]
 """``2022-04-28 01:41:40.503790`` (UTC), with the year 9999 for "not yet"; RFC 3339 and null where the client asks for that."""
+Message: TypeAlias = BaseModel
+"""What commands, events, resources and all they are made of have in common."""
 Dialing = Literal["run", "stop", "stopping"]
 
 
@@ -29,6 +33,19 @@ class Resource(BaseModel):
     """When it last changed."""
     tm_delete: When
     """When it was deleted; it stays readable by its id."""
+
+    _version: int | None = PrivateAttr(None)
+
+    @property
+    def version(self) -> int | None:
+        """The version its stream stood at when it was read: it comes beside the resource, as ``ETag``. None: it was not told."""
+        return self._version
+
+    def read_at(self, version: int) -> Self:
+        """The same, read at a version."""
+        found = self.model_copy()
+        found._version = version  # noqa: SLF001  a copy of its own
+        return found
 
 
 class Outdial(Resource):
@@ -692,6 +709,43 @@ class Webhook(BaseModel):
     tm_create: When
     tm_update: When
     """When it was set or replayed last."""
+
+
+class PlacedEvent(CloudEvent):
+    """An event and where it stands."""
+
+    position: str
+    """Of the log, after it: go on from here."""
+
+
+class PlacedRequest(DialRequest):
+    """A dial request and where it stands."""
+
+    position: str
+    """Of the log, after it: go on from here."""
+
+
+class Claim(BaseModel):
+    """A claim that was granted: place the call."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    attempt_id: Id
+    worker: str
+
+
+class Said(BaseModel):
+    """What became of one word about an attempt."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    attempt_id: str | None
+    result: Literal["events", "unchanged", "rejected"]
+    reason: str | None = None
+    """Of a refusal, the contract's word."""
+    rule: str | None = None
+    """Of a refusal, the ledger's own."""
+    message: str | None = None
 
 
 RESOURCES: dict[str, type[BaseModel]] = {

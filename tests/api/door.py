@@ -138,12 +138,13 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: FastAPI, **config: Any) -> AsyncIterator[str]:
-    """The address of a real server of the app, on a free port of this machine."""
+async def served(app: FastAPI, port: int = 0, **config: Any) -> AsyncIterator[str]:
+    """The address of a real server of the app, on a port of this machine; 0: a free one."""
     settings = {"log_config": None, "access_log": False, "lifespan": "off", "ws": "none", "timeout_graceful_shutdown": 1, **config}
     server = Server(uvicorn.Config(app, http="httptools", **settings))
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
         sock.listen(64)
         sock.setblocking(False)  # noqa: FBT003
         task = asyncio.create_task(server.serve(sockets=[sock]))

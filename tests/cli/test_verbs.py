@@ -14,6 +14,7 @@ from cli.program import Call, Service, Start, end
 from outdial.client.http import Client
 from outdial.client.routes import OUTDIALS, targets
 from outdial.doors.cli import feeds
+from outdial.doors.cli.blocking import Blocking
 
 KINDS = ["outdials", "outplans", "campaigns"]
 
@@ -199,7 +200,7 @@ def test_following_goes_on_as_events_come(there: Call, service: Service) -> None
     outdial = there("outdials", "create", "--json").json["id"]
 
     def add() -> None:
-        with Client(service.url) as client:
+        with Blocking(Client(service.url)) as client:
             for number in range(3):
                 client.send(targets(outdial).create({"destination_0": {"type": "tel", "target": f"+1202555020{number}"}}))
             client.send(OUTDIALS.delete(outdial))

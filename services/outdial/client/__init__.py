@@ -1,1 +1,19 @@
-"""A client of the HTTP door: what to ask stands in ``routes``, how to ask in ``http``, what can go wrong in ``errors``."""
+"""A client of the service, for asyncio: ``Client`` over HTTP, and what can go wrong (``errors``). Each is loaded when it is first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from outdial.client.errors import ClientError
+    from outdial.client.http import Client
+
+__all__ = ["Client", "ClientError"]
+_WHERE: Final = {"Client": "http", "ClientError": "errors"}
+
+
+def __getattr__(name: str) -> Any:
+    """What is not loaded yet."""
+    if name not in _WHERE:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -1,40 +1,69 @@
-"""What can be asked of the HTTP door. Every function says it as a value; a client sends it.
+"""What can be asked of the HTTP door. Every function says it as a value, with what its answer is; a client sends it.
 
-Rows are plain JSON objects, in the shapes of the contract: field names, units (durations in milliseconds) and ids as
-served. Times come as RFC 3339 UTC with six digits, "not yet" as null.
+What is served is in the shapes of the contract: field names, units (durations in milliseconds) and ids as they stand there.
 """
 
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Literal, TypedDict, TypeVar, cast
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import quote
 
+from outdial.client.shapes import Page, Since
+from outdial.commands import Command, Outcome
+from outdial.ids import derived
+from outdial.plan import PLAN_FIELDS, Plan
+from outdial.requests import Answer
+from outdial.resources import (
+    Accesskey,
+    Activity,
+    Bulk,
+    Calendar,
+    Campaign,
+    Campaigncall,
+    Claim,
+    Customer,
+    DialingOfOutdial,
+    ImportReport,
+    Message,
+    OpenAttempts,
+    Outdial,
+    Outplan,
+    PlacedEvent,
+    PlacedRequest,
+    PreflightOfOutdial,
+    Said,
+    Session,
+    Stats,
+    Suppressing,
+    Suppression,
+    SuppressionReport,
+    Target,
+    Targetcall,
+    User,
+    Webhook,
+    WhyOutdial,
+    WhyTarget,
+    Yield,
+)
+from outdial.scalars import ZERO_ID, format_instant, parse_instant
+from outdial.suppression import FrequencyCaps
+from outdial.wire import encode, to_json
+
+M = TypeVar("M", bound=Message)
 T_co = TypeVar("T_co", covariant=True)
-Row = dict[str, Any]
-"""One resource as served."""
-Content = bytes | Iterable[bytes] | AsyncIterable[bytes]
-
-
-class Page(TypedDict):
-    """One page of a list, newest first; the next one follows ``next_page_token``, "" is the end."""
-
-    result: list[Row]
-    next_page_token: str
-
-
-class RequestPage(TypedDict):
-    """Dial requests, oldest first; ask again with ``after=next_after``."""
-
-    result: list[Row]
-    next_after: str
-
-
-class Bulk(TypedDict, total=False):
-    """What became of many targets: those added in request order, those refused, those skipped as duplicates."""
-
-    result: list[Row]
-    errors: list[Row]
-    skipped: list[Row]
+Fields = Mapping[str, Any]
+PlanLike = Plan | Fields
+When = int | str | datetime
+"""An instant: microseconds since 1970 UTC, RFC 3339, or a datetime with a zone."""
+Content = bytes | Path | Iterable[bytes] | AsyncIterable[bytes]
+"""A body: as it stands, in a file, or in pieces, which can be sent once only."""
+VERSION: Final = "/v1.0"
+CSV: Final = "text/csv"
+NDJSON: Final = "application/x-ndjson"
+_MEDIA: Final = {".csv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON}
+_IMPORT_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +72,9 @@ class Route(Generic[T_co]):
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
-    """Below ``/v1.0``, percent-encoded."""
+    """From the root of the service, percent-encoded."""
     read: Callable[[Any], T_co]
+    """What a JSON value of the answer stands for; ValueError when it is none."""
     query: Mapping[str, str | int] = field(default_factory=dict)
     body: Any = None
     """A JSON value, when there is one."""
@@ -52,20 +82,74 @@ class Route(Generic[T_co]):
     """A body that is not JSON, with its media type in ``media``."""
     media: str = ""
     idempotency_key: str | None = None
+    if_version: int | None = None
     wait_s: float = 0.0
     """How long the service may take on purpose (long polls)."""
+    repeatable: bool = True
+    """Whether asking again after an answer was lost comes to the same."""
 
 
-def _row(value: Any) -> Row:
-    return cast(Row, value)
+@dataclass(frozen=True, slots=True)
+class Collection(Generic[M]):
+    """The five verbs every kind of resource has."""
+
+    path: str
+    model: type[M]
+    parts: Fields = field(default_factory=dict)
+    """Field -> the sub-resource it is changed at; others are changed at the resource itself."""
+
+    def one(self, resource_id: str) -> str:
+        """The path of one of them."""
+        return f"{self.path}/{quote(resource_id, safe='')}"
+
+    def page(self, page_size: int | None = None, page_token: str | None = None, *, deleted: bool = False, **more: bool) -> Route[Page[M]]:
+        """One page, newest first."""
+
+        def read(value: Any) -> Page[M]:
+            return Page([self.model.model_validate(row) for row in value["result"]], value["next_page_token"])
+
+        return Route("GET", self.path, read, _present(page_size=page_size, page_token=page_token, deleted=deleted, **more))
+
+    def get(self, resource_id: str) -> Route[M]:
+        """One, also when it is deleted."""
+        return Route("GET", self.one(resource_id), self.model.model_validate)
+
+    def create(self, fields: Fields, *, repeatable: bool = True) -> Route[M]:
+        """Make one. With an idempotency key, asking twice makes one."""
+        return Route("POST", self.path, self.model.model_validate, body=_body(fields), repeatable=repeatable)
+
+    def update(self, resource_id: str, fields: Fields | Message, part: str = "") -> Route[M]:
+        """Change the fields given; ``part`` is a sub-resource such as ``data`` or ``dial_info``."""
+        return Route("PUT", self.one(resource_id) + (f"/{part}" if part else ""), self.model.model_validate, body=_body(fields))
+
+    def changes(self, resource_id: str, fields: Fields) -> list[Route[M]]:
+        """Change the fields given, each at the sub-resource it belongs to."""
+        parts: dict[str, dict[str, Any]] = {}
+        for name, value in fields.items():
+            parts.setdefault(self.parts.get(name, ""), {})[name] = value
+        return [self.update(resource_id, changed, part) for part, changed in sorted(parts.items())]
+
+    def delete(self, resource_id: str) -> Route[M]:
+        """Delete one softly."""
+        return Route("DELETE", self.one(resource_id), self.model.model_validate)
 
 
-def _page(value: Any) -> Page:
-    return cast(Page, value)
+OUTDIALS: Final = Collection(f"{VERSION}/outdials", Outdial, {"data": "data", "campaign_id": "campaign_id"})
+OUTPLANS: Final = Collection(f"{VERSION}/outplans", Outplan, dict.fromkeys(PLAN_FIELDS, "dial_info"))
+CAMPAIGNS: Final = Collection(
+    f"{VERSION}/campaigns",
+    Campaign,
+    {"actions": "actions", **dict.fromkeys(("outplan_id", "outdial_id", "queue_id", "next_campaign_id"), "resource_info")},
+)
+CALLS: Final = Collection(f"{VERSION}/campaigncalls", Campaigncall)
+SUPPRESSIONS: Final = Collection(f"{VERSION}/suppressions", Suppression)
+ACCESSKEYS: Final = Collection(f"{VERSION}/accesskeys", Accesskey)
+CUSTOMERS: Final = Collection(f"{VERSION}/customers", Customer)
 
-
-def _rows(value: Any) -> list[Row]:
-    return cast(list[Row], value["result"] if isinstance(value, dict) else value)
+COLLECTIONS: Final[Mapping[str, Collection[Any]]] = {
+    collection.path.rpartition("/")[2]: collection for collection in (OUTDIALS, OUTPLANS, CAMPAIGNS, SUPPRESSIONS, ACCESSKEYS, CUSTOMERS)
+}
+"""Those that stand on their own, by name."""
 
 
 def _present(**fields: str | int | bool | None) -> dict[str, str | int]:
@@ -73,219 +157,355 @@ def _present(**fields: str | int | bool | None) -> dict[str, str | int]:
     return {name: "true" if value is True else value for name, value in fields.items() if value is not None and value is not False}
 
 
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """The five verbs every kind of resource has. ``path`` is below ``/v1.0``."""
-
-    path: str
-
-    def one(self, resource_id: str) -> str:
-        """The path of one of them."""
-        return f"{self.path}/{quote(resource_id, safe='')}"
-
-    def page(self, page_size: int | None = None, page_token: str | None = None, *, deleted: bool = False) -> Route[Page]:
-        """One page, newest first."""
-        return Route("GET", self.path, _page, _present(page_size=page_size, page_token=page_token, deleted=deleted))
-
-    def get(self, resource_id: str) -> Route[Row]:
-        """One, also when it is deleted."""
-        return Route("GET", self.one(resource_id), _row)
-
-    def create(self, fields: Mapping[str, Any], *, idempotency_key: str | None = None) -> Route[Row]:
-        """Make one. With a key, asking twice makes one."""
-        return Route("POST", self.path, _row, body=dict(fields), idempotency_key=idempotency_key)
-
-    def update(self, resource_id: str, fields: Mapping[str, Any], part: str = "") -> Route[Row]:
-        """Change the fields given; ``part`` is a sub-resource such as ``data`` or ``dial_info``."""
-        return Route("PUT", self.one(resource_id) + (f"/{part}" if part else ""), _row, body=dict(fields))
-
-    def delete(self, resource_id: str) -> Route[Row]:
-        """Delete one softly."""
-        return Route("DELETE", self.one(resource_id), _row)
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that were given: those that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-OUTDIALS = Collection("/outdials")
-OUTPLANS = Collection("/outplans")
-CAMPAIGNS = Collection("/campaigns")
-CALLS = Collection("/campaigncalls")
+def fields_of(plan: PlanLike | None) -> Fields:
+    """The fields of a plan that were set."""
+    return {} if plan is None else plan.model_dump(mode="json", exclude_unset=True) if isinstance(plan, Plan) else plan
 
 
-def targets(outdial_id: str) -> Collection:
+def _body(value: Any) -> Any:
+    """A JSON value: of a message, the fields that were set."""
+    match value:
+        case Message():
+            return value.model_dump(mode="json", exclude_unset=True)
+        case Mapping():
+            return {name: _body(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_body(inner) for inner in value]
+        case _:
+            return value
+
+
+# --- targets ------------------------------------------------------------------------------------
+
+
+def targets(outdial_id: str) -> Collection[Target]:
     """The targets of an outdial."""
-    return Collection(f"{OUTDIALS.one(outdial_id)}/targets")
+    return Collection(f"{OUTDIALS.one(outdial_id)}/targets", Target)
 
 
-def add_targets(outdial_id: str, items: Iterable[Mapping[str, Any]], on_duplicate: str | None = None) -> Route[Bulk]:
+def calls_of_target(outdial_id: str, target_id: str) -> Collection[Targetcall]:
+    """The attempts on a target."""
+    return Collection(f"{targets(outdial_id).one(target_id)}/calls", Targetcall)
+
+
+def calls_of_campaign(campaign_id: str) -> Collection[Campaigncall]:
+    """The attempts of a campaign."""
+    return Collection(f"{CAMPAIGNS.one(campaign_id)}/campaigncalls", Campaigncall)
+
+
+def add_targets(
+    outdial_id: str, items: Iterable[Fields | Message], *, on_duplicate: str | None = None, dry_run: bool = False
+) -> Route[Bulk]:
     """Add up to 10,000 targets at once."""
-    body: Row = {"targets": [dict(item) for item in items]}
-    if on_duplicate is not None:
-        body["on_duplicate"] = on_duplicate
-    return Route("POST", targets(outdial_id).path, lambda value: cast(Bulk, value), body=body)
+    body = given(targets=[_body(item) for item in items], on_duplicate=on_duplicate, dry_run=dry_run or None)
+    return Route("POST", targets(outdial_id).path, Bulk.model_validate, body=body)
 
 
-def about_target(outdial_id: str, target_id: str, what: Literal["calls", "history"]) -> Route[Row]:
-    """Attempts on a target, newest first, or its events, oldest first."""
-    return Route("GET", f"{targets(outdial_id).one(target_id)}/{what}", _row)
+def import_id(outdial_id: str, digest: str) -> str | None:
+    """The id the service itself gives the import of a file whose SHA-256 (hexadecimal) this is; None where the outdial has no id.
 
-
-def why(outdial_id: str, target_id: str | None = None) -> Route[Row]:
-    """Why an outdial, or one target of it, is not being dialed: the rule, since when, until when, and what it follows from."""
-    path = OUTDIALS.one(outdial_id) if target_id is None else targets(outdial_id).one(target_id)
-    return Route("GET", f"{path}/why", _row)
-
-
-def preflight(
-    outdial_id: str, *, plan: Mapping[str, Any] | None = None, outplan_id: str | None = None, campaign_id: str | None = None
-) -> Route[Row]:
-    """What a run would come to if it began now, by a plan, an outplan, a campaign's outplan, or the plan it ran by last."""
-    body = {"plan": None if plan is None else dict(plan), "outplan_id": outplan_id, "campaign_id": campaign_id}
-    return Route("POST", f"{OUTDIALS.one(outdial_id)}/preflight", _row, body={name: value for name, value in body.items() if value})
+    Told beforehand, the service need not lay the file down to find it.
+    """
+    try:
+        return derived(outdial_id.lower(), digest)
+    except ValueError:
+        return None
 
 
 def import_targets(
     outdial_id: str,
     content: Content,
     *,
-    media: str = "",
+    media: str | None = None,
     import_id: str | None = None,
     on_duplicate: str | None = None,
     dry_run: bool = False,
-) -> Route[Row]:
+) -> Route[ImportReport]:
     """Import a CSV (``text/csv``) or NDJSON (``application/x-ndjson``) stream; without ``media`` the service looks which it is.
 
     The same ``import_id`` again adds nothing twice; without one it follows from the file and the outdial.
     """
     query = _present(import_id=import_id, on_duplicate=on_duplicate, dry_run=dry_run)
-    return Route("POST", f"{OUTDIALS.one(outdial_id)}/import", _row, query, content=content, media=media, wait_s=600.0)
+    path = f"{OUTDIALS.one(outdial_id)}/import"
+    return Route("POST", path, ImportReport.model_validate, query, content=content, media=_media(content, media), wait_s=_IMPORT_S)
 
 
-def run_outdial(outdial_id: str, *, plan: Mapping[str, Any] | None = None, outplan_id: str | None = None) -> Route[Row]:
-    """Start dialing an outdial by a plan, an outplan, or the plan it ran by last."""
-    body: Row = {"status": "run"}
-    if plan is not None:
-        body["plan"] = dict(plan)
-    if outplan_id is not None:
-        body["outplan_id"] = outplan_id
-    return Route("PUT", f"{OUTDIALS.one(outdial_id)}/dialing", _row, body=body)
+def _media(content: Content, media: str | None) -> str:
+    """The media type of a body: as it was said, else by the name of its file."""
+    return media if media is not None else _MEDIA.get(content.suffix.lower(), "") if isinstance(content, Path) else ""
 
 
-def dialing(outdial_id: str) -> Route[Row]:
+def reopen_target(outdial_id: str, target_id: str) -> Route[Answer]:
+    """Set the try counts of a target to 0 and make it dialable again."""
+    return command({"type": "ReopenTarget", "outdial_id": outdial_id, "target_id": target_id})
+
+
+def history(outdial_id: str, target_id: str, after: str = "0", *, limit: int | None = None) -> Route[Since[PlacedEvent]]:
+    """The events of a target, oldest first."""
+    return Route("GET", f"{targets(outdial_id).one(target_id)}/history", _since(PlacedEvent), _present(after=after, limit=limit))
+
+
+def _since(model: type[M]) -> Callable[[Any], Since[M]]:
+    return lambda value: Since([model.model_validate(row) for row in value["result"]], value["next_after"])
+
+
+# --- dialing ------------------------------------------------------------------------------------
+
+
+def _at(outdial_id: str, what: str) -> str:
+    return f"{OUTDIALS.one(outdial_id)}/{what}"
+
+
+def why(outdial_id: str) -> Route[WhyOutdial]:
+    """Why an outdial is not dialing: the rule, since when, until when, what it follows from, and how many targets each rule holds."""
+    return Route("GET", _at(outdial_id, "why"), WhyOutdial.model_validate)
+
+
+def why_target(outdial_id: str, target_id: str) -> Route[WhyTarget]:
+    """Why a target is not being dialed."""
+    return Route("GET", f"{targets(outdial_id).one(target_id)}/why", WhyTarget.model_validate)
+
+
+def preflight(
+    outdial_id: str, *, plan: PlanLike | None = None, outplan_id: str | None = None, campaign_id: str | None = None
+) -> Route[PreflightOfOutdial]:
+    """What a run would come to if it began now, by a plan, an outplan, a campaign's outplan, or the plan it ran by last."""
+    body = given(plan=_body(plan), outplan_id=outplan_id, campaign_id=campaign_id)
+    return Route("POST", _at(outdial_id, "preflight"), PreflightOfOutdial.model_validate, body=body)
+
+
+def dialing(outdial_id: str) -> Route[DialingOfOutdial]:
     """Whether an outdial dials, by which plan, and how its last run ended."""
-    return Route("GET", f"{OUTDIALS.one(outdial_id)}/dialing", _row)
+    return Route("GET", _at(outdial_id, "dialing"), DialingOfOutdial.model_validate)
 
 
-def stop_outdial(outdial_id: str) -> Route[Row]:
+def run_outdial(
+    outdial_id: str, *, plan: PlanLike | None = None, outplan_id: str | None = None, end_handle: str | None = None
+) -> Route[DialingOfOutdial]:
+    """Start dialing an outdial by a plan, an outplan, or the plan it ran by last."""
+    return _set_dialing(outdial_id, status="run", plan=_body(plan), outplan_id=outplan_id, end_handle=end_handle)
+
+
+def stop_outdial(outdial_id: str) -> Route[DialingOfOutdial]:
     """Request no further call; the answer says which are still open."""
-    return Route("PUT", f"{OUTDIALS.one(outdial_id)}/dialing", _row, body={"status": "stop"})
+    return _set_dialing(outdial_id, status="stop")
 
 
-def hold_outdial(outdial_id: str, status: Literal["pause", "resume", "drain"], reason: str | None = None) -> Route[Row]:
+def hold_outdial(outdial_id: str, status: Literal["pause", "resume", "drain"], reason: str | None = None) -> Route[DialingOfOutdial]:
     """Request no call until it is resumed; go on; or begin with nobody new and end when nobody is left to try again."""
-    return Route("PUT", f"{OUTDIALS.one(outdial_id)}/dialing", _row, body={"status": status, **_present(reason=reason)})
+    return _set_dialing(outdial_id, status=status, reason=reason)
 
 
-def reopen_targets(outdial_id: str, outcomes: Sequence[str]) -> Route[Row]:
+def _set_dialing(outdial_id: str, **fields: Any) -> Route[DialingOfOutdial]:
+    return Route("PUT", _at(outdial_id, "dialing"), DialingOfOutdial.model_validate, body=given(**fields))
+
+
+def reopen_targets(outdial_id: str, outcomes: Sequence[str]) -> Route[DialingOfOutdial]:
     """Give all their tries again to the targets whose last attempt ended in one of these ways."""
-    return Route("POST", f"{OUTDIALS.one(outdial_id)}/reopen", _row, body={"outcomes": list(outcomes)})
+    return Route("POST", _at(outdial_id, "reopen"), DialingOfOutdial.model_validate, body={"outcomes": list(outcomes)})
 
 
-def set_campaign_agents(campaign_id: str, agents: int) -> Route[Row]:
+def stats(outdial_id: str) -> Route[Stats]:
+    """Counts of an outdial by state and outcome, what is due, what is open."""
+    return Route("GET", _at(outdial_id, "stats"), Stats.model_validate)
+
+
+def activity(outdial_id: str, minutes: int | None = None) -> Route[Activity]:
+    """Requests and ends of attempts over the last minutes."""
+    return Route("GET", _at(outdial_id, "activity"), Activity.model_validate, _present(minutes=minutes))
+
+
+def results_of(outdial_id: str) -> Route[Yield]:
+    """How the attempts ended, by try, by destination, by hour."""
+    return Route("GET", _at(outdial_id, "yield"), Yield.model_validate)
+
+
+def calendar(outdial_id: str, hours: int | None = None) -> Route[Calendar]:
+    """When targets fall due."""
+    return Route("GET", _at(outdial_id, "calendar"), Calendar.model_validate, _present(hours=hours))
+
+
+def open_attempts(outdial_id: str, limit: int | None = None) -> Route[OpenAttempts]:
+    """The attempts that are not over, the longest open first."""
+    return Route("GET", _at(outdial_id, "open_attempts"), OpenAttempts.model_validate, _present(limit=limit))
+
+
+def set_campaign_agents(campaign_id: str, agents: int) -> Route[Campaign]:
     """Say how many agents of a campaign's queue are free."""
     return CAMPAIGNS.update(campaign_id, {"agents": agents}, "agents")
 
 
-def set_campaign_status(campaign_id: str, status: Literal["run", "stop"]) -> Route[Row]:
+def set_campaign_status(campaign_id: str, status: Literal["run", "stop"]) -> Route[Campaign]:
     """Start or stop a campaign."""
     return CAMPAIGNS.update(campaign_id, {"status": status}, "status")
 
 
-def stats(outdial_id: str) -> Route[Row]:
-    """Counts of an outdial by state and outcome, what is due, what is open."""
-    return Route("GET", f"{OUTDIALS.one(outdial_id)}/stats", _row)
+# --- who places calls ---------------------------------------------------------------------------
 
 
 def dial_requests(
     after: str = "0", *, limit: int | None = None, wait_ms: int | None = None, share: str | None = None
-) -> Route[RequestPage]:
+) -> Route[Since[PlacedRequest]]:
     """Dial requests after a position; waits up to ``wait_ms`` for the first."""
     query = _present(after=after, limit=limit, wait_ms=wait_ms, share=share)
-    return Route("GET", "/dial_requests", lambda value: cast(RequestPage, value), query, wait_s=(wait_ms or 0) / 1_000)
+    return Route("GET", f"{VERSION}/dial_requests", _since(PlacedRequest), query, wait_s=(wait_ms or 0) / 1_000)
 
 
-def claim_dial(attempt_id: str, worker: str) -> Route[Row]:
+def claim_dial(attempt_id: str, worker: str, **place: str) -> Route[Claim]:
     """Ask, before placing a call, whether it is still wanted; ``Conflict`` means: do not."""
-    return Route("POST", "/dial_claims", _row, body={"attempt_id": attempt_id, "worker": worker})
+    return Route("POST", f"{VERSION}/dial_claims", Claim.model_validate, body={"attempt_id": attempt_id, "worker": worker, **place})
 
 
-def dial_answers(items: Iterable[Mapping[str, Any]]) -> Route[Row]:
+def dial_answers(items: Iterable[Fields]) -> Route[list[Said]]:
     """Say that calls were answered."""
-    return Route("POST", "/dial_answers", _row, body=[dict(item) for item in items])
+    return Route("POST", f"{VERSION}/dial_answers", _said, body=[dict(item) for item in items])
 
 
-def dial_results(items: Iterable[Mapping[str, Any]]) -> Route[Row]:
+def dial_results(items: Iterable[Fields]) -> Route[list[Said]]:
     """Say how attempts ended: ``attempt_id`` and ``outcome`` of each."""
-    return Route("POST", "/dial_results", _row, body=[dict(item) for item in items])
+    return Route("POST", f"{VERSION}/dial_results", _said, body=[dict(item) for item in items])
 
 
-def suppress(body: Mapping[str, Any]) -> Route[Row]:
-    """Call nobody at the ``entries`` of the body; the answer names the attempts that are out already."""
-    return Route("POST", "/suppressions", _row, body=dict(body))
+def dial_answered(attempt_id: str, **place: str) -> Route[Said]:
+    """Say that one call was answered."""
+    return Route("POST", f"{VERSION}/dial_answers", Said.model_validate, body={"attempt_id": attempt_id, **place})
 
 
-def unsuppress(body: Mapping[str, Any]) -> Route[Row]:
-    """Take the ``entries`` of the body off the list."""
-    return Route("DELETE", "/suppressions", _row, body=dict(body))
+def dial_result(attempt_id: str, outcome: Outcome, **fields: Any) -> Route[Said]:
+    """Say how one attempt ended."""
+    return Route("POST", f"{VERSION}/dial_results", Said.model_validate, body={"attempt_id": attempt_id, "outcome": outcome, **fields})
 
 
-def suppressions_import(content: Content, *, ndjson: bool = False) -> Route[Row]:
+def _said(value: Any) -> list[Said]:
+    return [Said.model_validate(row) for row in value["result"]]
+
+
+def instant(at: When | None) -> str | None:
+    """An instant as it is sent."""
+    found = parse_instant(at) if isinstance(at, datetime) else at
+    return format_instant(found) if isinstance(found, int) else None if found is None else str(found)
+
+
+# --- whom not to call ---------------------------------------------------------------------------
+
+
+def suppress(entries: Sequence[Fields | Message]) -> Route[Suppressing]:
+    """Call nobody there; the answer names the attempts that are out already."""
+    return Route("POST", SUPPRESSIONS.path, Suppressing.model_validate, body={"entries": _body(list(entries))})
+
+
+def unsuppress(entries: Sequence[Fields | Message]) -> Route[Suppressing]:
+    """Take entries off the list."""
+    return Route("DELETE", SUPPRESSIONS.path, Suppressing.model_validate, body={"entries": _body(list(entries))})
+
+
+def import_suppressions(content: Content, *, media: str | None = None) -> Route[SuppressionReport]:
     """Add all that a CSV or NDJSON file names."""
-    return Route("POST", "/suppressions/import", _row, content=content, media="application/x-ndjson" if ndjson else "text/csv")
+    path = f"{SUPPRESSIONS.path}/import"
+    kind = _media(content, media) or CSV
+    return Route("POST", path, SuppressionReport.model_validate, content=content, media=kind, wait_s=_IMPORT_S)
 
 
-def frequency_caps() -> Route[Row]:
+def frequency_caps() -> Route[FrequencyCaps]:
     """How often one address may be called."""
-    return Route("GET", "/frequency_caps", _row)
+    return Route("GET", f"{VERSION}/frequency_caps", FrequencyCaps.model_validate)
 
 
-def set_frequency_caps(caps: Mapping[str, Any]) -> Route[Row]:
+def set_frequency_caps(caps: FrequencyCaps | Fields) -> Route[FrequencyCaps]:
     """Change it: ``rules`` of ``count`` within ``per_ms``, and ``min_gap_ms``."""
-    return Route("PUT", "/frequency_caps", _row, body=dict(caps))
+    return Route("PUT", f"{VERSION}/frequency_caps", FrequencyCaps.model_validate, body=_body(caps))
 
 
-def commands(lines: bytes) -> Route[Any]:
+# --- who may ask --------------------------------------------------------------------------------
+
+
+def log_in(username: str, password: str) -> Route[Session]:
+    """A token for a user name and a password."""
+    body = {"username": username, "password": password}
+    return Route("POST", "/auth/login", Session.model_validate, body=body, repeatable=False)
+
+
+def users(customer_id: str) -> Collection[User]:
+    """The users of a customer."""
+    return Collection(f"{CUSTOMERS.one(customer_id)}/users", User)
+
+
+def create_user(customer_id: str, username: str, password: str) -> Route[User]:
+    """Let somebody log in. The service salts the password anew each time, so a repeat would be something else."""
+    return users(customer_id).create({"username": username, "password": password}, repeatable=False)
+
+
+def set_password(customer_id: str, user_id: str, password: str) -> Route[User]:
+    """Give a user another password."""
+    return users(customer_id).update(user_id, {"password": password}, "password")
+
+
+def create_accesskey(fields: Fields, customer_id: str | None = None) -> Route[Accesskey]:
+    """Make an access key, for a customer if one is named. A repeat would have another token."""
+    keys = ACCESSKEYS if customer_id is None else Collection(f"{CUSTOMERS.one(customer_id)}/accesskeys", Accesskey)
+    return keys.create(fields, repeatable=False)
+
+
+# --- the log ------------------------------------------------------------------------------------
+
+
+def command(asked: Command | Fields) -> Route[Answer]:
+    """Send a command in its wire form."""
+    body = asked.model_dump(mode="json", exclude_none=True) if isinstance(asked, Command) else dict(asked)
+    return Route("POST", f"{VERSION}/commands", _answer, body=body)
+
+
+def commands(asked: bytes | Iterable[Command | Fields]) -> Route[list[Answer]]:
     """Send commands in their wire form, one per line; the answer has one line for each."""
-    return Route("POST", "/commands", lambda value: value, content=lines, media="application/x-ndjson")
+    lines = asked if isinstance(asked, bytes) else b"".join(_line(one) for one in asked)
+    return Route("POST", f"{VERSION}/commands", lambda value: [_answer(row) for row in value], content=lines, media=NDJSON)
 
 
-def events(after: str = "0", *, outdial_id: str | None = None, limit: int | None = None) -> Route[Row]:
-    """One page of the history, oldest first, at most 1,000; ask again with ``after=next_after``. An event carries its ``position``."""
-    return Route("GET", "/events", _row, _present(after=after, outdial_id=outdial_id, limit=limit))
+def _line(asked: Command | Fields) -> bytes:
+    return (encode(asked) if isinstance(asked, Command) else to_json(asked)) + b"\n"
 
 
-def event_stream(after: str | None = None, outdial_id: str | None = None) -> Route[None]:
-    """The history as server-sent events; read it with ``Client.follow``."""
-    return Route("GET", "/events/stream", lambda _: None, _present(after=after, outdial_id=outdial_id))
+def _answer(value: Any) -> Answer:
+    """An answer; of what could not be read there is no command to name."""
+    return Answer.model_validate({"command_id": ZERO_ID, "type": "", "stream": ZERO_ID, **value})
 
 
-WEBHOOK: Final = "/webhook"
+def events(after: str = "0", *, outdial_id: str | None = None, limit: int | None = None) -> Route[Since[PlacedEvent]]:
+    """One page of the history, oldest first, at most 1,000."""
+    return Route("GET", f"{VERSION}/events", _since(PlacedEvent), _present(after=after, outdial_id=outdial_id, limit=limit))
 
 
-def webhook() -> Route[Row]:
+def event_stream(after: str = "0", outdial_id: str | None = None) -> Route[PlacedEvent]:
+    """The history as server-sent events; read it with ``Client.stream``."""
+    return Route("GET", f"{VERSION}/events/stream", PlacedEvent.model_validate, _present(after=after, outdial_id=outdial_id))
+
+
+# --- the webhook --------------------------------------------------------------------------------
+
+WEBHOOK: Final = f"{VERSION}/webhook"
+
+
+def webhook() -> Route[Webhook]:
     """Where events are sent to, how far that is, and what went wrong last."""
-    return Route("GET", WEBHOOK, _row)
+    return Route("GET", WEBHOOK, Webhook.model_validate)
 
 
-def set_webhook(uri: str, *, method: str | None = None, secret: str | None = None, after: str | None = None) -> Route[Row]:
-    """Send events to an address. Without a secret the first time, the answer has the one that was made."""
-    given = {"uri": uri, "method": method, "secret": secret, "after": after}
-    return Route("PUT", WEBHOOK, _row, body={name: value for name, value in given.items() if value is not None})
+def set_webhook(uri: str, *, method: str | None = None, secret: str | None = None, after: str | None = None) -> Route[Webhook]:
+    """Send events to an address. Without a secret the first time, the answer has the one that was made, and no other answer has it."""
+    body = given(uri=uri, method=method, secret=secret, after=after)
+    return Route("PUT", WEBHOOK, Webhook.model_validate, body=body, repeatable=secret is not None)
 
 
-def delete_webhook() -> Route[Row]:
+def delete_webhook() -> Route[Webhook]:
     """Send nothing any more."""
-    return Route("DELETE", WEBHOOK, _row)
+    return Route("DELETE", WEBHOOK, Webhook.model_validate)
 
 
-def replay_webhook(after: str) -> Route[Row]:
+def replay_webhook(after: str) -> Route[Webhook]:
     """Send again what happened after a position."""
-    return Route("POST", f"{WEBHOOK}/replay", _row, body={"after": after})
+    return Route("POST", f"{WEBHOOK}/replay", Webhook.model_validate, body={"after": after})

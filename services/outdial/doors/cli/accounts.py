@@ -1,7 +1,7 @@
 """``customers``, ``users``, ``accesskeys``: who may ask. The first two are for whoever runs the service."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,9 +23,6 @@ from outdial.doors.cli.nouns import (
 )
 from outdial.doors.cli.session import USAGE, Session, say
 from outdial.doors.cli.verbs import group, verb
-
-if TYPE_CHECKING:
-    from outdial.client.routes import Collection
 
 CustomerId = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id of the customer.")]
 Username = Annotated[str, typer.Argument(metavar="USERNAME", help="What they log in under.")]
@@ -61,7 +58,9 @@ def _customers() -> typer.Typer:
     @verb(app, "create", 'outdial customers create --name "Ann\'s shop"')
     def create_(session: Session, name: Name = None, detail: Detail = None) -> None:
         """Make a customer."""
-        create_resource(session, CUSTOMERS.collection(), _given(name=name, detail=detail))
+        from outdial.client.routes import given
+
+        create_resource(session, CUSTOMERS.collection(), given(name=name, detail=detail))
 
     return app
 
@@ -72,26 +71,34 @@ def _users() -> typer.Typer:
     @verb(app, "list", "outdial users list CUSTOMER")
     def list_(session: Session, customer: CustomerId, limit: Limit = 100, every: Every = False, deleted: Deleted = False) -> None:
         """List the users of a customer, newest first."""
-        show_list(session, USERS, _users_of(customer), limit, every=every, deleted=deleted)
+        from outdial.client.routes import users
+
+        show_list(session, USERS, users(customer), limit, every=every, deleted=deleted)
 
     @verb(app, "create", "outdial users create CUSTOMER ann@example.com\noutdial users create CUSTOMER ann < password.txt")
     def create_(session: Session, customer: CustomerId, username: Username) -> None:
         """Let somebody log in. The password is asked for, or read from stdin."""
-        fields = {"username": username, "password": _password()}
+        from outdial.client.routes import create_user
+
+        password = _password()
         with session.client() as client:
-            show(session, client.send(_users_of(customer).create(fields)))
+            show(session, client.send(create_user(customer, username, password)))
 
     @verb(app, "passwd", "outdial users passwd CUSTOMER ID\noutdial users passwd CUSTOMER ID < password.txt")
     def passwd(session: Session, customer: CustomerId, resource_id: ResourceId) -> None:
         """Give a user another password, asked for or read from stdin. Whoever is logged in as that user is so no longer."""
-        fields = {"password": _password()}
+        from outdial.client.routes import set_password
+
+        password = _password()
         with session.client() as client:
-            show(session, client.send(_users_of(customer).update(resource_id, fields, "password")))
+            show(session, client.send(set_password(customer, resource_id, password)))
 
     @verb(app, "delete", "outdial users delete CUSTOMER ID --yes")
     def delete(session: Session, customer: CustomerId, resource_id: ResourceId, yes: Yes = False) -> None:
         """Let a user log in no more."""
-        delete_resource(session, _users_of(customer), "user", resource_id, yes=yes)
+        from outdial.client.routes import users
+
+        delete_resource(session, users(customer), "user", resource_id, yes=yes)
 
     return app
 
@@ -113,9 +120,11 @@ def _accesskeys() -> typer.Typer:
     @verb(app, "create", "outdial accesskeys create --name import --expire 90d\noutdial accesskeys create --customer ID --name import")
     def create_(session: Session, name: Name = None, detail: Detail = None, expire: Expire = None, customer: OfCustomer = None) -> None:
         """Make an access key. Its token is shown now and never again."""
+        from outdial.client.routes import create_accesskey, given
+
         seconds = None if expire is None else milliseconds(expire) // 1_000
         with session.client() as client:
-            row = client.send(_keys_of(customer).create(_given(name=name, detail=detail, expire=seconds)))
+            row = client.send(create_accesskey(given(name=name, detail=detail, expire=seconds), customer))
         show(session, row)
         say("keep the token: it is not shown again")
 
@@ -125,22 +134,6 @@ def _accesskeys() -> typer.Typer:
         delete_resource(session, ACCESSKEYS.collection(), "access key", resource_id, yes=yes)
 
     return app
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _users_of(customer_id: str) -> "Collection":
-    from outdial.client.routes import Collection
-
-    return Collection(f"{CUSTOMERS.collection().one(customer_id)}/users")
-
-
-def _keys_of(customer_id: str | None) -> "Collection":
-    from outdial.client.routes import Collection
-
-    return ACCESSKEYS.collection() if customer_id is None else Collection(f"{CUSTOMERS.collection().one(customer_id)}/accesskeys")
 
 
 def _password() -> str:

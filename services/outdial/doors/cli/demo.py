@@ -18,13 +18,15 @@ from typing import Any, Final
 
 from outdial.client import routes
 from outdial.client.errors import ClientError
-from outdial.client.http import AsyncClient
+from outdial.client.http import Client
+from outdial.client.shapes import Row
 from outdial.doors.cli.actions import Refused, ServeOptions, Serving
 from outdial.doors.cli.folders import address_of, data_folder
 from outdial.doors.cli.output import print_json
 from outdial.doors.cli.panel import Screen, is_over, line
 from outdial.doors.cli.server import serve_options, warn_about_port
 from outdial.doors.cli.session import Session, say
+from outdial.resources import ImportReport
 
 MARK: Final = "outdial demo"
 LIST: Final = Path(__file__).with_name("demo-500.csv")
@@ -32,10 +34,9 @@ STATE: Final = "demo.json"
 LOOK_S: Final = 0.5
 LINE_S: Final = 1.0
 STOP_S: Final = 5.0
+ABOUT_PLAN: Final = "Three tries on the first number, two on the second, one on the third; a minute between tries."
 # The last two are short, so that calls a stopped demo left open do not stay open for hours; none takes five minutes.
 PLAN: Final[Mapping[str, Any]] = {
-    "name": "Demo plan",
-    "detail": "Three tries on the first number, two on the second, one on the third; a minute between tries.",
     "source": {"type": "tel", "target": "+12025550100", "target_name": "Outdial demo"},
     "dial_timeout": 25_000,
     "try_interval": 60_000,
@@ -78,7 +79,7 @@ def run_demo(session: Session, flags: dict[str, Any], *, fresh: bool, leave: boo
     async def beside(serving: Serving) -> None:
         warn_about_port(serving)
         (folder / STATE).write_text(json.dumps({"speed": options.speed, "seed": options.seed}))
-        async with AsyncClient(serving.url, token) as client:
+        async with Client(serving.url, token) as client:
             demo = Demo(session, serving, options, client, again)
             await demo.until_ctrl_c(fresh=fresh, leave=leave)
 
@@ -107,7 +108,7 @@ class Demo:
     session: Session
     serving: Serving
     options: ServeOptions
-    client: AsyncClient
+    client: Client
     again: str
 
     async def until_ctrl_c(self, *, fresh: bool, leave: bool) -> None:
@@ -129,36 +130,41 @@ class Demo:
         if ctrl_c.is_set():
             with suppress(ClientError, TimeoutError):
                 async with asyncio.timeout(STOP_S):
-                    await self.client.send(routes.stop_outdial(shown.outdial_id))
+                    await self.client.stop(shown.outdial_id)
             raise Interrupted
         if isinstance(ended, BaseException):
             raise ended
 
     async def prepare(self, *, fresh: bool) -> Round:
         """The list to show, dialing: the last one when it is not done, else a new one."""
-        rounds = [row async for row in self.client.all(routes.OUTDIALS, deleted=True) if row["data"] == MARK]
-        newest = rounds[0] if rounds and rounds[0]["tm_delete"] is None and not fresh else None
-        numbers = None if newest is None else await self.client.send(routes.stats(newest["id"]))
+        rounds = [outdial async for outdial in self.client.outdials(deleted=True) if outdial.data == MARK]
+        newest = rounds[0] if rounds and rounds[0].tm_delete is None and not fresh else None
+        numbers = None if newest is None else await self._numbers(newest.id)
         if newest is not None and numbers is not None and not is_over(numbers):
-            if (await self.client.send(routes.dialing(newest["id"])))["plan"] is None:
-                await self._fill_and_run(newest["id"], len(rounds))
-            await self.client.send(routes.run_outdial(newest["id"]))
-            say(f"going on with {newest['name']} at log position {self.serving.position}")
-            return Round(newest["id"], newest["name"])
+            if (await self.client.dialing(newest.id)).plan is None:
+                await self._fill_and_run(newest.id, len(rounds))
+            await self.client.start(newest.id)
+            say(f"going on with {newest.name} at log position {self.serving.position}")
+            return Round(newest.id, newest.name)
         number = len(rounds) + 1
-        fields = {"name": f"Demo {number}", "detail": "500 made-up people in several time zones", "data": MARK}
-        outdial = await self.client.send(routes.OUTDIALS.create(fields, idempotency_key=f"demo/{number}/outdial"))
-        report = await self._fill_and_run(outdial["id"], number)
+        about = "500 made-up people in several time zones"
+        outdial = await self.client.create_outdial(f"Demo {number}", detail=about, data=MARK, idempotency_key=f"demo/{number}/outdial")
+        report = await self._fill_and_run(outdial.id, number)
         how = f"seed {self.options.seed}, speed {self.options.speed:g}"
-        say(f"{outdial['name']}: {report['added']} targets imported, dialing them with a simulated carrier ({how})")
-        return Round(outdial["id"], outdial["name"])
+        say(f"{outdial.name}: {report.added} targets imported, dialing them with a simulated carrier ({how})")
+        return Round(outdial.id, outdial.name)
 
-    async def _fill_and_run(self, outdial_id: str, number: int) -> routes.Row:
+    async def _fill_and_run(self, outdial_id: str, number: int) -> ImportReport:
         """Each step changes nothing when it was done before, so a demo killed at any point is finished here."""
-        outplan = await self.client.send(routes.OUTPLANS.create(PLAN, idempotency_key=f"demo/{number}/outplan"))
-        report = await self.client.send(routes.import_targets(outdial_id, LIST.read_bytes(), media="text/csv"))
-        await self.client.send(routes.run_outdial(outdial_id, outplan_id=outplan["id"]))
+        outplan = await self.client.create_outplan("Demo plan", detail=ABOUT_PLAN, plan=PLAN, idempotency_key=f"demo/{number}/outplan")
+        report = await self.client.import_targets(outdial_id, LIST)
+        await self.client.start(outdial_id, outplan_id=outplan.id)
         return report
+
+    async def _numbers(self, outdial_id: str) -> Row:
+        """The numbers as they are served."""
+        found: Row = await self.client.row(routes.stats(outdial_id))
+        return found
 
     async def show(self, shown: Round, *, leave: bool) -> None:
         """Show the numbers until every target is done; then wait for ever, unless ``leave``."""
@@ -174,11 +180,11 @@ class Demo:
         say(f"{self.serving.url}/outdials/{shown.outdial_id}")
         await asyncio.Event().wait()
 
-    async def _watch(self, shown: Round, note: str) -> routes.Row:
+    async def _watch(self, shown: Round, note: str) -> Row:
         pause = LOOK_S if sys.stdout.isatty() else LINE_S
         with Screen(shown.name) as screen:
             while True:
-                numbers = await self.client.send(routes.stats(shown.outdial_id))
+                numbers = await self._numbers(shown.outdial_id)
                 if self.session.as_json:
                     print_json(numbers)
                 else:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 import typer
 
@@ -15,17 +15,12 @@ from outdial.doors.cli.nouns import OutdialId
 from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import verb
 
-if TYPE_CHECKING:
-    from outdial.client.http import Client
-
 PARTIAL = 5
 CHUNK = 256 * 1024
 LINES_AT_ONCE = 500
 BYTES_AT_ONCE = 8 * 1024 * 1024
-EVENTS_AT_ONCE = 1_000
 RETRY_S = 2.0
 SHOWN_ERRORS = 20
-MEDIA = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="A CSV or NDJSON file; - is stdin.")]
 OptionalFile = Annotated[str, typer.Argument(metavar="FILE", help="Commands, one JSON object per line; - is stdin.")]
@@ -67,7 +62,7 @@ def import_(
     session: Session,
     outdial: OutdialId,
     file: File,
-    import_id: ImportId = None,
+    named: ImportId = None,
     on_duplicate: OnDuplicate = None,
     dry_run: DryRun = False,
     kind: Kind = None,
@@ -77,7 +72,7 @@ def import_(
 
     Refused rows are told with line and reason; the others are added. Exit code 5 when any was refused.
     """
-    from outdial.client.routes import import_targets
+    from outdial.client.routes import CSV, NDJSON, import_id, import_targets
     from outdial.doors.cli.output import print_json
     from outdial.doors.cli.progress import Progress
 
@@ -85,8 +80,8 @@ def import_(
         route = import_targets(
             outdial,
             _pieces(source, progress),
-            media="" if kind is None else MEDIA[kind],
-            import_id=import_id or _import_id(outdial, digest),
+            media={"csv": CSV, "ndjson": NDJSON, None: ""}[kind],
+            import_id=named or import_id(outdial, digest),
             on_duplicate=on_duplicate,
             dry_run=dry_run,
         )
@@ -114,18 +109,6 @@ def _whole(file: str) -> Iterator[tuple[IO[bytes], str, int]]:
         size = source.tell()
         source.seek(0)
         yield source, digest.hexdigest(), size
-
-
-def _import_id(outdial: str, digest: str) -> str | None:
-    """The id the service would derive itself. Told beforehand, it need not lay the file down to find it."""
-    from uuid import UUID
-
-    from outdial.ids import derived
-
-    try:
-        return derived(str(UUID(outdial)), digest)
-    except ValueError:
-        return None
 
 
 def _pieces(source: IO[bytes], progress: Any) -> Iterator[bytes]:
@@ -223,42 +206,21 @@ def events(session: Session, outdial: OfOutdial = None, after: After = "0", foll
 
     left = limit
     with session.client(reads=not follow) as client:
-        position = after
-        for event in _history(client, position, outdial):
-            _print(session, event)
-            position = event["position"]
-            left = None if left is None else left - 1
-            if left == 0:
-                return
-        while follow:
+        while True:
             try:
-                for at, event in _stream(client, position, outdial):
+                for event in client.events(after, outdial, follow=follow):
                     _print(session, event)
-                    position = at
+                    after = event["position"]
                     left = None if left is None else left - 1
                     if left == 0:
                         return
             except Unreachable as error:
+                if not follow:
+                    raise
                 say(f"{error}; asking again")
+            if not follow:
+                return
             time.sleep(RETRY_S)
-
-
-def _history(client: "Client", after: str, outdial: str | None) -> Iterator[dict[str, Any]]:
-    from outdial.client.routes import events as page_of
-
-    while True:
-        page = client.send(page_of(after, outdial_id=outdial, limit=EVENTS_AT_ONCE))
-        yield from page["result"]
-        if len(page["result"]) < EVENTS_AT_ONCE:
-            return
-        after = page["next_after"]
-
-
-def _stream(client: "Client", after: str, outdial: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
-    from outdial.client.routes import event_stream
-
-    for streamed in client.follow(event_stream(after, outdial)):
-        yield streamed.position, streamed.event
 
 
 def _print(session: Session, event: dict[str, Any]) -> None:

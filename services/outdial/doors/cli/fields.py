@@ -42,15 +42,10 @@ def address(text: str) -> dict[str, str]:
     Raises:
         typer.BadParameter: it is none.
     """
-    kind, colon, rest = text.partition(":")
-    if text.startswith("+"):
-        return {"type": "tel", "target": text}
-    if text.startswith(("sip:", "sips:")):
-        return {"type": "sip", "target": text}
-    if colon and kind.isidentifier():
-        return {"type": kind, "target": rest}
-    if "@" in text:
-        return {"type": "email", "target": text}
+    from outdial.address import by_look
+
+    if (found := by_look(text)) is not None:
+        return found
     message = "an address looks like +12025550123, sip:user@host, user@host, or TYPE:TARGET"
     raise typer.BadParameter(message)
 

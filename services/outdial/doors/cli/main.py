@@ -126,7 +126,9 @@ def _failed(error: Exception) -> int:
             say(f"outdial: {error.message}{f' ({word})' if word else ''}")
             if error.http in (401, 403):
                 say("  to fix: give a token of this server with --token or OUTDIAL_TOKEN")
-            return {NotFound: 3, Conflict: 4, Unavailable: UNREACHABLE}.get(type(error), 1)
+            return next(
+                (code for family, code in ((NotFound, 3), (Conflict, 4), (Unavailable, UNREACHABLE)) if isinstance(error, family)), 1
+            )
         case ClientError():
             say(f"outdial: {error}")
             return 1

@@ -1,7 +1,7 @@
 """``outdials``, ``targets``, ``outplans``, ``campaigns``: list, get, create, update, delete. One table says how they differ."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -11,7 +11,8 @@ from outdial.doors.cli.session import Session, confirmed, say
 from outdial.doors.cli.verbs import group, verb
 
 if TYPE_CHECKING:
-    from outdial.client.routes import Collection, Row
+    from outdial.client.routes import Collection
+    from outdial.client.shapes import Row
 
 Set = Annotated[
     list[str] | None,
@@ -51,30 +52,19 @@ class Noun:
 
     name: str
     columns: tuple[str, ...]
-    parts: Mapping[str, str] = field(default_factory=dict)
-    """Field -> the sub-resource it is changed at; others are changed at the resource itself."""
 
-    def collection(self) -> "Collection":
+    def collection(self) -> "Collection[Any]":
         """Where they are."""
-        from outdial.client.routes import Collection
+        from outdial.client.routes import COLLECTIONS
 
-        return Collection(f"/{self.name}")
+        return COLLECTIONS[self.name]
 
 
 NOT_SHOWN = frozenset({"destination", "metadata", "on_duplicate", "targets"})
 """What a body may have and an answer has not: other names of fields, and wishes."""
-PLAN = (
-    "source", "dial_timeout", "try_interval", "max_try_count_0", "max_try_count_1", "max_try_count_2", "max_try_count_3", "max_try_count_4",
-    "retry_mode", "max_attempts", "max_concurrent", "calls_per_second", "pickup_timeout", "result_grace", "max_call_duration",
-    "windows", "time_zone", "result_policy",
-)  # fmt: skip
-OUTDIALS = Noun("outdials", ("id", "name", "campaign_id", "tm_create"), {"data": "data", "campaign_id": "campaign_id"})
-OUTPLANS = Noun("outplans", ("id", "name", "dial_timeout", "try_interval", "tries", "tm_create"), dict.fromkeys(PLAN, "dial_info"))
-CAMPAIGNS = Noun(
-    "campaigns",
-    ("id", "name", "type", "status", "end_handle", "outdial_id", "outplan_id"),
-    {"actions": "actions", **dict.fromkeys(("outplan_id", "outdial_id", "queue_id", "next_campaign_id"), "resource_info")},
-)
+OUTDIALS = Noun("outdials", ("id", "name", "campaign_id", "tm_create"))
+OUTPLANS = Noun("outplans", ("id", "name", "dial_timeout", "try_interval", "tries", "tm_create"))
+CAMPAIGNS = Noun("campaigns", ("id", "name", "type", "status", "end_handle", "outdial_id", "outplan_id"))
 CALL_COLUMNS = ("id", "status", "outcome", "destination", "destination_index", "try_count", "tm_create", "tm_update")
 TARGETS = Noun("targets", ("id", "name", "status", "lifecycle", "destination_0", "try_count_current", "tm_update"))
 
@@ -120,7 +110,7 @@ def show(session: Session, row: "Row") -> None:
         print_fields(row)
 
 
-def show_list(session: Session, noun: Noun, collection: "Collection", limit: int, *, every: bool, deleted: bool) -> None:
+def show_list(session: Session, noun: Noun, collection: "Collection[Any]", limit: int, *, every: bool, deleted: bool) -> None:
     """Print the newest of them, or all."""
     from outdial.doors.cli.output import print_json, print_rows
 
@@ -160,7 +150,7 @@ def _add_common(app: typer.Typer, noun: Noun) -> None:
         delete_resource(session, noun.collection(), word.removesuffix("s"), resource_id, yes=yes)
 
 
-def create_resource(session: Session, collection: "Collection", fields: dict[str, Any]) -> None:
+def create_resource(session: Session, collection: "Collection[Any]", fields: dict[str, Any]) -> None:
     """Make one and print it."""
     with session.client() as client:
         row = client.send(collection.create(fields))
@@ -170,7 +160,7 @@ def create_resource(session: Session, collection: "Collection", fields: dict[str
     show(session, row)
 
 
-def delete_resource(session: Session, collection: "Collection", word: str, resource_id: str, *, yes: bool) -> None:
+def delete_resource(session: Session, collection: "Collection[Any]", word: str, resource_id: str, *, yes: bool) -> None:
     """Delete one, if the person wants it, and print what is left of it."""
     if not confirmed(f"Delete {word} {resource_id}?", yes=yes):
         say("nothing was deleted")
@@ -190,12 +180,9 @@ def _update(session: Session, noun: Noun, resource_id: str, fields: dict[str, An
     if not fields:
         message = "name at least one field to change"
         raise typer.BadParameter(message)
-    parts: dict[str, dict[str, Any]] = {}
-    for name, value in fields.items():
-        parts.setdefault(noun.parts.get(name, ""), {})[name] = value
     with session.client() as client:
-        for part, changes in sorted(parts.items()):
-            row = client.send(noun.collection().update(resource_id, changes, part))
+        for route in noun.collection().changes(resource_id, fields):
+            row = client.send(route)
             for warning in row.pop("warnings", None) or ():
                 say(f"warning: {warning}")
     _tell_ignored(fields, row)
@@ -283,10 +270,12 @@ def _campaigns(app: typer.Typer) -> None:
             session, CAMPAIGNS, resource_id, gathered(given(name, detail, type_, end, (outdial_id, outplan_id, next_id)), fields, source)
         )
 
-    def status(wanted: str) -> Callable[[Session, str], None]:
+    def status(wanted: Literal["run", "stop"]) -> Callable[[Session, str], None]:
         def change(session: Session, resource_id: ResourceId) -> None:
+            from outdial.client.routes import set_campaign_status
+
             with session.client() as client:
-                show(session, client.send(CAMPAIGNS.collection().update(resource_id, {"status": wanted}, "status")))
+                show(session, client.send(set_campaign_status(resource_id, wanted)))
 
         change.__doc__ = {"run": "Start a campaign.", "stop": "Stop a campaign; open calls live on."}[wanted]
         return change
@@ -340,15 +329,10 @@ def _targets() -> typer.Typer:
         if not reopen:
             message = "the one change a target knows is --reopen"
             raise typer.BadParameter(message)
-        from uuid import uuid4
+        from outdial.client.routes import reopen_target
 
-        from outdial import wire
-        from outdial.client.routes import commands
-
-        ask = {"type": "ReopenTarget", "id": str(uuid4()), "outdial_id": outdial, "target_id": resource_id}
         with session.client() as client:
-            for answer in client.send(commands(wire.to_json(ask))):
-                raise_if_rejected(answer)
+            client.send(reopen_target(outdial, resource_id))
             show(session, client.send(_of(outdial).get(resource_id)))
 
     verb(app, "update", "outdial targets update OUTDIAL ID --reopen")(update)
@@ -365,11 +349,12 @@ def _targets() -> typer.Typer:
 
 def _add_about(app: typer.Typer, what: Literal["calls", "history"], about: str) -> None:
     def tell(session: Session, outdial: OutdialId, resource_id: ResourceId) -> None:
-        from outdial.client.routes import about_target
+        from outdial.client.routes import calls_of_target, history
         from outdial.doors.cli.output import print_event, print_json, print_rows
 
+        about = history(outdial, resource_id) if what == "history" else calls_of_target(outdial, resource_id).page()
         with session.client(reads=True) as client:
-            rows = client.send(about_target(outdial, resource_id, what))["result"]
+            rows = client.send(about)["result"]
         if session.as_json:
             print_json(rows)
         elif what == "history":
@@ -382,22 +367,7 @@ def _add_about(app: typer.Typer, what: Literal["calls", "history"], about: str) 
     verb(app, what, f"outdial targets {what} OUTDIAL ID\noutdial targets {what} OUTDIAL ID --json")(tell)
 
 
-def raise_if_rejected(answer: Mapping[str, Any]) -> None:
-    """Turn a rejected command into the error its kind deserves.
-
-    Raises:
-        Answered: it was rejected.
-    """
-    if answer.get("result") != "rejected":
-        return
-    from outdial.client.errors import Conflict, NotFound
-
-    reason, message = str(answer.get("reason")), str(answer.get("message"))
-    kind, http = (NotFound, 404) if reason.endswith("_unknown") else (Conflict, 409)
-    raise kind(http, "", reason, message)
-
-
-def _of(outdial_id: str) -> "Collection":
+def _of(outdial_id: str) -> "Collection[Any]":
     from outdial.client.routes import targets
 
     return targets(outdial_id)

@@ -3,7 +3,6 @@
 So a verb prints the same with and without a server.
 """
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -46,7 +45,7 @@ class _Still:
         """Nothing new will come."""
 
 
-class Offline(httpx.BaseTransport):
+class Offline(httpx.AsyncBaseTransport):
     """Answers requests from a read-only connection, which it closes at the end."""
 
     def __init__(self, reader: sqlite3.Connection, ask: Ask, customer_id: str | None) -> None:
@@ -54,14 +53,10 @@ class Offline(httpx.BaseTransport):
         app = make_app(_Still(reader, ask), reader, Settings(customer_id=customer_id or DEFAULT_CUSTOMER))
         self._inner = httpx.ASGITransport(app)
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One request, answered whole."""
-        return asyncio.run(self._answer(request))
+        return await self._inner.handle_async_request(request)
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        response = await self._inner.handle_async_request(request)
-        return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
-
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the database."""
         self._reader.close()

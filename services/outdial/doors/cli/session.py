@@ -10,7 +10,7 @@ from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.folders import address_of, data_folder, database_of
 
 if TYPE_CHECKING:
-    from outdial.client.http import Client
+    from outdial.doors.cli.blocking import Blocking
 
 USAGE = 2
 UNREACHABLE = 69
@@ -36,30 +36,31 @@ class Session:
         """The data folder."""
         return data_folder(self.data, os.environ)
 
-    def client(self, *, reads: bool = False) -> "Client":
+    def client(self, *, reads: bool = False) -> "Blocking":
         """A client of the server; for a verb that only reads, of the data folder itself when no server runs.
 
         Raises:
             Refused: ``no_server`` (exit code 69).
         """
         from outdial.client.http import Client
+        from outdial.doors.cli.blocking import Blocking
 
         url = self.url or os.environ.get("OUTDIAL_URL")
         if url:
             try:
-                return Client(url, self._secret())
+                return Blocking(Client(url, self._secret(), reconnect_s=0))
             except ValueError as error:
                 raise Refused("url_invalid", str(error), "name the server as http://host:port", USAGE) from None
         folder = self.folder
         if address := address_of(folder):
-            return Client(address.url, self._secret())
+            return Blocking(Client(address.url, self._secret(), reconnect_s=0))
         if reads and database_of(folder) is not None:
             from outdial.doors.cli.offline import OFFLINE_URL, Offline
 
             say(f"no server is running; reading {folder} as it stands")
             reader = self.actions.open_reader(folder)
             offline = Offline(reader, self.actions.asker(reader), os.environ.get("OUTDIAL_CUSTOMER_ID"))
-            return Client(OFFLINE_URL, transport=offline)
+            return Blocking(Client(OFFLINE_URL, reconnect_s=0, transport=offline))
         raise Refused(
             "no_server",
             f"no server is running in the data folder {folder}",

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from outdial.doors.cli.fields import address, milliseconds
 from outdial.doors.cli.nouns import Every, InOutdial, Limit, Noun, show, show_list
 from outdial.doors.cli.session import USAGE, Session, say
 from outdial.doors.cli.verbs import group, verb
+
+if TYPE_CHECKING:
+    from outdial.client.routes import Route
+    from outdial.resources import Suppressing
 
 SUPPRESSIONS = Noun("suppressions", ("id", "prefix", "address", "outdial_id", "tm_expire", "reason"))
 REFUSED_ROWS = 5
@@ -48,23 +52,27 @@ def _suppressions() -> typer.Typer:
         """Call nobody there. When this returns, no call is requested any more; calls that are out already are named."""
         more = {"outdial_id": outdial, "expires_at": until, "reason": reason or None}
         entries = [{**_named(text), **{name: value for name, value in more.items() if value is not None}} for text in whom]
-        told = _sent(session, "POST", {"entries": entries})
-        _tell(session, told)
+        from outdial.client.routes import suppress
+
+        _tell(session, suppress(entries))
 
     @verb(app, "remove", "outdial suppressions remove +15551230001\noutdial suppressions remove '+4470*' --outdial ID")
     def remove(session: Session, whom: Whom, outdial: InOutdial = None) -> None:
         """Take them off the list."""
         scope = {} if outdial is None else {"outdial_id": outdial}
-        _tell(session, _sent(session, "DELETE", {"entries": [{**_named(text), **scope} for text in whom]}))
+        from outdial.client.routes import unsuppress
+
+        _tell(session, unsuppress([{**_named(text), **scope} for text in whom]))
 
     @verb(app, "import", "outdial suppressions import do-not-call.csv\ncat list.ndjson | outdial suppressions import - --ndjson")
     def import_(session: Session, file: File, ndjson: AsLines = False) -> None:
         """Add all that a file names. Exit code 5 when rows were refused."""
-        from outdial.client.routes import suppressions_import
+        from outdial.client.routes import CSV, NDJSON, import_suppressions
 
+        media = NDJSON if ndjson or file.endswith((".ndjson", ".jsonl")) else CSV
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         with session.client() as client:
-            report = client.send(suppressions_import(content, ndjson=ndjson or file.endswith((".ndjson", ".jsonl"))))
+            report = client.send(import_suppressions(content, media=media))
         show(session, report)
         if report["refused"]:
             raise typer.Exit(REFUSED_ROWS)
@@ -110,15 +118,10 @@ def _rule(text: str) -> dict[str, int]:
     return {"count": int(count), "per_ms": milliseconds(duration)}
 
 
-def _sent(session: Session, method: str, body: dict[str, Any]) -> dict[str, Any]:
-    from outdial.client.routes import suppress, unsuppress
-
+def _tell(session: Session, change: "Route[Suppressing]") -> None:
+    """Make a change, and say what became of its entries and which calls are out already."""
     with session.client() as client:
-        return client.send(suppress(body) if method == "POST" else unsuppress(body))
-
-
-def _tell(session: Session, told: dict[str, Any]) -> None:
-    """What became of entries, and which calls are out already."""
+        told = client.send(change)
     for error in told["errors"]:
         say(f"entry {error['index'] + 1}: {error['message']} ({error['reason']})")
     if told.get("open_count"):

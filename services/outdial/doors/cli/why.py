@@ -8,7 +8,7 @@ from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import verb
 
 if TYPE_CHECKING:
-    from outdial.client.http import Client
+    from outdial.doors.cli.blocking import Blocking
 
 Which = Annotated[str, typer.Argument(metavar="ID", help="Id of an outdial, or of a target.")]
 In = Annotated[str | None, typer.Option("--outdial", metavar="ID", help="The outdial of the target. Without it all are looked at.")]
@@ -36,18 +36,18 @@ def why(session: Session, which: Which, outdial: In = None) -> None:
         _print(found)
 
 
-def _found(client: "Client", which: str, outdial: str | None) -> dict[str, Any]:
+def _found(client: "Blocking", which: str, outdial: str | None) -> Any:
     """What is said of the target, or else of the outdial, that has this id.
 
     Raises:
         NotFound: neither is there.
     """
     from outdial.client.errors import NotFound
-    from outdial.client.routes import OUTDIALS, targets
+    from outdial.client.routes import OUTDIALS, targets, why_target
     from outdial.client.routes import why as ask
 
     if outdial is not None:
-        return client.send(ask(outdial, which))
+        return client.send(why_target(outdial, which))
     try:
         return client.send(ask(which))
     except NotFound as error:
@@ -57,7 +57,7 @@ def _found(client: "Client", which: str, outdial: str | None) -> dict[str, Any]:
             client.send(targets(row["id"]).get(which))
         except NotFound:
             continue
-        return client.send(ask(row["id"], which))
+        return client.send(why_target(row["id"], which))
     raise NotFound(nobody.http, nobody.status, nobody.reason, "there is no outdial and no target with this id")
 
 
