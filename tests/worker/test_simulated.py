@@ -202,7 +202,9 @@ async def test_a_claim_granted_too_late_is_not_used() -> None:
     assert carrier.placed == 0
 
 
-@pytest.mark.parametrize("reason", ["dialing_stopped", "dialing_paused", "target_deleted", "outdial_deleted", "dial_too_late"])
+@pytest.mark.parametrize(
+    "reason", ["dialing_stopped", "dialing_paused", "target_deleted", "outdial_deleted", "suppressed", "dial_too_late"]
+)
 async def test_a_refused_claim_is_answered_not_dialed(reason: str) -> None:
     ledger = Ledger([request(1)])
     ledger.refuse[ledger.requests[0].attempt_id] = reason

@@ -170,7 +170,9 @@ async def test_what_was_taken_but_not_placed_when_the_worker_stops_is_given_back
     assert phones.asked == []
 
 
-@pytest.mark.parametrize("reason", ["dialing_stopped", "dialing_paused", "outdial_deleted", "target_deleted", "dial_too_late"])
+@pytest.mark.parametrize(
+    "reason", ["dialing_stopped", "dialing_paused", "outdial_deleted", "target_deleted", "suppressed", "dial_too_late"]
+)
 async def test_what_is_no_longer_wanted_is_given_back(ledger: Ledger, working: MakeWorker, reason: str) -> None:
     phones, one = Phones(), request()
     ledger.refuse[one.attempt_id] = reason

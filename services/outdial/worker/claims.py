@@ -27,7 +27,7 @@ GRANT_S: Final = 5.0
 """How long after it was asked for a grant may be used, and how long an answer is waited for."""
 AGAIN_S: Final = 0.5
 STOP_S: Final = 5.0
-GIVEN_BACK: Final = frozenset({"dialing_stopped", "dialing_paused", "outdial_deleted", "target_deleted", "dial_too_late"})
+GIVEN_BACK: Final = frozenset({"dialing_stopped", "dialing_paused", "outdial_deleted", "target_deleted", "suppressed", "dial_too_late"})
 """Refusals that say: nobody places this call, and nobody shall. All others leave room for somebody who does."""
 
 Verdict = Literal["granted", "unwanted", "others"]
