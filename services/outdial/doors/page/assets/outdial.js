@@ -524,7 +524,7 @@ function planInForce() {
         ["Calls open at once", plan.max_concurrent || "no limit"],
         ["Calls a second", plan.calls_per_second ?? "no limit"],
         ["Caller id", masked(plan.source, true) || "none"],
-        ["Hours", plan.windows?.length ? `${plural(plan.windows.length, "window")}${plan.time_zone ? `, ${plan.time_zone}` : ""}` : "any"],
+        ["Hours", plan.windows ? `${plural(plan.windows.hours.length, "span")} a week, ${plan.windows.time_zone === "recipient" ? "by the clock of whom is called" : plan.windows.time_zone}` : "any"],
         ["Pick up within", span(plan.pickup_timeout)],
       ];
       list.replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))));

@@ -40,10 +40,10 @@ export function target(page, outdialId, id) {
       h("div", { class: "title" }, name, state, h("span", { class: "grow" }), h("div", { class: "buttons" }, reopen, remove)),
       says,
       commands([
-        ["GET", base, undefined, `outdial targets get ${id} --outdial ${outdialId}`],
-        ["GET", `${base}/why`, undefined, `outdial why ${id}`],
-        ["GET", `${base}/history`, undefined, `outdial events --outdial ${outdialId}`],
-        ["DELETE", base, undefined, `outdial targets delete ${id} --outdial ${outdialId}`],
+        ["GET", base, undefined, `outdial targets get ${outdialId} ${id}`],
+        ["GET", `${base}/why`, undefined, `outdial why ${id} --outdial ${outdialId}`],
+        ["GET", `${base}/history`, undefined, `outdial targets history ${outdialId} ${id}`],
+        ["DELETE", base, undefined, `outdial targets delete ${outdialId} ${id}`],
       ]),
     ),
     h(
