@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 pytest.register_assert_rewrite("runtimes.contract")
 
-LONGEST = ("runtimes", "troubles", "faults", "worker", "brokers", "races", "imports")
+LONGEST = ("runtimes", "dialing/test_histories.py", "fuzz", "troubles", "faults", "worker", "brokers", "races", "imports", "page", "deploy")
 """Where the files are that take longest."""
 
 
@@ -34,7 +34,7 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first: else one process would be left alone with it at the end."""
-    items.sort(key=lambda item: item.path.relative_to(HERE).parts[0] not in LONGEST)
+    items.sort(key=lambda item: not item.path.relative_to(HERE).as_posix().startswith(LONGEST))
 
 
 def pytest_xdist_auto_num_workers() -> int:

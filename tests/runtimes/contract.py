@@ -598,10 +598,12 @@ async def a_new_start_between_any_two_steps_changes_nothing(stage: Stage) -> Non
     await running.close()
 
     clock, broken = Clock(), await stage.another()
-    given = []
-    for step in script():
+    given, steps = [], script()
+    # A process that reads several partitions takes a second to start: there it ends after every third step.
+    at_once = 1 if stage.partitions == 1 else 3
+    for first in range(0, len(steps), at_once):
         running = await broken.start(clock)
-        given += await play(running, clock, [step])
+        given += await play(running, clock, steps[first : first + at_once])
         await running.close()
     running = await broken.start(clock)
     assert differing(in_order(stage, log_of(running)), unbroken) == []
