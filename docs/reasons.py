@@ -31,12 +31,14 @@ MEANINGS: Final[Mapping[str, str]] = {
     "chain_empty": "A chain of campaigns came back to one that it had run already, without one call in between; it ends here.",
     "charset_unknown": "The body is in an encoding of characters that is not read here. Send UTF-8.",
     "claim_refused": "A new campaign wanted an outdial that it could not have, so the campaign was not made.",
+    "clock_apart": "The clock of this ledger and the broker's are more than 5 s apart, so it dials nothing. Set both right.",
     "closed": "A word about an attempt that had ended. It changed nothing.",
     "column_missing": "The header names no column to dial from.",
     "column_twice": "The header names a column twice.",
     "column_unknown": "The header names a column that is not known.",
     "commands_lost": "The commands topic ends before what was read of it already: it was made anew, or lost records.",
     "commands_missing": "Commands were deleted from the topic before they were read; the message says how many.",
+    "connecting": "The process has just begun and reaches for Kafka.",
     "customer_denied": "A command names a customer other than the one of the token.",
     "customer_unknown": "There is no such customer.",
     "data_ambiguous": "`metadata` is kept in `data`: give one of the two.",
@@ -71,6 +73,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "instance_taken": "Another ledger has joined under the name of this one. Each needs a name of its own.",
     "internal": "A fault of the program. Its log has the request id.",
     "internal_command": "The ledger sends this command to itself; nobody else may.",
+    "joining": "The process has just begun and is not yet a member of the group of ledgers.",
     "json_invalid": "The body or line is not the JSON that is wanted here.",
     "kafka_forbidden": "The Kafka cluster refuses this user the right to do it.",
     "kafka_login_refused": "The Kafka cluster does not take the user name, the password or the mechanism.",
@@ -85,6 +88,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "media_type_unknown": "The Content-Type is not one that is read here; the message lists them.",
     "method_unknown": "The route does not offer this method.",
     "nul_byte": "There is a NUL character in the row.",
+    "opening": "A partition is being opened: its log is read. It takes commands when that is done.",
     "origin_denied": "A page of another site tried to change something with a browser's cookie or without a token.",
     "outdial_claimed": "The outdial belongs to another campaign.",
     "outdial_deleted": "The outdial was deleted.",
@@ -97,6 +101,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "position_not_reached": "The views did not reach `min_position` in time.",
     "quote_invalid": "Text follows a closing quote.",
     "quote_open": "A quote opens in this row and is not closed.",
+    "reading": "The views of this process read the log, after a start with an old or an empty folder. They are ready at its end.",
     "request_invalid": "The request cannot be understood.",
     "resources_missing": "The campaign has no outdial.",
     "route_unknown": "There is no such route.",
@@ -172,7 +177,7 @@ class Found(NamedTuple):
     word: str
     path: str
     callee: str
-    """The name of what is called with it; ``reason`` where it is given by that name."""
+    """The name of what is called with it; ``reason`` or ``not_ready`` where it is given by that name."""
     kind: str | None
     """The name of the HTTP kind beside it."""
 
@@ -197,6 +202,14 @@ def _found(path: str, node: ast.AST) -> Iterator[Found]:
             yield from (Found(text, path, "reason", None) for text in _words(value))
         case ast.AnnAssign(target=ast.Name("_MESSAGES"), value=ast.Dict(keys=keys)):
             yield from (Found(text, path, "reason", None) for key in keys if key is not None for text in _words(key))
+        case (
+            ast.Assign(targets=[ast.Attribute(attr="not_ready" | "_not_ready")], value=value)
+            | ast.AnnAssign(target=ast.Attribute(attr="not_ready" | "_not_ready"), value=ast.expr() as value)
+        ):
+            yield from (Found(text, path, "not_ready", None) for text in _words(value))
+        case ast.FunctionDef(name="not_ready", body=body):
+            told = [one.value for line in body for one in ast.walk(line) if isinstance(one, ast.Return) and one.value is not None]
+            yield from (Found(text, path, "not_ready", None) for value in told for text in _words(value))
         case ast.keyword(arg="reason", value=value):
             yield from (Found(text, path, "reason", None) for text in _words(value))
 
@@ -238,7 +251,7 @@ def page() -> str:
             requests.setdefault(word, set()).add(getattr(errors, kind))
         elif callee == "Unreadable":
             requests.setdefault(word, set()).add(errors.ARGUMENT)
-        elif callee in ("StoreError", "ClusterError", "Unavailable"):
+        elif callee in ("StoreError", "ClusterError", "Unavailable", "not_ready"):
             store.add(word)
         elif path.endswith(("api/rows.py", "api/import_run.py")):
             rows.add(word)
