@@ -31,13 +31,19 @@ def test_the_readme_begins_with_the_two_commands() -> None:
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:
     broken = [
-        f"{page.relative_to(ROOT)}: {target}"
+        f"{page.relative_to(ROOT)}: {target}#{anchor}"
         for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
-        if not (page.parent / target).exists()
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists() or (anchor and anchor not in _headings(page.parent / target if target else page))
     ]
 
     assert broken == []
+
+
+def _headings(page: Path) -> set[str]:
+    """What the headings of a page are linked by."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 # --- the runner itself --------------------------------------------------------------------------
