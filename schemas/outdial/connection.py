@@ -1,9 +1,10 @@
-"""How a Kafka cluster is reached. Facts only: whoever connects reads the certificates and makes its own clients."""
+"""How a Kafka cluster is reached. Whoever connects makes its own clients, with the arguments that are the same for all."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+REQUEST_TIMEOUT_MS: Final = 10_000
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -30,14 +31,23 @@ class Connection:
         """Whether it goes over TLS."""
         return self.security_protocol in ("SSL", "SASL_SSL")
 
-    def certificates(self) -> dict[str, str | None]:
-        """What aiokafka's ``create_ssl_context`` takes."""
-        files = {"cafile": self.ssl_cafile, "certfile": self.ssl_certfile, "keyfile": self.ssl_keyfile}
-        return {name: None if file is None else str(file) for name, file in files.items()}
-
     def arguments(self) -> dict[str, Any]:
-        """Arguments of every aiokafka client, but for what is read from files."""
-        arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.security_protocol}
+        """Arguments of every aiokafka client.
+
+        Raises:
+            OSError: a certificate or key cannot be read.
+        """
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.security_protocol,
+            "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        }
+        if self.encrypted:
+            from ssl import create_default_context  # noqa: PLC0415  for whoever needs it: it takes its time
+
+            arguments["ssl_context"] = context = create_default_context(cafile=self.ssl_cafile)
+            if self.ssl_certfile is not None:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
         if self.security_protocol.startswith("SASL"):
             arguments |= {
                 "sasl_mechanism": self.sasl_mechanism,

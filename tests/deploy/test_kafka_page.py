@@ -21,7 +21,7 @@ def run_page(text: str, name: str, shell: Shell, bootstrap: str, topology: Topol
         pytest.skip("kcat is not installed")
     text = re.sub(r"--port 809\d", "--port 0", text)
     page = f"```sh\nexport OUTDIAL_TOPIC_PREFIX={topology.prefix}\n```\n" + re.sub(
-        rf"\boutdial\.({NAMES})\b", rf"{topology.prefix}.\1", text
+        rf"(?<!from )\boutdial\.({NAMES})\b", rf"{topology.prefix}.\1", text
     )
     shell.run_all(name, page.replace(BROKER, bootstrap))
 

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 
 from outdial.connection import Connection
 from outdial.kafka import topics
-from outdial.kafka.connecting import client_arguments, reader
+from outdial.kafka.connecting import reader
 from outdial.kafka.options import Options
 from outdial.kafka.runtime import Ledgers
 from outdial.requests import AnswerRecord, Rejection
@@ -140,7 +140,7 @@ class Stage:
     async def producer(self) -> AIOKafkaProducer:
         """Somebody who writes."""
         if self._producer is None:
-            self._producer = AIOKafkaProducer(**client_arguments(self.connection), max_request_size=8 * 1024 * 1024)
+            self._producer = AIOKafkaProducer(**self.connection.arguments(), max_request_size=8 * 1024 * 1024)
             await self._producer.start()
             self._open.push_async_callback(self._producer.stop)
             for name in ("answers", "rejections"):

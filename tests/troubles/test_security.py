@@ -3,7 +3,7 @@
 import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -16,10 +16,13 @@ from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, Us
 from brokers.cluster import HOST, Cluster, free_ports
 from brokers.fixtures import ASKED
 from cli.program import REPOSITORY
+from outdial.client.errors import LoginRefused
+from outdial.client.kafka import KafkaClient
+from outdial.commands import CreateOutdial
 from outdial.connection import Connection
 from outdial.topology import Topology
 from troubles.processes import Roles, roles, settings
-from troubles.stage import Stage
+from troubles.stage import Stage, new_id
 
 OPERATIONS = {
     "Read": AclOperation.READ,
@@ -212,3 +215,17 @@ async def test_a_broker_whose_certificate_nobody_we_trust_has_signed_is_not_spok
     assert code == 1
     assert "certificate" in said, said
     assert "OUTDIAL_KAFKA__SSL_CAFILE" in said
+
+
+async def test_the_client_is_let_in_by_its_password_and_told_what_is_wrong(secured: Secured, stage: Stage) -> None:
+    allow(stage, "api")
+    known = Connection(secured.secure, "SASL_SSL", sasl_username="api", sasl_password=PASSWORDS["api"], ssl_cafile=secured.authority)
+    async with stage.ledgers(), KafkaClient(known, prefix=stage.topology.prefix, answer_s=30) as kafka:
+        assert (await kafka.send(CreateOutdial(outdial_id=new_id()))).result == "events"
+    for connection, why in (
+        (replace(known, sasl_password="not-it"), "user name, password or mechanism"),  # noqa: S106  an example
+        (replace(known, ssl_cafile=None), "certificate"),
+    ):
+        with pytest.raises(LoginRefused, match=why) as refused:
+            await KafkaClient(connection, prefix=stage.topology.prefix).start()
+        assert "not-it" not in str(refused.value)

@@ -1,4 +1,7 @@
-"""A client of the service, for asyncio: ``Client`` over HTTP, and what can go wrong (``errors``). Each is loaded when it is first used."""
+"""Clients of the service, for asyncio: ``Client`` over HTTP, ``KafkaClient`` over Kafka, and what can go wrong (``errors``).
+
+Each is loaded when it is first used: who speaks HTTP needs no Kafka.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -6,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from outdial.client.errors import ClientError
     from outdial.client.http import Client
+    from outdial.client.kafka import KafkaClient
 
-__all__ = ["Client", "ClientError"]
-_WHERE: Final = {"Client": "http", "ClientError": "errors"}
+__all__ = ["Client", "ClientError", "KafkaClient"]
+_WHERE: Final = {"Client": "http", "ClientError": "errors", "KafkaClient": "kafka"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,30 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
 from outdial.topology import MAX_RECORD_BYTES
 
-REQUEST_TIMEOUT_MS: Final = 10_000
 RETRY_MS: Final = 20
 """How soon a reader asks again for what a broker does not know yet: a new topic, who leads a partition, who coordinates a group."""
-
-
-def client_arguments(connection: Connection) -> dict[str, Any]:
-    """Arguments of every client of a cluster.
-
-    Raises:
-        OSError: a certificate or key cannot be read.
-    """
-    arguments = connection.arguments() | {"request_timeout_ms": REQUEST_TIMEOUT_MS}
-    if connection.encrypted:
-        arguments["ssl_context"] = create_ssl_context(**connection.certificates())
-    return arguments
 
 
 def reader(connection: Connection, *, uncommitted: bool = False) -> AIOKafkaConsumer:
@@ -34,7 +20,7 @@ def reader(connection: Connection, *, uncommitted: bool = False) -> AIOKafkaCons
     ``uncommitted``: for asking offsets only; it sees transactions that are still open.
     """
     return AIOKafkaConsumer(
-        **client_arguments(connection),
+        **connection.arguments(),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",

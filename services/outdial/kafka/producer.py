@@ -17,7 +17,6 @@ from aiokafka.producer.sender import EndTxnHandler, Sender
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from outdial.connection import Connection
-from outdial.kafka.connecting import client_arguments
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 BATCH_BYTES: Final = 512 * 1024
@@ -65,7 +64,7 @@ class Producer(AIOKafkaProducer):
 
     def __init__(self, connection: Connection, transactional_id: str) -> None:
         super().__init__(
-            **client_arguments(connection),
+            **connection.arguments(),
             client_id=transactional_id,
             transactional_id=transactional_id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.kafka import topics
-from outdial.kafka.connecting import RETRY_MS, Ends, client_arguments
+from outdial.kafka.connecting import RETRY_MS, Ends
 from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
 from outdial.kafka.member import watch_name
 from outdial.kafka.options import Options
@@ -175,7 +175,7 @@ class Ledgers(ConsumerRebalanceListener):
 
     def _member(self) -> AIOKafkaConsumer:
         member = AIOKafkaConsumer(
-            **client_arguments(self._options.connection),
+            **self._options.connection.arguments(),
             group_id=self._options.topology.ledger_group,
             group_instance_id=self._options.instance,
             enable_auto_commit=False,

@@ -17,12 +17,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
 
+from outdial.chain import Chain
 from outdial.commands import Command
-from outdial.kafka.connecting import client_arguments, reader
+from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, explained, unreachable
 from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options
-from outdial.position import Position
 from outdial.requests import Answer, AnswerRecord, Unavailable
 from outdial.topology import HEADER_ANSWER, MAX_RECORD_BYTES, partition_of
 from outdial.wire import encode
@@ -36,47 +36,12 @@ log = logging.getLogger("outdial.kafka")
 
 
 @dataclass(slots=True)
-class Waiting:
+class Waiting(Chain):
     """A command that was sent, and the answers of its chain so far."""
 
-    root_id: str
     asked: str
     """What this question is known by: the same command may be asked about twice at once."""
-    told: dict[str, AnswerRecord] = field(default_factory=dict)
     complete: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def note(self, record: AnswerRecord) -> None:
-        """One answer of the chain."""
-        self.told.setdefault(record.command_id, record)
-        if self.root_id in self.told and all(awaited in self.told for known in self.told.values() for awaited in known.awaits):
-            self.complete.set()
-
-    def answer(self, position: Position) -> Answer:
-        """The answer to the whole chain."""
-        first = self.told[self.root_id]
-        chain = self._in_order(first)
-        refused = next((record for record in chain if record.result == "rejected"), None)
-        return Answer(
-            command_id=self.root_id,
-            type=first.type or "",
-            stream=first.stream or self.root_id,
-            result=refused.result if refused else "events" if any(record.result == "events" for record in chain) else "unchanged",
-            reason=None if refused is None else refused.reason,
-            message=None if refused is None else refused.message,
-            position=str(position),
-            open=tuple(attempt for record in chain for attempt in record.open),
-            open_more=sum(record.open_more for record in chain),
-            items=first.items,
-            warnings=tuple(warning for record in chain for warning in record.warnings),
-            facts=first.facts,
-        )
-
-    def _in_order(self, first: AnswerRecord) -> list[AnswerRecord]:
-        """The records of the chain, each after the one that brought it about."""
-        chain = [first]
-        for record in chain:
-            chain.extend(self.told[awaited] for awaited in record.awaits)
-        return chain
 
 
 class Sending:
@@ -88,7 +53,7 @@ class Sending:
         self._mirror = mirror
         self._topology = options.topology
         self._producer = AIOKafkaProducer(
-            **client_arguments(options.connection), enable_idempotence=True, max_request_size=MAX_RECORD_BYTES, linger_ms=0
+            **options.connection.arguments(), enable_idempotence=True, max_request_size=MAX_RECORD_BYTES, linger_ms=0
         )
         self._turn = asyncio.Lock()
         """Of whoever is sending."""
@@ -171,7 +136,7 @@ class Sending:
                 self._answered.set()
         if any(self._mirror.position.marks[partition] <= offset for partition, offset in _needed(sent).items()):
             raise _late(commands, within_s)
-        return [waiting.answer(self._mirror.position) for waiting in sent]
+        return [waiting.answer(str(self._mirror.position)) for waiting in sent]
 
     async def wait_failed(self) -> None:
         """Return when the sending has ended; raise what ended it, if it was not :meth:`close`."""
@@ -254,16 +219,16 @@ class Sending:
         if self._name.encode() in value:
             record = AnswerRecord.model_validate_json(value)
             waiting = self._waiting.get(record.asked or "")
-            if waiting is not None:
-                waiting.note(record)
+            if waiting is not None and waiting.note(record):
+                waiting.complete.set()
 
 
 def _needed(sent: Sequence[Waiting]) -> dict[int, int]:
     """By partition: the offset of the last event that must be readable."""
     needed: dict[int, int] = {}
     for waiting in sent:
-        for record in waiting.told.values():
-            needed[record.partition] = max(needed.get(record.partition, -1), record.last_offset)
+        for partition, offset in waiting.needed().items():
+            needed[partition] = max(needed.get(partition, -1), offset)
     return needed
 
 

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
-from outdial.kafka.connecting import client_arguments, reader
+from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, ClusterError, explained, unreachable
 from outdial.scalars import MILLISECOND_US
 from outdial.topology import TOPICS, Topic, Topology, config, replication
@@ -55,7 +55,7 @@ async def admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
     Raises:
         ClusterError: ``kafka_unreachable``, ``kafka_login_refused``, ``kafka_forbidden``.
     """
-    client = AIOKafkaAdminClient(**client_arguments(connection))
+    client = AIOKafkaAdminClient(**connection.arguments())
     try:
         await client.start()
         yield client
@@ -78,7 +78,7 @@ async def _explained(error: KafkaError, connection: Connection) -> ClusterError 
 
 async def _turned_away(connection: Connection) -> ClusterError | None:
     """Why a broker that is there does not let us in: a client that begins says only that it found none."""
-    arguments = client_arguments(connection)
+    arguments = connection.arguments()
     del arguments["bootstrap_servers"]
     for host, port, _ in collect_hosts(connection.bootstrap):
         try:

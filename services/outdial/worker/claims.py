@@ -20,7 +20,6 @@ from outdial.ids import derived
 from outdial.requests import AnswerRecord, DialRequest
 from outdial.topology import MAX_RECORD_BYTES, Topology
 from outdial.worker.clock import now_us
-from outdial.worker.connecting import client_arguments
 from outdial.worker.outbox import PASSING, Outbox
 
 GRANT_S: Final = 5.0
@@ -65,7 +64,7 @@ class Claims:
     async def start(self) -> None:
         """Connect, and stand at the end of the answers; raises what aiokafka raises when that fails."""
         consumer = AIOKafkaConsumer(
-            **client_arguments(self._connection),
+            **self._connection.arguments(),
             client_id="outdial-worker-answers",
             group_id=None,
             enable_auto_commit=False,

@@ -33,7 +33,6 @@ from outdial.connection import Connection
 from outdial.requests import DialRequest
 from outdial.topology import MAX_RECORD_BYTES, Topology
 from outdial.worker.clock import now_us
-from outdial.worker.connecting import client_arguments
 from outdial.worker.desk import Desk
 
 BATCH: Final = 100
@@ -65,7 +64,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:  # noqa: ARG002  as faust has it
         return AIOKafkaConsumer(
-            **client_arguments(self.connection),
+            **self.connection.arguments(),
             client_id="outdial-worker",
             group_id=self.group,
             partition_assignment_strategy=[RoundRobinPartitionAssignor],

@@ -16,7 +16,6 @@ from outdial.commands import OutdialCommand
 from outdial.connection import Connection
 from outdial.topology import HEADER_ANSWER, Topology
 from outdial.wire import encode
-from outdial.worker.connecting import client_arguments
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
@@ -110,7 +109,7 @@ class Outbox:
                 await _closed(failed)
 
     async def _connected(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(**client_arguments(self._connection), client_id="outdial-worker", acks="all", enable_idempotence=True)
+        producer = AIOKafkaProducer(**self._connection.arguments(), client_id="outdial-worker", acks="all", enable_idempotence=True)
         try:
             await producer.start()
         except BaseException:

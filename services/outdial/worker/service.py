@@ -18,7 +18,7 @@ from outdial.connection import Connection
 from outdial.topology import Topology
 from outdial.worker.carrier import Carrier
 from outdial.worker.claims import Claims
-from outdial.worker.connecting import client_arguments, login_refused
+from outdial.worker.connecting import login_refused
 from outdial.worker.desk import Desk
 from outdial.worker.faust_app import Intake
 from outdial.worker.outbox import PASSING, Outbox
@@ -241,7 +241,7 @@ def worker_name() -> str:
 
 @asynccontextmanager
 async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**client_arguments(connection), client_id="outdial-worker-check")
+    admin = AIOKafkaAdminClient(**connection.arguments(), client_id="outdial-worker-check")
     try:
         await admin.start()
         yield admin

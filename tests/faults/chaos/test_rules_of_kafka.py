@@ -26,12 +26,13 @@ from brokers.proxy import Proxy
 from faults.chaos import stage as stages
 from faults.chaos.segments import batches
 from faults.chaos.stage import Stage, stalled, until
+from outdial import connection
 from outdial.connection import Connection
 from outdial.dialing import outdial as dialing_outdial
 from outdial.dialing.ledger import Effects, Ledger
-from outdial.kafka import connecting, topics
 from outdial.kafka import partition as partitions
 from outdial.kafka import producer as producers
+from outdial.kafka import topics
 from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import ClusterError
 from outdial.kafka.options import Options
@@ -389,7 +390,7 @@ async def stage(kafka_cluster: Cluster, make_topology: MakeTopology, monkeypatch
 @asynccontextmanager
 async def found(rule: Rule, stage: Stage, cluster: Cluster, patch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
     if rule.number == 3:
-        patch.setattr(connecting, "REQUEST_TIMEOUT_MS", 700)
+        patch.setattr(connection, "REQUEST_TIMEOUT_MS", 700)
         with Proxy(cluster) as proxy:
             yield await rule.keep(Stage(stage.bootstrap, stage.topology, proxy.bootstrap), proxy)
     elif rule.number == 11:
