@@ -16,6 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from oracle import allowed
+
 SECOND = 1_000_000
 MILLISECOND = 1_000
 ENDLESS = 1 << 62
@@ -100,6 +102,8 @@ class Person:
     ordinal: int = 0
     waits_after_attempt: bool = False
     not_dialed: int = 0
+    ended: list[tuple[int, str]] = field(default_factory=list)
+    """(destination, how it ended) of every try that was spent."""
     open: Attempt | None = None
     reached: bool = False
     """An attempt ended ``answered``."""
@@ -269,7 +273,7 @@ class Reading:
                 if person.open is not None or person.deleted:
                     yield "a target is reopened that is being dialed, or deleted"
                 person.reached = person.finished = person.exhausted = person.waits_after_attempt = False
-                person.tries, person.since, person.not_dialed = [0] * 5, time, 0
+                person.tries, person.since, person.not_dialed, person.ended = [0] * 5, time, 0, []
             case "TargetDeleted":
                 if person.deleted:
                     yield "a target is deleted twice"
@@ -292,7 +296,7 @@ class Reading:
         if data["ordinal"] != person.ordinal + 1:
             yield f"attempt {data['ordinal']} of a target follows {person.ordinal}"
         plan = outdial.plan or {}
-        due = person.since + _wait(person, plan) * MILLISECOND
+        due = person.since + _wait(outdial, person, plan) * MILLISECOND
         if time < due or micros(data["due_at"]) != due:
             yield f"a request {due - time} us before it was due"
         index = _next(outdial, person)
@@ -311,6 +315,10 @@ class Reading:
             yield "more requests in a second than the plan allows"
         ring = plan.get("dial_timeout", 30_000) or 30_000
         not_after = time + plan.get("pickup_timeout", 60_000) * MILLISECOND
+        if plan.get("windows"):
+            if not allowed(plan["windows"], tuple(data.get("zones", ())), time):
+                yield "a request outside the hours of the plan"
+            not_after = min(not_after, micros(data["window_closes"]) - 1)
         expires_at = not_after + (ring + plan.get("result_grace", 600_000)) * MILLISECOND
         if (micros(data["not_after"]), micros(data["expires_at"]), data["dial_timeout"]) != (not_after, expires_at, ring):
             yield "not_after, expires_at or dial_timeout are not the plan's"
@@ -341,7 +349,11 @@ class Reading:
         person.open, person.since, person.waits_after_attempt = None, time, True
         if lost:
             person.lost.add(data["attempt_id"])
+        if not back:
+            person.ended.append((attempt.index, data["outcome"]))
         person.reached = data["outcome"] == "answered"
+        if data.get("call_back_at") is not None:
+            person.reached, person.since, person.waits_after_attempt = False, micros(data["call_back_at"]), False
 
     def left_over(self) -> Iterator[str]:
         """Targets that came to no end."""
@@ -355,13 +367,25 @@ class Reading:
                     yield f"target {target_id} of {outdial_id} came to no end"
 
 
-def _wait(person: Person, plan: dict[str, Any]) -> int:
+def _rule(plan: dict[str, Any], outcome: str) -> dict[str, Any]:
+    """What the plan says of an outcome."""
+    kind = outcome if outcome in ("machine", "busy", "no_answer", "failed", "answered") else "other"
+    return (plan.get("result_policy") or {}).get(kind) or {}
+
+
+def _wait(outdial: List, person: Person, plan: dict[str, Any]) -> int:
     """How long a target waits for its next attempt, milliseconds."""
     if not person.waits_after_attempt:
         return 0
     interval: int = plan.get("try_interval", 60_000)
     if not person.not_dialed:
-        return interval
+        last, outcome = person.ended[-1]
+        rule = _rule(plan, outcome)
+        if rule.get("next_destination") and (_next(outdial, person) or 0) > last:
+            return 0
+        waits = rule.get("interval_ms") or [interval]
+        times = sum(_rule(plan, one) is rule for _, one in person.ended) or 1
+        return int(waits[:times][-1])
     backoff = 1_000
     for _ in range(person.not_dialed - 1):
         backoff *= 2
@@ -374,11 +398,20 @@ def _next(outdial: List, person: Person) -> int | None:
     spent = sum(person.tries)
     if spent >= min(person.most if person.most is not None else ENDLESS, plan.get("max_attempts") or ENDLESS):
         return None
+    found = []
     for index, kind in enumerate(person.destinations):
         callable_ = kind in ("tel", "sip") if outdial.calls_only else kind is not None
-        if callable_ and person.tries[index] < plan.get(f"max_try_count_{index}", 0):
-            return index
-    return None
+        if callable_ and person.tries[index] < plan.get(f"max_try_count_{index}", 0) and not _is_spent(person, plan, index):
+            found.append(index)
+    last, outcome = person.ended[-1] if person.ended else (-1, "answered")
+    later = [index for index in found if index > last] if _rule(plan, outcome).get("next_destination") else []
+    return min(later or found, default=None)
+
+
+def _is_spent(person: Person, plan: dict[str, Any], index: int) -> bool:
+    """Whether a destination has had an outcome as often as the plan tries again after it."""
+    rules = [_rule(plan, outcome) for where, outcome in person.ended if where == index]
+    return any(rule.get("max_retries") is not None and sum(one is rule for one in rules) > rule["max_retries"] for rule in rules)
 
 
 # --- the log and those who used it --------------------------------------------------------------------

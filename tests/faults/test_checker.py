@@ -158,6 +158,10 @@ DAMAGES: dict[str, Damage] = {
     "a target is given up too early": _earlier("TargetExhausted", 0, "DialRequested", 0),
     "a target is finished out of nowhere": _earlier("TargetFinished", 0, "DialingStarted", 0),
     "a plan is skipped": _without("PlanApplied", 1),
+    "a request comes outside the hours": _plan(-1, windows={"hours": [{"days": ["mon"], "start": "03:00", "end": "03:01"}]}),
+    "another wait than that of the outcome": _plan(-1, result_policy={"busy": {"interval_ms": [2_000]}}),
+    "another number than that after the outcome": _plan(-1, result_policy={"busy": {"interval_ms": [2_000, 60_000]}}),
+    "a call back is forgotten": _without("DialEnded", -3),
 }
 
 

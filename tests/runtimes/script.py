@@ -164,6 +164,7 @@ def script() -> list[Step]:
     _somebody_is_let_in(told)
     _events_are_sent(told)
     _some_are_too_late(told)
+    _hours_are_kept(told)
     _things_are_refused(told)
     return told.steps
 
@@ -454,6 +455,41 @@ def _some_are_too_late(told: Writer) -> None:
     )
     told.after(SECOND, DialResult(**attempt("hurried", 72), outcome="busy"), StopDialing(outdial_id=hurried))
     told.after(2 * MINUTE, ReopenTargets(outdial_id=hurried, outcomes=("busy",)))
+
+
+def _hours_are_kept(told: Writer) -> None:
+    """Hours that are closed at first, another wait for each outcome, the next number at once, a call back, the hours of the next day."""
+    kept = named("kept hours")
+    hours = {
+        "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        "start": _o_clock(told.at + 10 * MINUTE),
+        "end": _o_clock(told.at + HOUR),
+    }
+    policy = {"busy": {"interval_ms": [2_000, 60_000]}, "no_answer": {"max_retries": 2, "next_destination": True}}
+    plan = {"max_try_count_0": 4, "max_try_count_1": 2, "windows": {"hours": [hours]}, "result_policy": policy}
+    told.after(
+        SECOND,
+        CreateOutdial(outdial_id=kept, plan=Plan.model_validate(plan)),
+        AddTarget(outdial_id=kept, **dict(target(81, destination_1=tel(181), time_zone="UTC"))),
+        AddTarget(outdial_id=kept, **dict(target(82, time_zone="Asia/Kathmandu"))),
+        AskWhy(outdial_id=kept, target_id=named("target 81")),
+    )
+    told.after(10 * MINUTE, DialResult(**attempt("kept hours", 81), outcome="busy"))
+    told.after(
+        2 * SECOND, DialResult(**attempt("kept hours", 81, 2), outcome="busy"), AskWhy(outdial_id=kept, target_id=named("target 81"))
+    )
+    told.after(MINUTE, DialResult(**attempt("kept hours", 81, 3), outcome="no_answer"))
+    call_back_at = told.at + 5 * MINUTE
+    told.after(SECOND, DialResult(**attempt("kept hours", 81, 4), outcome="answered", call_back_at=call_back_at))
+    told.after(5 * MINUTE, DialResult(**attempt("kept hours", 81, 5), outcome="busy"), AskPreflight(outdial_id=kept))
+    told.after(2 * HOUR, AskWhy(outdial_id=kept))
+    told.after(22 * HOUR, DialResult(**attempt("kept hours", 81, 6), outcome="answered"), DeleteOutdial(outdial_id=kept))
+
+
+def _o_clock(at: int) -> str:
+    """The time of day, UTC."""
+    hour, minute = divmod(at // MINUTE % (24 * 60), 60)
+    return f"{hour:02}:{minute:02}"
 
 
 def _things_are_refused(told: Writer) -> None:
