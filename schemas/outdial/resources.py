@@ -276,7 +276,10 @@ class Stats(BaseModel):
     waiting: int
     """Idle targets with a try left under the plan in force."""
     due_now: int
+    """Of these, those whose wait is over, 0 outside the hours of a plan whose ``windows`` go by one clock. Where they go by the clock of
+    each person, that is not looked at: ``why`` says of each whether theirs are open."""
     next_due: When
+    """When one more becomes due, in the same hours."""
     no_tries: int
     """Idle targets without one."""
 
@@ -366,7 +369,7 @@ class WhyOutdial(Why):
     waiting: int
     """Targets that wait and have a try under the plan, due or not."""
     due_now: int
-    """Of these, how many are due."""
+    """Of these, how many are due, as in the stats."""
     next_due: When
     """When one more becomes due."""
     reasons: list[TargetsHeld]

@@ -238,6 +238,7 @@ def counted(found: List, now: int) -> Stats:
         waiting=len(due),
         no_tries=len(idle) - len(due),
         due_now=sum(at <= now for at in due),
+        due_outside=0,
         next_due=min((at for at in due if at > now), default=None),
     )
 

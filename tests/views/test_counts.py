@@ -17,6 +17,7 @@ from outdial.events import (
 )
 from outdial.views import outdials, targets
 from outdial.views.counts import Stats
+from outdial.windows import Windows
 from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, views_in
 from views.histories import STEPS, History, counted
 
@@ -207,3 +208,18 @@ async def test_a_call_back_is_due_at_its_instant_whatever_the_plan(views: Views,
     assert (found.lifecycle, found.waits_until, found.not_dialed_streak) == ("idle", at, 0)
     assert (outdials.stats(reader, outdial, at - 1).due_now, outdials.stats(reader, outdial, at - 1).next_due) == (0, at)
     assert outdials.stats(reader, outdial, at).due_now == 1
+
+
+async def test_outside_the_hours_of_one_clock_nobody_is_due_before_they_open(views: Views, log: Log) -> None:
+    """It is Tuesday, 22:13:20 in London."""
+    outdial = log.outdial()
+    log.target(outdial)
+    hours = [{"days": ["wed", "thu"], "start": "09:00", "end": "17:00"}]
+    log.plan(outdial, max_try_count_0=1, windows=Windows.model_validate({"hours": hours, "time_zone": "Europe/London"}))
+    opens = 1_700_038_800_000_000
+    reader = await views.show(log)
+
+    closed, opened = (outdials.stats(reader, outdial, at) for at in (opens - 1, opens))
+
+    assert (closed.waiting, closed.due_now, closed.due_outside, closed.next_due) == (1, 0, 1, opens)
+    assert (opened.waiting, opened.due_now, opened.due_outside, opened.next_due) == (1, 1, 0, None)

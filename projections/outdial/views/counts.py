@@ -9,7 +9,7 @@ at any time and nothing is counted anew; only the one slice the present cuts thr
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from outdial.commands import OUTCOMES
 from outdial.plan import Plan, RetryMode
 from outdial.scalars import MILLISECOND_US, SECOND_US
 from outdial.views.rows import Write, writes
+from outdial.windows import RECIPIENT, Gate
 
 SLICE_US: Final = 2 * SECOND_US
 AT_ONCE: Final = -1
@@ -146,8 +147,11 @@ class Stats:
     no_tries: int
     """Idle targets without one."""
     due_now: int
+    """Those whose wait is over, while the hours of the plan are open. The hours of each person's own clock are not looked at."""
+    due_outside: int
+    """Those whose wait is over, while the hours of the plan are not open."""
     next_due: int | None
-    """The first instant after now at which one more becomes due."""
+    """The first instant after now at which one more becomes due, hours included as far as for ``due_now``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ class _Due:
     waiting: int = 0
     no_tries: int = 0
     now: int = 0
+    outside: int = 0
     next: int | None = None
 
 
@@ -182,6 +187,7 @@ def stats(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, *, 
         waiting=due.waiting,
         no_tries=due.no_tries,
         due_now=due.now,
+        due_outside=due.outside,
         next_due=due.next,
     )
 
@@ -245,7 +251,18 @@ def _due(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, *, c
             first = _slice(db, slices, outdial, later, edge).get(profile, nothing)[1]
         if first is not None:
             upcoming.append(first + wait)
-    return _Due(waiting, no_tries, due, min(upcoming, default=None))
+    return _within_hours(_Due(waiting, no_tries, due, next=min(upcoming, default=None)), plan, now)
+
+
+def _within_hours(due: _Due, plan: Plan, now: int) -> _Due:
+    """The same by the hours of a plan that has one clock for all."""
+    if plan.windows is None or plan.windows.time_zone == RECIPIENT:
+        return due
+    gate = Gate(plan.windows, (plan.windows.time_zone,))
+    if gate.is_open(now):
+        return replace(due, next=None if due.next is None else gate.opens_at(due.next))
+    first = now if due.now else due.next
+    return replace(due, now=0, outside=due.now, next=None if first is None else gate.opens_at(first))
 
 
 def _slice(

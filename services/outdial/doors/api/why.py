@@ -140,9 +140,10 @@ def _counted(verdict: OutdialWhy, stats: Stats) -> Iterator[Held]:
         yield Held(why=verdict.why, targets=stats.waiting + stats.no_tries)
         return
     yield from own.values()
-    yield Held(why="not_due", targets=max(0, verdict.waiting - stats.due_now), next_at=stats.next_due)
+    due = stats.due_now + stats.due_outside
+    yield Held(why="not_due", targets=max(0, verdict.waiting - due), next_at=stats.next_due)
     if verdict.why in PACE or verdict.why == "outside_window":
-        yield Held(why=verdict.why, targets=stats.due_now, next_at=verdict.until)
+        yield Held(why=verdict.why, targets=due, next_at=verdict.until)
 
 
 # --- for people ---------------------------------------------------------------------------------
