@@ -12,6 +12,7 @@ import pytest
 
 from api.door import ALICES, BOBS, TOKENS, Api, Clock, Opened, hashed, served
 from both import EmbeddedStage, MakeStage
+from brokers.cluster import free_ports
 from outdial.client.errors import Conflict, Forbidden, IdReused, NotFound, Unauthenticated, Unreachable, VersionDiffers
 from outdial.client.http import Client
 from outdial.commands import CreateOutdial, NewTarget, StopDialing
@@ -317,7 +318,7 @@ async def test_streams_and_long_polls_go_on_when_the_service_comes_back(make_sta
     clock = Clock()
     stage = make_stage(tmp_path / "data", clock)
     assert isinstance(stage, EmbeddedStage)
-    port = 0
+    [port] = free_ports(1)
     heard: list[str] = []
     called: list[str] = []
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
@@ -325,7 +326,6 @@ async def test_streams_and_long_polls_go_on_when_the_service_comes_back(make_sta
         for turn in range(2):
             runtime = await stage.start()
             async with served(make_app(runtime, runtime.reader), port) as url, Client(url) as client:
-                port = int(url.rpartition(":")[2])
                 if not turn:
                     june = await client.create_outdial("June", plan={"max_try_count_0": 1})
                     listeners = [tasks.create_task(_hear(url, heard)), tasks.create_task(_call(url, called))]

@@ -82,6 +82,8 @@ class KafkaClient:
         self._questions = count()
         self._waiting: dict[str, _Waiting] = {}
         self._hearing: asyncio.Task[None] | None = None
+        self._listening = asyncio.Event()
+        """Set when no answer to what is sent from here on can be missed."""
         self._next: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
@@ -154,7 +156,7 @@ class KafkaClient:
             await self._put([(command, f"{command.id}/{mark}") for command, mark in zip(identified, asked, strict=True)])
             async with asyncio.timeout(self._answer_s):
                 for waiting in asked.values():
-                    await self._whole(waiting)
+                    await self._until(waiting.complete)
         except TimeoutError:
             late = [waiting.root_id for waiting in asked.values() if not waiting.complete.is_set()]
             raise Unanswered(late, self._answer_s) from None
@@ -222,31 +224,26 @@ class KafkaClient:
 
     async def _heard(self) -> None:
         """Return when answers are listened to."""
-        if self._hearing is not None and not self._hearing.done():
-            return
         self._started()
-        listening = asyncio.Event()
-        self._hearing = asyncio.create_task(self._hear(listening), name="outdial-answers")
-        ready = asyncio.create_task(listening.wait())
-        await asyncio.wait([ready, self._hearing], return_when=asyncio.FIRST_COMPLETED)
-        ready.cancel()
-        if self._hearing.done():
-            self._hearing.result()
+        if self._hearing is None or self._hearing.done():
+            self._listening.clear()
+            self._hearing = asyncio.create_task(self._hear(), name="outdial-answers")
+        await self._until(self._listening)
 
-    async def _whole(self, waiting: _Waiting) -> None:
-        """Wait for the answer; raises what keeps it from coming."""
-        complete, hearing = asyncio.create_task(waiting.complete.wait()), self._hearing
+    async def _until(self, event: asyncio.Event) -> None:
+        """Wait for what comes of listening; raises what keeps it from coming."""
+        come, hearing = asyncio.create_task(event.wait()), self._hearing
         try:
-            await asyncio.wait([complete, *(() if hearing is None else (hearing,))], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([come, *(() if hearing is None else (hearing,))], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            complete.cancel()
-        if not waiting.complete.is_set():
+            come.cancel()
+        if not event.is_set():
             if hearing is not None and not hearing.cancelled():
                 hearing.result()
             message = "the client was closed before the answer came"
             raise ClientError(message)
 
-    async def _hear(self, listening: asyncio.Event) -> None:
+    async def _hear(self) -> None:
         """Read answers, from where they ended when this began."""
         places = [TopicPartition(self._topology.answers, number) for number in range(self._topology.partitions)]
         clock = asyncio.get_running_loop().time
@@ -259,7 +256,7 @@ class KafkaClient:
                         self._next = await consumer.end_offsets(places)
                     for place, offset in self._next.items():
                         consumer.seek(place, offset)
-                    listening.set()
+                    self._listening.set()
                     while True:
                         found = await consumer.getmany(timeout_ms=IDLE_MS)
                         heard = clock()
