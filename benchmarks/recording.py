@@ -29,9 +29,9 @@ def recorded() -> Iterator[list[Write]]:
     """What the log and the views write meanwhile, row by row."""
     found: list[Write] = []
 
-    def writes(statement: str, width: int, values: Sequence[Sequence[Any]]) -> Iterator[rows.Write]:
+    def writes(statement: str, width: int, values: Sequence[Sequence[Any]], *, each: bool = False) -> Iterator[rows.Write]:
         found.append((single(statement, width), list(values)))
-        yield from rows_writes(statement, width, values)
+        yield from rows_writes(statement, width, values, each=each)
         if is_last(statement):
             found.append(COMMIT)
 

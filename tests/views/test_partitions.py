@@ -18,6 +18,7 @@ from outdial.envelope import Event
 from outdial.events import CampaignUpdated, DialRequested, OutdialUpdated, OutplanUpdated
 from outdial.position import Position, partition_at, place_of
 from outdial.views import calls, history, outdials, places, projector, targets
+from outdial.views.rows import LogBroken
 from views.hand import CUSTOMER, STRANGER, Log, Views, views_in
 from views.histories import STEPS, History, counted
 
@@ -121,7 +122,7 @@ async def test_a_new_file_of_views_knows_how_many_partitions_it_follows(tmp_path
 async def test_an_event_that_does_not_fit_is_named_with_its_partition(tmp_path: Path, log: Log) -> None:
     log.add("00000000-0000-4000-8000-00000000000f", OutdialUpdated(name="x"))
     async with views_in(tmp_path, PARTITIONS) as views:
-        with pytest.raises(projector.LogBroken, match=r"position 5 of partition 2\)"):
+        with pytest.raises(LogBroken, match=r"position 5 of partition 2\)"):
             await views.apply([(place_of(2, 4), log.events[0][1])])
 
 

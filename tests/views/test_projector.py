@@ -13,7 +13,7 @@ from outdial.events import DialingStarted, OutdialUpdated, OutplanUpdated, Targe
 from outdial.position import Position
 from outdial.views import outdials, places, projector, targets
 from outdial.views.counts import Stats
-from outdial.views.rows import Write, run
+from outdial.views.rows import LogBroken, Write, run
 from views.hand import CUSTOMER, Log, Views, views_in
 from views.histories import STEPS, History, counted
 
@@ -160,10 +160,40 @@ async def test_an_event_about_nothing_known_stops_the_projector_and_names_itself
     log.outdial()
     log.add("00000000-0000-4000-8000-00000000000f", event)
 
-    with pytest.raises(projector.LogBroken, match=r"/00000000-0000-4000-8000-00000000000f/1 .* position 2\)"):
+    with pytest.raises(LogBroken, match=r"/00000000-0000-4000-8000-00000000000f/1 .* position 2\)"):
         await views.show(log)
 
     assert await projector.position(views.writer, 1) == Position((0,))
+
+
+@pytest.mark.parametrize("table", ["target", "call"])
+async def test_a_row_that_is_kept_in_memory_is_missed_in_the_table(views: Views, log: Log, table: str) -> None:
+    outdial = log.outdial()
+    log.plan(outdial)
+    target = log.target(outdial)
+    log.requested(outdial, target)
+    folded = projector.Projector()
+    await folded.apply(views.writer, log.events)
+    before = len(log.events)
+    await views.writer.execute_fetchall(f"DELETE FROM {table}")  # noqa: S608  names of this test
+    log.answered(outdial, target)
+
+    with pytest.raises(LogBroken, match="missing in the views"):
+        await folded.apply(views.writer, log.events[before:])
+
+
+async def test_rows_no_longer_kept_are_read_again(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projector, "KEPT", 2)
+    chance = Random(4)  # noqa: S311  an example, not a secret
+    history = History([(chance.randrange(20), chance.randrange(1_000_000)) for _ in range(600)])
+    await views.show(history.log)
+    with tempfile.TemporaryDirectory() as folder:
+        async with views_in(Path(folder)) as others:
+            folded = projector.Projector()
+            for start in range(0, len(history.log.events), 7):
+                await folded.apply(others.writer, history.log.events[start : start + 7])
+
+            assert await others.digest() == await views.digest()
 
 
 async def test_everything_in_one_batch_is_as_in_many(views: Views, log: Log) -> None:

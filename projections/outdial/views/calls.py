@@ -214,11 +214,11 @@ def loaded(found: list[list[Any]]) -> Rows:
     return rows
 
 
-def known(before: Rows, wanted: Iterable[str]) -> Rows:
-    """Rows of the batch before, as the next finds them."""
-    rows = {key: row for key in wanted if (row := before.get(key)) is not None}
+def known(kept: Rows, before: Rows, wanted: Iterable[str]) -> Rows:
+    """Rows taken from those that are kept, and those of the batch before, as the next finds them."""
+    rows = {key: row for key in wanted if (row := kept.pop(key, None) or before.get(key)) is not None}
     for row in rows.values():
-        row.fixed, row.changed, row.counted = (), False, _standing(row)
+        row.fixed, row.changed = (), False
     return rows
 
 
@@ -235,9 +235,13 @@ def request(rows: Rows, outdial: OutdialRow, target: targets.Row, position: int,
 
 
 def apply(rows: Rows, event: Event) -> None:
-    """Fold one later event of an attempt."""
+    """Fold one later event of an attempt; of TargetFinished, a late one."""
     data = event.data
     match data:
+        case DialEnded():
+            row = rows[data.attempt_id]
+            row.tm_end, row.outcome, row.lost, row.given_back = event.time, data.outcome, int(data.lost), int(data.given_back)
+            row.started_at, row.ended_at, row.call_id = data.started_at, data.ended_at, data.call_id
         case DialClaimed():
             row = rows[data.attempt_id]
             row.worker, row.changed = data.worker, True
@@ -245,11 +249,7 @@ def apply(rows: Rows, event: Event) -> None:
         case DialAnswered():
             row = rows[data.attempt_id]
             row.answered_at, row.expires_at = event.time, data.expires_at
-        case DialEnded():
-            row = rows[data.attempt_id]
-            row.tm_end, row.outcome, row.lost, row.given_back = event.time, data.outcome, int(data.lost), int(data.given_back)
-            row.started_at, row.ended_at, row.call_id = data.started_at, data.ended_at, data.call_id
-        case TargetFinished() if data.late:
+        case TargetFinished():
             row = rows[data.attempt_id]
             row.late = 1
         case DialDeleted():
@@ -275,7 +275,11 @@ def _states(outcome: str | None, *marks: bool) -> tuple[tuple[str, str], ...]:
 
 def count(rows: Rows, tally: Tally) -> None:
     """Add to the counts what the batch changed about them."""
-    for (outdial, before, after), n in Counter([(row.outdial, row.counted, _standing(row)) for row in rows.values()]).items():
+    moves = []
+    for row in rows.values():
+        before, row.counted = row.counted, _standing(row)
+        moves.append((row.outdial, before, row.counted))
+    for (outdial, before, after), n in Counter(moves).items():
         for state, outcome in before:
             tally[outdial, "attempt", state, outcome] -= n
         for state, outcome in after:
@@ -285,7 +289,8 @@ def count(rows: Rows, tally: Tally) -> None:
 def save(rows: Rows) -> Iterator[Write]:
     """What writes what a batch added and changed."""
     yield from writes(_INSERT, 35, [(*row.fixed, *_changing(row)) for row in rows.values() if row.fixed])
-    yield from writes(_UPDATE, 14, [(row.position, *_changing(row)) for row in rows.values() if row.changed and not row.fixed])
+    changed = [(row.position, *_changing(row)) for row in rows.values() if row.changed and not row.fixed]
+    yield from writes(_UPDATE, 14, changed, each=True)
 
 
 def _changing(row: Row) -> tuple[Any, ...]:

@@ -6,11 +6,12 @@ many rows each, handed to the database's thread together.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from hashlib import blake2b, sha256
-from typing import Final
+from itertools import islice
+from typing import Final, TypeVar
 
 import aiosqlite
 
@@ -31,7 +32,8 @@ from outdial.events import (
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
 from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, places, suppressions, targets, webhooks
-from outdial.views.rows import Write, run, writes
+from outdial.views.counts import STATUS_OF
+from outdial.views.rows import LogBroken, Write, run, writes
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
@@ -51,6 +53,7 @@ _LOAD: Final = f"""
         (SELECT json_group_object(view, position) FROM checkpoint),
         ({outdials.LOAD}), ({targets.LOAD}), ({calls.LOAD}), ({outplans.LOAD}), ({campaigns.LOAD})
 """
+_NOTHING: Final = "[]"
 _CHECKPOINTS: Final = "SELECT view, position FROM checkpoint"
 _BEGIN: Final = "INSERT OR IGNORE INTO checkpoint (view, position) VALUES (?, 0)"
 _FURTHER: Final = "SELECT count(*) FROM checkpoint WHERE view GLOB 'views/*'"
@@ -67,19 +70,22 @@ _TARGET_EVENTS: Final = frozenset(
 _CALL_EVENTS: Final = frozenset({DialClaimed, DialAnswered, DialEnded, DialDeleted})
 
 
-class LogBroken(Exception):
-    """An event speaks of something no event before it created. The message names the event, nothing personal."""
+KEPT: Final = 8_192
+"""Open attempts, the newest, whose rows are kept for the batches that follow."""
+K = TypeVar("K")
+R = TypeVar("R")
 
 
 class Projector:
-    """Keeps the views. It remembers nothing between batches, so a transaction that failed leaves no trace in it.
+    """Keeps the views. It remembers the rows of open attempts as they were written: when a transaction fails, it is to be thrown away.
 
-    With ``ahead`` it remembers the batch before: what that changed may still be on its way to the tables when the next
-    is loaded. When a transaction fails, it has to be thrown away too.
+    With ``ahead`` it remembers all of the batch before: what that changed may still be on its way to the tables when the next
+    is loaded.
     """
 
     def __init__(self, *, ahead: bool = False) -> None:
         self._ahead = ahead
+        self._kept = Kept()
         self._before: Batch | None = None
 
     async def apply(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> None:
@@ -97,11 +103,35 @@ class Projector:
 
     async def load(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> "Batch":
         """The rows these events touch. Each batch is folded before the next is loaded, and written before the next but one is."""
-        batch = Batch(events, self._before)
-        [found] = await db.execute_fetchall(_LOAD, batch.wanted)
-        batch.take(found)
+        batch = Batch(events, self._kept, self._before)
+        if not batch.is_whole:
+            [found] = await db.execute_fetchall(_LOAD, batch.wanted)
+            batch.take(found)
         self._before = batch if self._ahead else None
         return batch
+
+
+class Kept:
+    """Rows of open attempts and of their targets as the batches before left them, those touched last at the end."""
+
+    def __init__(self) -> None:
+        self.targets: targets.Rows = {}
+        self.calls: calls.Rows = {}
+        self.done: Mapping[str, int] | None = None
+        """The checkpoints then."""
+
+    def take(self, batch: "Batch") -> None:
+        """Keep rows of a batch that was folded, and let go of the oldest."""
+        _keep(self.targets, {key: row for key, row in batch.targets.items() if STATUS_OF[row.lifecycle] == "progressing"})
+        _keep(self.calls, {key: row for key, row in batch.calls.items() if row.outcome is None})
+        self.done = batch.done
+
+
+def _keep(kept: dict[K, R], rows: dict[K, R]) -> None:
+    kept.update(rows)
+    if len(kept) > 2 * KEPT:
+        for key in [*islice(kept, len(kept) - KEPT)]:
+            del kept[key]
 
 
 @lru_cache(maxsize=4096)
@@ -122,8 +152,9 @@ def _partitions(events: Sequence[tuple[int, Event]]) -> set[int]:
 class Batch:
     """Some events, and the rows they touch."""
 
-    def __init__(self, events: Sequence[tuple[int, Event]], before: "Batch | None") -> None:
+    def __init__(self, events: Sequence[tuple[int, Event]], kept: Kept, before: "Batch | None") -> None:
         self._events = events
+        self._kept = kept
         self.new: dict[targets.Id, targets.Added] = {}
         self._places: list[tuple[int, int]] = []
         self._plain: list[Write] = []
@@ -132,13 +163,16 @@ class Batch:
         self._controls: list[activity.Control] = []
         streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set(), "webhook": set()}
         aims: set[targets.Id] = set()
+        adds: set[targets.Id] = set()
         attempts: set[str] = set()
-        for _, event in events:
+        for place, event in events:
             data = event.data
             if data.kind in streams:
                 streams[data.kind].add(event.stream)
             kind = type(data)
-            if kind in _TARGET_EVENTS:
+            if kind is TargetAdded and kept.done is not None and mark_at(place) > kept.done.get(checkpoint_of(place >> MARK_BITS), 0):
+                adds.add((event.stream, data.target_id))  # type: ignore[attr-defined]
+            elif kind in _TARGET_EVENTS:
                 aims.add((event.stream, data.target_id))  # type: ignore[attr-defined]
             if kind in _CALL_EVENTS or (kind is TargetFinished and data.late):  # type: ignore[attr-defined]
                 attempts.add(data.attempt_id)  # type: ignore[attr-defined]
@@ -146,16 +180,21 @@ class Batch:
         self.outdials = {} if before is None else outdials.known(before.outdials, streams["outdial"])
         self.outplans = {} if before is None else outplans.known(before.outplans, streams["outplan"])
         self.campaigns = {} if before is None else campaigns.known(before.campaigns, streams["campaign"])
-        self.targets = {} if before is None else targets.known(before.targets, before.new, aims)
-        self.calls = {} if before is None else calls.known(before.calls, attempts)
+        self.targets = targets.known(kept.targets, {} if before is None else before.targets, {} if before is None else before.new, aims)
+        self.calls = calls.known(kept.calls, {} if before is None else before.calls, attempts)
         self.wanted = {
             "outdials": _listed(streams["outdial"] - self.outdials.keys()),
             "outplans": _listed(streams["outplan"] - self.outplans.keys()),
             "campaigns": _listed(streams["campaign"] - self.campaigns.keys()),
-            "targets": _listed(map(targets.wanted, aims - self.targets.keys())),
+            "targets": _listed(map(targets.wanted, aims - self.targets.keys() - adds)),
             "calls": _listed(map(calls.wanted, attempts - self.calls.keys())),
         }
-        """What the batch before does not know, as parameters of the SELECT that loads it."""
+        """What is not known from before, as parameters of the SELECT that loads it."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is nothing to load."""
+        return self.done is not None and all(keys == _NOTHING for keys in self.wanted.values())
 
     def take(self, found: Sequence[str]) -> None:
         """Take in what was loaded."""
@@ -191,6 +230,7 @@ class Batch:
             written += places.SETTLE
             moved[places.CHECKPOINT] = total
         self.done = done | moved
+        self._kept.take(self)
         return [*written, *writes(_MOVE, 2, [*moved.items()])]
 
     def _fold(self, position: int, event: Event) -> None:
@@ -207,7 +247,7 @@ class Batch:
             targets.apply(target, position, event)
             activity.requested(self._activity, target.outdial, event)
         elif kind in _TARGET_EVENTS:
-            if kind in _CALL_EVENTS or kind is TargetFinished:
+            if kind in _CALL_EVENTS or (kind is TargetFinished and data.late):  # type: ignore[attr-defined]
                 calls.apply(self.calls, event)
             target = self._target(event.stream, data.target_id)  # type: ignore[attr-defined]
             targets.apply(target, position, event)
@@ -268,11 +308,11 @@ class Scratch:
         Raises:
             LogBroken: an event does not fit those before it.
         """
-        batch = Batch(events, None)
+        batch = Batch(events, Kept(), None)
         with closing(self.db.execute(_LOAD, batch.wanted)) as found:
             batch.take(found.fetchone())
         batch.done = {}  # an older event of another stream is folded too
-        for statement, values in batch.fold():
+        for statement, values, *_ in batch.fold():
             self.db.execute(statement, values)
 
     def close(self) -> None:

@@ -18,8 +18,13 @@ NEWEST: Final = (2**63 - 1, None)
 MAX_PARAMETERS: Final = 32_766
 """What SQLite takes in one statement unless it was built to take more."""
 MAX_ROWS: Final = 1_024
-Write = tuple[str, Sequence[Any] | Mapping[str, Any]]
-"""A statement and its values."""
+Values = Sequence[Any] | Mapping[str, Any]
+Write = tuple[str, Values] | tuple[str, Values, int]
+"""A statement, its values and, where it matters, how many rows it must change."""
+
+
+class LogBroken(Exception):
+    """An event speaks of something that no event before it created, or that the views have lost. The message holds nothing personal."""
 
 
 def cursor_of(before: Before, limit: int, *, deleted: bool) -> dict[str, Any]:
@@ -49,8 +54,10 @@ def _up_to(statement: str, high: int) -> str:
     return statement.format(high=high)
 
 
-def writes(statement: str, width: int, rows: Sequence[Sequence[Any]]) -> Iterator[Write]:
+def writes(statement: str, width: int, rows: Sequence[Sequence[Any]], *, each: bool = False) -> Iterator[Write]:
     """A statement over rows of ``width`` values, as often as they need it; ``{rows}`` in it becomes their VALUES.
+
+    ``each``: it is an UPDATE, and each of the rows must be there for it.
 
     Rows are padded with NULLs up to the next power of two, and the statement leaves out what has NULL
     in its first column: preparing a statement costs ten times what running it does, so there are few of them.
@@ -60,7 +67,7 @@ def writes(statement: str, width: int, rows: Sequence[Sequence[Any]]) -> Iterato
         part = rows[start : start + largest]
         size = 1 << (len(part) - 1).bit_length()
         values = [*chain.from_iterable(part), *[None] * (width * (size - len(part)))]
-        yield _expanded(statement, width, size), values
+        yield (_expanded(statement, width, size), values, len(part)) if each else (_expanded(statement, width, size), values)
 
 
 async def run(db: aiosqlite.Connection, statements: Sequence[Write]) -> list[Any]:
@@ -68,6 +75,9 @@ async def run(db: aiosqlite.Connection, statements: Sequence[Write]) -> list[Any
 
     They go to the database's thread together: a hand-over there and back for each would cost more than most of them do,
     and the thread would wait for an event loop that has other things to do.
+
+    Raises:
+        LogBroken: a row that a statement must change is not there.
     """
     found: list[Any] = await db._execute(_run, db._conn, statements)  # type: ignore[no-untyped-call]  # noqa: SLF001  there is no public way to hand over two
     return found
@@ -75,8 +85,11 @@ async def run(db: aiosqlite.Connection, statements: Sequence[Write]) -> list[Any
 
 def _run(db: sqlite3.Connection, statements: Sequence[Write]) -> list[Any]:
     found: list[Any] = []
-    for statement, values in statements:
-        found = db.execute(statement, values).fetchall()
+    for statement, values, *changes in statements:
+        cursor = db.execute(statement, values)
+        found = cursor.fetchall()
+        if changes and cursor.rowcount != changes[0]:
+            raise LogBroken("rows that earlier events made are missing in the views")
     return found
 
 

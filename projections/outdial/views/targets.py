@@ -194,12 +194,12 @@ def added(outdial: int, position: int, event: Event, data: TargetAdded) -> Added
     )  # fmt: skip
 
 
-def known(before: Rows, added: Mapping[Id, Added], wanted: Iterable[Id]) -> Rows:
-    """Rows that the batch before changed or added, as the next finds them."""
+def known(kept: Rows, before: Rows, added: Mapping[Id, Added], wanted: Iterable[Id]) -> Rows:
+    """Rows taken from those that are kept, and those the batch before changed or added, as the next finds them."""
     rows = {}
     for key in wanted:
-        if (row := before.get(key)) is not None:
-            row.changed, row.counted = False, _standing(row)
+        if (row := kept.pop(key, None) or before.get(key)) is not None:
+            row.changed = False
             rows[key] = row
         elif (new := added.get(key)) is not None:
             rows[key] = row_of(new)
@@ -234,8 +234,6 @@ def apply(row: Row, position: int, event: Event) -> None:
         case DialRequested():
             row.lifecycle, row.ordinal, row.last_call = "dialing", data.ordinal, position
             row.tries[data.destination_index] = data.try_count
-        case DialAnswered():
-            row.lifecycle = "answered"
         case DialEnded():
             row.lifecycle = data.outcome if data.outcome in WAITING_LIFECYCLES else "idle"
             row.tries[data.destination_index] -= data.given_back
@@ -245,6 +243,8 @@ def apply(row: Row, position: int, event: Event) -> None:
                 row.since, row.streak = data.call_back_at, AT
         case TargetFinished():
             row.lifecycle, row.last_outcome = "finished", "answered"
+        case DialAnswered():
+            row.lifecycle = "answered"
         case TargetExhausted() | TargetExpired():
             row.lifecycle = "failed"
         case TargetRevived():
@@ -280,11 +280,13 @@ def count(rows: Rows, new: Sequence[Added], tally: Tally, waiting: Waiting) -> N
     for (outdial, slots, dialable, most), n in Counter(map(_SHAPE, new)).items():
         tally[outdial, "target", "idle", NEVER] += n
         waiting[outdial, _profile(slots, dialable, (0,) * SLOTS, most, 0), AT_ONCE] += n
+    moves = []
     for row in rows.values():
-        before, after = row.counted, _standing(row)
-        if after != before:
-            _move(row.outdial, before, -1, tally, waiting)
-            _move(row.outdial, after, 1, tally, waiting)
+        before, row.counted = row.counted, _standing(row)
+        moves.append((row.outdial, before, row.counted))
+    for (outdial, before, after), n in Counter(moves).items():
+        _move(outdial, before, -n, tally, waiting)
+        _move(outdial, after, n, tally, waiting)
 
 
 _SHAPE: Final = itemgetter(1, 4, 5, 6)
@@ -306,7 +308,7 @@ def save(rows: Rows, new: Sequence[Added]) -> Iterator[Write]:
         for r in rows.values()
         if r.changed
     ]
-    yield from writes(_UPDATE, 14, values)
+    yield from writes(_UPDATE, 14, values, each=True)
 
 
 # --- questions ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import aiosqlite
 from outdial.embedded.errors import RESTORE, UNREADABLE, StoreError, unreadable
 from outdial.envelope import Event
 from outdial.views import projector
-from outdial.views.rows import Write, run
+from outdial.views.rows import LogBroken, Write, run
 from outdial.wire import decode_event, event_from, from_json
 
 EVENTS_AT_ONCE = 4_000
@@ -49,7 +49,7 @@ async def feed(source: aiosqlite.Connection, views: aiosqlite.Connection, progre
             writing = asyncio.create_task(_written(views, written, position))
             try:
                 written = (await loading).fold()
-            except projector.LogBroken as error:
+            except LogBroken as error:
                 raise StoreError("database_corrupt", str(error), RESTORE) from None
             position = events[-1][0]
         progress(await writing, last)

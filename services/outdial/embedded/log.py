@@ -21,8 +21,8 @@ from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
 from outdial.position import Position
 from outdial.views import history
-from outdial.views.projector import LogBroken, Projector, create_all, drop_all, layout, position
-from outdial.views.rows import run
+from outdial.views.projector import Projector, create_all, drop_all, layout, position
+from outdial.views.rows import LogBroken, run
 
 DATABASE = "outdial.db"
 KEY_FILE = "fingerprint.key"

@@ -28,7 +28,8 @@ from outdial.kafka.records import Record, event_of
 from outdial.position import Position, place_of
 from outdial.requests import Unavailable
 from outdial.views import history
-from outdial.views.projector import LogBroken, Projector, create_all, digest, layout
+from outdial.views.projector import Projector, create_all, digest, layout
+from outdial.views.rows import LogBroken
 
 DATABASE: Final = "views.db"
 LOCK_FILE: Final = "lock"
