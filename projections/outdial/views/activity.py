@@ -30,7 +30,7 @@ CONTROLS: Final = frozenset(
 )  # fmt: skip
 """Types of events that change how an outdial dials."""
 _SLICE_US: Final = SLICE_S * SECOND_US
-_HOUR_US: Final = 3_600 * SECOND_US
+_HOUR_S: Final = 3_600
 _DAY_HOURS: Final = 24
 
 DDL: Final = (
@@ -84,29 +84,32 @@ _CONTROLS: Final = """
 
 # --- from events to rows --------------------------------------------------------------------------------
 
-Tally = Counter[tuple[int, str, int, str]]
-"""(outdial, measure, at, what) -> how many more."""
+Tally = Counter[tuple[int, int, str, int, int]]
+"""(outdial, five seconds since 1970, what, ordinal, index of the destination) -> how many more; of requests the last two are 0."""
 Control = tuple[int, int, int, str, str]
 """A row of ``control``."""
 
 
 def requested(tally: Tally, outdial: int, event: Event) -> None:
     """Count a DialRequested."""
-    tally[outdial, PACE, event.time // _SLICE_US, REQUESTED] += 1
+    tally[outdial, event.time // _SLICE_US, REQUESTED, 0, 0] += 1
 
 
 def ended(tally: Tally, outdial: int, event: Event, data: DialEnded) -> None:
     """Count a DialEnded."""
-    outcome = data.outcome
-    tally[outdial, PACE, event.time // _SLICE_US, outcome] += 1
-    tally[outdial, "try", data.ordinal, outcome] += 1
-    tally[outdial, "destination", data.destination_index, outcome] += 1
-    tally[outdial, "hour", event.time // _HOUR_US % _DAY_HOURS, outcome] += 1
+    tally[outdial, event.time // _SLICE_US, data.outcome, data.ordinal, data.destination_index] += 1
 
 
 def save(tally: Tally, controls: list[Control]) -> Iterator[Write]:
     """What adds what a batch changed."""
-    yield from writes(_ADD, 5, [(*key, more) for key, more in tally.items()])
+    more: Counter[tuple[int, str, int, str]] = Counter()
+    for (outdial, at, what, ordinal, index), n in tally.items():
+        more[outdial, PACE, at, what] += n
+        if what != REQUESTED:
+            more[outdial, "try", ordinal, what] += n
+            more[outdial, "destination", index, what] += n
+            more[outdial, "hour", at * SLICE_S // _HOUR_S % _DAY_HOURS, what] += n
+    yield from writes(_ADD, 5, [(*key, n) for key, n in more.items()])
     yield from writes(_NOTE, 5, controls)
 
 

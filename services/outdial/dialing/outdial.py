@@ -245,17 +245,17 @@ class Outdial:
                 self._requested(event, time)
             case DialEnded():
                 self._ended(event, time)
+            case TargetFinished(late=True):
+                self._finished_late(event, time)
+            case TargetFinished() | DialClaimed() | TargetExhausted() | TargetExpired() | TargetRevived() | TargetReopened():
+                self._change(event.target_id, event, time)
             case DialAnswered():
                 self._picked_up(event, time)
             case TargetDeleted():
                 self._change(event.target_id, event, time)
                 self._forget(self.targets[event.target_id].facts)
-            case TargetFinished(late=True):
-                self._finished_late(event, time)
             case TargetBlocked() | TargetUnblocked() | LeaveAsked() | LeaveUnused() | TargetDeferred():
                 self._guarded(event, time)
-            case DialClaimed() | TargetFinished() | TargetExhausted() | TargetExpired() | TargetRevived() | TargetReopened():
-                self._change(event.target_id, event, time)
             case DialingStarted():
                 self._started(event)
             case PlanAsked() if self.run is not None:
