@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, Producer, TopicPartition
 
 from faults.chaos.checker import Remembered, murmur2
 from faults.chaos.reading import consumer, places, record_of
@@ -117,6 +117,9 @@ class Crowd(threading.Thread):
         self._targets: list[tuple[str, str]] = []
         self._unanswered: Counter[str] = Counter()
         self._undelivered = 0
+        self._next: dict[tuple[str, int], int] = {}
+        """Where it reads on, by topic and partition."""
+        self._trouble_reading: Counter[str] = Counter()
         self._adding_since = 0.0
         self._due = 0.0
 
@@ -130,7 +133,8 @@ class Crowd(threading.Thread):
     @property
     def waiting(self) -> str:
         """The same, for people."""
-        return f"{len(self._left)} targets, {len(self._open)} attempts, {len(self._unanswered)} answers, {self._undelivered} deliveries"
+        counts = f"{len(self._left)} targets, {len(self._open)} attempts, {len(self._unanswered)} answers, {self._undelivered} deliveries"
+        return f"{counts}; reading: {dict(self._trouble_reading)}"
 
     def went_on(self, since: float) -> bool:
         """Whether an event was appended to every partition after an instant, seconds since 1970."""
@@ -295,10 +299,10 @@ class Crowd(threading.Thread):
     def _read(self, message: Message) -> None:
         error = message.error()
         if error is not None:
-            if error.code() != KafkaError._PARTITION_EOF and not error.retriable() and error.fatal():  # noqa: SLF001  its public name
-                raise AssertionError(f"the crowd cannot read: {error}")
+            self._not_read(message, error)
             return
         record = record_of(message, self._prefix)
+        self._next[record.topic, record.partition] = record.offset + 1
         if record.topic == "answers":
             answer = json.loads(record.value)
             if answer["command_id"] == answer["root_id"]:
@@ -312,6 +316,17 @@ class Crowd(threading.Thread):
         elif self._dials:
             request = json.loads(record.value)
             self._after(0, lambda: self._call(request))
+
+    def _not_read(self, message: Message, error: KafkaError) -> None:
+        """Go on after an error; one that says the reader cannot be where it is ends its reading there, so it is put there again."""
+        if error.fatal():
+            raise AssertionError(f"the crowd cannot read: {error}")
+        topic, partition = message.topic(), message.partition()
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and partition is not None:  # noqa: SLF001  its public name
+            at = self._next.get((topic.removeprefix(f"{self._prefix}."), partition), OFFSET_BEGINNING)
+            self._reader.seek(TopicPartition(topic, partition, at))
+        if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
+            self._trouble_reading[error.name()] += 1
 
     def _answered(self, command_id: str) -> None:
         self._unanswered[command_id] -= 1
