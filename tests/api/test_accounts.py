@@ -201,6 +201,22 @@ async def test_an_access_key_comes_by_query_and_cookie_too(root: Api, place: str
     assert by_query.json()["customer_id"] == by_cookie.json()["customer_id"] == customer
 
 
+@pytest.mark.parametrize(("named", "said"), [({"name": "the shop's dialer"}, {}), ({}, {"actor": "somebody else"})])
+async def test_events_say_who_asked_whatever_a_body_claims(root: Api, named: dict[str, str], said: dict[str, str]) -> None:
+    customer = await a_customer(root)
+    key = await root.ok("POST", f"/customers/{customer}/accesskeys", named)
+    bearer = by(key["token"])
+    outdial_id = (await root.ok("POST", "/outdials", {}, headers=bearer))["id"]
+    target = {"destination_0": {"type": "tel", "target": "+15551230001"}}
+    await root.ok("POST", f"/outdials/{outdial_id}/targets", {"targets": [target]}, headers=bearer)
+    await root.ok("POST", "/commands", {"type": "UpdateOutdial", "outdial_id": outdial_id, "name": "x", **said}, headers=bearer)
+
+    events = (await root.ok("GET", f"/events?outdial_id={outdial_id}", headers=bearer))["result"]
+
+    assert len(events) == 3
+    assert {event.get("actor") for event in events} == {named.get("name", key["id"])}
+
+
 async def test_an_access_key_ends_when_it_was_to_end(root: Api) -> None:
     customer = await a_customer(root)
     made = await root.ok("POST", f"/customers/{customer}/accesskeys?time=iso", {"expire": 60})

@@ -5,6 +5,7 @@ import pytest
 from outdial.commands import KeyPurpose
 from outdial.events import AccessKeyCreated, AccessKeyDeleted, CustomerCreated, UserCreated, UserDeleted, UserPasswordSet
 from outdial.views import accounts
+from outdial.views.accounts import Bearer
 from views.hand import CUSTOMER, SECOND, STRANGER, Log, Views
 
 HASH, OTHER = "5e" * 32, "6f" * 32
@@ -28,7 +29,7 @@ def with_key(log: Log, token_hash: str = HASH, customer: str = CUSTOMER, user: s
 async def test_a_key_lets_in_until_it_is_deleted(views: Views, log: Log) -> None:
     key = with_key(log)
     reader = await views.show(log)
-    assert accounts.let_in(reader, HASH, log.clock) == CUSTOMER
+    assert accounts.let_in(reader, HASH, log.clock) == Bearer(CUSTOMER, key)
     assert accounts.let_in(reader, OTHER, log.clock) is None
 
     log.after(1).add(CUSTOMER, AccessKeyDeleted(accesskey_id=key))
@@ -40,10 +41,10 @@ async def test_a_key_lets_in_until_it_is_deleted(views: Views, log: Log) -> None
 
 
 async def test_a_key_lets_in_before_the_moment_it_ends_and_not_at_it(views: Views, log: Log) -> None:
-    with_key(log, expires_at=log.clock + SECOND)
+    key = with_key(log, expires_at=log.clock + SECOND)
     reader = await views.show(log)
 
-    assert accounts.let_in(reader, HASH, log.clock + SECOND - 1) == CUSTOMER
+    assert accounts.let_in(reader, HASH, log.clock + SECOND - 1) == Bearer(CUSTOMER, key)
     assert accounts.let_in(reader, HASH, log.clock + SECOND) is None
 
 
@@ -57,7 +58,7 @@ async def test_the_sessions_of_a_user_end_with_the_password_and_with_the_user(vi
 
     reader = await views.show(log)
     assert accounts.let_in(reader, HASH, log.clock) is None
-    assert accounts.let_in(reader, OTHER, log.clock) == CUSTOMER
+    assert accounts.let_in(reader, OTHER, log.clock) == Bearer(CUSTOMER, "bob")
     found = accounts.who(reader, "ann")
     assert found is None if end == "user" else (found is not None and found.password_hash == SECONDS)
 

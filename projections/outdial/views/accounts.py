@@ -6,7 +6,7 @@ Events of accounts are few, so each of them is its own statements: nothing is lo
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from outdial.commands import KeyPurpose
 from outdial.envelope import Event
@@ -114,7 +114,9 @@ def writes_of(position: int, event: Event) -> Iterator[Write]:
 
 # --- questions ------------------------------------------------------------------------------------------
 
-_LET_IN: Final = "SELECT customer_id, expires_at FROM access_key WHERE token_hash = ? AND tm_delete IS NULL ORDER BY position LIMIT 1"
+_LET_IN: Final = """
+    SELECT customer_id, expires_at, user_id, name, id FROM access_key WHERE token_hash = ? AND tm_delete IS NULL ORDER BY position LIMIT 1
+"""
 _WHO: Final = f"SELECT {_USER} FROM user WHERE username = ? AND tm_delete IS NULL ORDER BY tm_create, position LIMIT 1"
 _GET_CUSTOMER: Final = f"SELECT {_CUSTOMER} FROM customer WHERE id = ?"
 _GET_USER: Final = f"SELECT {_USER} FROM user WHERE customer_id = ? AND id = ?"
@@ -177,10 +179,22 @@ class AccessKey:
     tm_delete: int | None
 
 
-def let_in(db: sqlite3.Connection, token_hash: str, now: int) -> str | None:
-    """The customer a token lets in as; None when it lets nobody in: unknown, deleted, or over."""
+class Bearer(NamedTuple):
+    """Who comes with a token."""
+
+    customer_id: str
+    name: str
+    """The user's, or the access key's, or the id of one that has none."""
+
+
+def let_in(db: sqlite3.Connection, token_hash: str, now: int) -> Bearer | None:
+    """Whom a token lets in; None when it lets nobody in: unknown, deleted, or over."""
     found = db.execute(_LET_IN, (token_hash,)).fetchone()
-    return None if found is None or (found[1] is not None and found[1] <= now) else found[0]
+    if found is None or (found[1] is not None and found[1] <= now):
+        return None
+    customer_id, _, user_id, name, key_id = found
+    user = None if user_id is None else get_user(db, customer_id, user_id)
+    return Bearer(customer_id, name or key_id if user is None else user.username)
 
 
 def who(db: sqlite3.Connection, username: str) -> User | None:

@@ -167,15 +167,15 @@ class Front:
             return Caller(customer_id, request_id, admin=digest in settings.admins)
         if is_ours(token):
             await self._catch_up()
-            customer_id = accounts.let_in(self.door.reader, digest, self.door.ledger.now())
-        if customer_id is None:
-            raise Refused(
-                BAD_CREDENTIALS,
-                "token_unknown",
-                "this token is not known here: it was mistyped, deleted or replaced, or its time is over",
-                headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
-            )
-        return Caller(customer_id, request_id, token_hash=digest)
+            bearer = accounts.let_in(self.door.reader, digest, self.door.ledger.now())
+            if bearer is not None:
+                return Caller(bearer.customer_id, request_id, token_hash=digest, name=bearer.name)
+        raise Refused(
+            BAD_CREDENTIALS,
+            "token_unknown",
+            "this token is not known here: it was mistyped, deleted or replaced, or its time is over",
+            headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
 
 
 def still_let_in(door: Door, caller: Caller) -> bool:

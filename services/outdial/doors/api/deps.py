@@ -166,6 +166,8 @@ class Caller(NamedTuple):
     """Whether it is who runs the service."""
     token_hash: str | None = None
     """Of the access key or session that let them in; None: the settings did."""
+    name: str | None = None
+    """Of the user or the access key; None: the settings let them in, and do not say who it is."""
 
 
 def door_of(request: Request) -> Door:
@@ -288,10 +290,16 @@ async def submit(request: Request, command: Command, refusal: Callable[[str | No
     wanted = request.headers.get("if-match") if request.method in _CONDITIONAL else None
     if wanted is not None and wanted.strip() != "*":
         command = command.model_copy(update={"if_version": _version_wanted(request, command.stream, wanted)})
-    [answer] = await door_of(request).send([command])
+    [answer] = await door_of(request).send([asked_by(request, command)])
     if answer.result == "rejected":
         raise refusal(answer.reason, answer.message)
     return answer
+
+
+def asked_by(request: Request, command: C) -> C:
+    """The command with the name of who asks, where that is known: nobody speaks for another."""
+    name = caller_of(request).name
+    return command if name is None else command.model_copy(update={"actor": name})
 
 
 def _version_wanted(request: Request, stream: str, tags: str) -> int:

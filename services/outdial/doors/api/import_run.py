@@ -97,6 +97,8 @@ class Wishes:
 
     outdial_id: str
     customer_id: str
+    actor: str | None
+    """Who asks, where that is known."""
     import_id: str | None
     """None: it follows from the file."""
     dry_run: bool
@@ -208,6 +210,7 @@ class Import:
                 command = AddTargets(
                     id=derived(self._report.import_id, name),
                     customer_id=self._wishes.customer_id,
+                    actor=self._wishes.actor,
                     outdial_id=self._wishes.outdial_id,
                     targets=[row.fields for row in rows],  # type: ignore[arg-type]
                     on_duplicate=self._wishes.on_duplicate,

@@ -63,6 +63,7 @@ def _wishes(request: Request) -> Wishes:
     return Wishes(
         outdial_id=path_id(request),
         customer_id=customer_of(request),
+        actor=caller_of(request).name,
         import_id=import_id,
         dry_run=flag(request, "dry_run"),
         on_duplicate=cast(OnDuplicate, on_duplicate),

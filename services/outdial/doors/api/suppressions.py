@@ -11,7 +11,7 @@ from starlette.responses import Response
 from outdial.commands import Command
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import CSV_TYPES, LARGE, LINES_TYPES, media_type_of, read_bytes, read_object
-from outdial.doors.api.deps import command_id, customer_of, door_of, path_id, reply, submit
+from outdial.doors.api.deps import asked_by, command_id, customer_of, door_of, path_id, reply, submit
 from outdial.doors.api.errors import NO_SUPPRESSION, Refused, by_form, by_rule
 from outdial.doors.api.lines import Lines
 from outdial.doors.api.paging import asked, page, times_of
@@ -137,7 +137,7 @@ async def import_suppressions(request: Request) -> Response:
     for first in range(0, len(parts), AT_ONCE):
         sent = parts[first : first + AT_ONCE]
         commands = [
-            _command("AddSuppressions", request, [row.entry for row in part], derived(root, str(first + number)))
+            asked_by(request, _command("AddSuppressions", request, [row.entry for row in part], derived(root, str(first + number))))
             for number, part in enumerate(sent)
         ]
         for part, answer in zip(sent, await door_of(request).send(commands), strict=True):

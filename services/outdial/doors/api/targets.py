@@ -12,7 +12,7 @@ from starlette.responses import Response
 from outdial.commands import AddTarget, AddTargets, DeleteTarget, NewTarget
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import LARGE, MANY, metadata_text, picked, read_object
-from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, single, submit, version_of
+from outdial.doors.api.deps import asked_by, command_id, customer_of, door_of, made, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import ARGUMENT, NO_TARGET, Refused, by_form, by_rule
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.paging import asked, page, times_of
@@ -183,7 +183,7 @@ async def _add_many(request: Request, outdial_id: str, body: dict[str, Any], wis
     for number, part in enumerate(_parts(items, outcome)):
         fixed = {"id": item_id(base, number), "customer_id": customer_of(request), "outdial_id": outdial_id}
         command = made(AddTargets, {**wishes, **fixed, "targets": [item.target for item in part]})
-        [answer] = await door_of(request).send([command])
+        [answer] = await door_of(request).send([asked_by(request, command)])
         if answer.result == "rejected":
             if not number or answer.reason == "id_reused":
                 raise by_rule(answer.reason, answer.message)
