@@ -26,6 +26,7 @@ GROUPS = {
         "targets",
         "outplans",
         "campaigns",
+        "completion",
     ),
     "outdials": ("list", "get", "create", "update", "delete"),
     "targets": ("list", "get", "create", "update", "delete", "calls", "history"),
