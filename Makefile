@@ -45,8 +45,8 @@ chance: .venv/for-development ## Run the tests that draw their examples with new
 hours: .venv/for-development ## Hold calling windows against an oracle: a million cases, every change of the clock of every zone. Other: make hours SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m hours $(SEED)
 
-promises: .venv/for-development ## Race lists of whom not to call, caps, stops and deletes against due calls. Other: make promises PROMISES=100
-	PROMISES=$(or $(PROMISES),10000) STEPS=50 $(BIN)/python -m pytest tests/dialing/test_promises.py
+promises: .venv/for-development ## Race lists of whom not to call, caps, pace, stops and deletes against due calls. Other: make promises PROMISES=100
+	PROMISES=$(or $(PROMISES),10000) SHARES=$(or $(PROMISES),10000) STEPS=50 $(BIN)/python -m pytest tests/dialing/test_promises.py tests/dialing/test_shares.py
 
 races: .venv/for-development ## Race run, stop, plans and deletes over two API processes on a real Kafka, and check. Other: make races RACES=100 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))

@@ -101,6 +101,7 @@ _SAID: Final[Mapping[str, Json]] = {
     "AddSuppressions": {"entries": [{"address": _TEL, "reason": "asked us not to call"}, {"prefix": "+4470"}]},
     "RemoveSuppressions": {"entries": [{"address": _TEL}]},
     "SetFrequencyCaps": {"caps": {"rules": [{"count": 3, "per_ms": 86_400_000}], "min_gap_ms": 3_600_000}},
+    "SetPace": {"calls_per_second": 50},
     "SetWebhook": {"uri": "https://pbx.example/events", "secret": "a secret of sixteen or more"},
     "DeleteWebhook": {},
     "ReplayWebhook": {"after": "0"},
@@ -111,7 +112,7 @@ _STREAMS: Final = {
     "outdial": OUTDIAL,
     "outplan": OUTPLAN,
     "campaign": CAMPAIGN,
-    **dict.fromkeys(("account", "suppression", "webhook"), CUSTOMER),
+    **dict.fromkeys(("account", "suppression", "pace", "webhook"), CUSTOMER),
 }
 _DIAL_REQUEST: Final[Json] = {
     "attempt_id": ATTEMPT,

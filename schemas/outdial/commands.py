@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from outdial.address import OptionalAddress
-from outdial.plan import Plan
+from outdial.plan import MOST_PER_SECOND, Plan
 from outdial.scalars import (
     ZERO_ID,
     Id,
@@ -29,7 +29,7 @@ from outdial.scalars import (
 from outdial.suppression import MOST_ENTRIES, FrequencyCaps, NewSuppression, SuppressionEntry, SuppressionRef
 
 ResourceKind = Literal["outdial", "outplan", "campaign"]
-Kind = Literal[ResourceKind, "account", "suppression", "guard", "cap", "webhook"]
+Kind = Literal[ResourceKind, "account", "suppression", "guard", "cap", "pace", "webhook"]
 """The kinds of stream; the key of a command is the id of its stream."""
 
 
@@ -128,6 +128,12 @@ class CapCommand(Command):
     kind: ClassVar[Kind] = "cap"
     stream_field: ClassVar[str] = "cap_id"
     cap_id: Id
+
+
+class PaceCommand(CustomerCommand):
+    """A command to what all outdials of a customer together may request within a second."""
+
+    kind: ClassVar[Kind] = "pace"
 
 
 class WebhookCommand(CustomerCommand):
@@ -625,6 +631,14 @@ class SetFrequencyCaps(SuppressionCommand):
     caps: FrequencyCaps
 
 
+class SetPace(PaceCommand):
+    """How many calls all outdials of the customer together may request within any one second. Answered when all of them obey."""
+
+    type: Literal["SetPace"] = "SetPace"
+    calls_per_second: Annotated[int, Field(ge=0, le=MOST_PER_SECOND)]
+    """0: as many as plans say."""
+
+
 # --- webhook ------------------------------------------------------------------------------------
 
 
@@ -680,7 +694,7 @@ class HoldWebhook(WebhookCommand):
 
 
 class ApplySuppression(CustomerCommand):
-    """suppression -> every partition of the commands, by number: this has changed in the list."""
+    """suppression or pace -> every partition of the commands, by number: this has changed for the customer."""
 
     type: Literal["ApplySuppression"] = "ApplySuppression"
     kind: ClassVar[Kind] = "guard"
@@ -688,11 +702,13 @@ class ApplySuppression(CustomerCommand):
     partition: Annotated[int, Field(ge=0)]
     """Where it is for."""
     version: int
-    """Of the list."""
+    """Of the list; of the pace, where that has changed."""
     added: Annotated[tuple[SuppressionEntry, ...], Field(strict=False)] = ()
     removed: Annotated[tuple[SuppressionEntry, ...], Field(strict=False)] = ()
     caps: FrequencyCaps | None = None
     """The caps in force from here on; absent: as they were."""
+    calls_per_second: int | None = None
+    """What the customer's outdials together may request within a second from here on, 0: no limit; absent: as it was."""
 
     @property
     def stream(self) -> str:
@@ -744,6 +760,35 @@ class LeaveRefused(OutdialCommand):
     target_id: Id
     attempt_id: Id
     until: Instant
+
+
+class AskShare(PaceCommand):
+    """outdial -> pace: this is what I have of the customer's calls per second, and this is what I could use."""
+
+    type: Literal["AskShare"] = "AskShare"
+    internal: ClassVar[bool] = True
+    outdial_id: Id
+    word: int
+    heard: int
+    share: int
+    wanted: int
+    at: Instant
+    """When it was said."""
+
+
+class GiveShare(OutdialCommand):
+    """pace -> outdial: this is what you have of the customer's calls per second."""
+
+    type: Literal["GiveShare"] = "GiveShare"
+    internal: ClassVar[bool] = True
+    word: int
+    share: int
+    turn: bool = False
+    """Somebody waits: give it back after the next request."""
+    answer: bool = False
+    """It is less than before: nobody else is given it until the outdial has said that it took note."""
+    at: Instant
+    """When it was said."""
 
 
 class FollowPlan(OutplanCommand):
@@ -958,6 +1003,13 @@ class RecheckSuppressed(OutdialCommand):
     internal: ClassVar[bool] = True
 
 
+class ReviewShare(OutdialCommand):
+    """What an outdial has of the customer's calls per second does not fit what it does: ask for more, or give back."""
+
+    type: Literal["ReviewShare"] = "ReviewShare"
+    internal: ClassVar[bool] = True
+
+
 OutdialCommands = (
     CreateOutdial | UpdateOutdial | SetOutdialData | SetOutdialCampaign | DeleteOutdial
     | AddTarget | AddTargets | DeleteTarget | ReopenTarget | ReopenTargets
@@ -965,7 +1017,7 @@ OutdialCommands = (
     | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy | AskPreflight
     | ApplyPlan | LimitRinging | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | ExpireTarget | EndLease | FinishDialing | ReviveTargets
-    | LeaveGranted | LeaveRefused | RecheckSuppressed
+    | LeaveGranted | LeaveRefused | RecheckSuppressed | GiveShare | ReviewShare
 )  # fmt: skip
 OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | TellPlan | AskResource
 CampaignCommands = (
@@ -975,10 +1027,11 @@ CampaignCommands = (
 AccountCommands = CreateCustomer | CreateUser | SetPassword | DeleteUser | CreateAccessKey | DeleteAccessKey
 SuppressionCommands = AddSuppressions | RemoveSuppressions | SetFrequencyCaps
 CapCommands = AskLeave | ReturnLeave
+PaceCommands = SetPace | AskShare
 WebhookCommands = SetWebhook | DeleteWebhook | ReplayWebhook | HoldWebhook
 AnyCommand = (
     OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands | SuppressionCommands | CapCommands | ApplySuppression
-    | WebhookCommands
+    | PaceCommands | WebhookCommands
 )  # fmt: skip
 COMMANDS: dict[str, type[Command]] = {model.model_fields["type"].default: model for model in get_args(AnyCommand)}
 """Every command by the word its ``type`` is."""

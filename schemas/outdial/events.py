@@ -74,6 +74,12 @@ class CapEvent(EventData):
     kind: ClassVar[Kind] = "cap"
 
 
+class PaceEvent(EventData):
+    """Something that happened to what all outdials of a customer together may request. The stream is the customer."""
+
+    kind: ClassVar[Kind] = "pace"
+
+
 # --- outdial ------------------------------------------------------------------------------------
 
 
@@ -384,6 +390,30 @@ class TargetDeferred(OutdialEvent):
     attempt_id: str | None = None
 
 
+class ShareEvent(OutdialEvent):
+    """Something that happened to what an outdial has of its customer's calls per second."""
+
+    word: int
+    heard: int
+    share: int
+    wanted: int
+
+
+class ShareAsked(ShareEvent):
+    """A target is due, and the outdial has too little of the customer's calls per second: it asks for more."""
+
+
+class ShareTaken(ShareEvent):
+    """The outdial took note of its share. What it has more than before it uses a second later."""
+
+    turn: bool = False
+    """Others wait: it gives the share back after its next request."""
+
+
+class ShareReturned(ShareEvent):
+    """The outdial gave back what it does not use, or all of it for another one's turn."""
+
+
 class CommandNoted(OutdialEvent):
     """A command whose id is spent although it changed nothing."""
 
@@ -633,13 +663,15 @@ class FrequencyCapsSet(SuppressionEvent):
 
 
 class SuppressionApplied(GuardEvent):
-    """From here on this partition obeys a change of a customer's list."""
+    """From here on this partition obeys a change of a customer's list, or knows that calls per second are counted."""
 
     version: int
     added: tuple[SuppressionEntry, ...] = ()
     removed: tuple[SuppressionEntry, ...] = ()
     caps: FrequencyCaps | None = None
     """None: as they were."""
+    calls_per_second: int | None = None
+    """0: no limit any more; None: as it was."""
     open: tuple[str, ...] = ()
     """The first of the attempts that were open to addresses added."""
     open_more: int = 0
@@ -670,6 +702,36 @@ class LeaveReturned(CapEvent):
 
     customer_id: str
     attempt_id: str
+
+
+# --- pace ---------------------------------------------------------------------------------------
+
+
+class PaceSet(PaceEvent):
+    """How many calls all outdials of a customer together may request within a second changed."""
+
+    calls_per_second: int
+    """0: as many as plans say."""
+
+
+class ShareWanted(PaceEvent):
+    """An outdial said what it has of the calls per second, and what it could use."""
+
+    outdial_id: str
+    word: int
+    heard: int
+    share: int
+    wanted: int
+
+
+class ShareGiven(PaceEvent):
+    """An outdial is given a share. One that is less than before counts as before until the outdial has taken note."""
+
+    outdial_id: str
+    word: int
+    share: int
+    turn: bool = False
+    """Others wait: it gives the share back after its next request."""
 
 
 # --- webhook ------------------------------------------------------------------------------------
@@ -722,6 +784,7 @@ OutdialEvents = (
     | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted
     | TargetBlocked | TargetUnblocked | LeaveAsked | LeaveUnused | TargetDeferred
+    | ShareAsked | ShareTaken | ShareReturned
 )  # fmt: skip
 OutplanEvents = OutplanCreated | OutplanUpdated | OutplanDialInfoSet | OutplanTold | OutplanDeleted | OutplanFollowed | OutplanUnfollowed
 CampaignEvents = (
@@ -732,9 +795,11 @@ CampaignEvents = (
 AccountEvents = CustomerCreated | UserCreated | UserPasswordSet | UserDeleted | AccessKeyCreated | AccessKeyDeleted
 SuppressionEvents = SuppressionsAdded | SuppressionsRemoved | FrequencyCapsSet
 CapEvents = LeaveGranted | LeaveRefused | LeaveReturned
+PaceEvents = PaceSet | ShareWanted | ShareGiven
 WebhookEvents = WebhookSet | WebhookReplayed | WebhookHeld | WebhookDeleted
 AnyEvent = (
-    OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents | SuppressionEvents | CapEvents | SuppressionApplied | WebhookEvents
-)
+    OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents | SuppressionEvents | CapEvents | SuppressionApplied | PaceEvents
+    | WebhookEvents
+)  # fmt: skip
 EVENTS: dict[str, type[EventData]] = {model.__name__: model for model in get_args(AnyEvent)}
 """Every event by the word its ``type`` is, which is the name of its class."""

@@ -11,6 +11,7 @@ from outdial.windows import Windows
 
 DEFAULT_DIAL_TIMEOUT = 30_000
 DEFAULT_TRY_INTERVAL = 60_000
+MOST_PER_SECOND = 100_000
 
 
 class RetryMode(StrEnum):
@@ -91,7 +92,7 @@ class Plan(BaseModel):
     """Attempts a target may have in all, over its destinations."""
     max_concurrent: Count = 100
     """Open attempts the outdial may have at once; 0 = no limit."""
-    calls_per_second: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    calls_per_second: Annotated[int, Field(ge=1, le=MOST_PER_SECOND)] | None = None
     """Requests the outdial may emit within any one second."""
     pickup_timeout: Annotated[int, Field(ge=1_000, le=DAY_MS)] = 60_000
     """How long after the request the call may still be started (``not_after``), milliseconds."""

@@ -14,8 +14,8 @@ class Estimate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     per_second: float | None = None
-    """Requests a second that come of the plan: ``calls_per_second``, or ``max_concurrent`` within a ``dial_timeout`` if that is less;
-    absent: no limit."""
+    """Requests a second that come of the plan: ``calls_per_second``, or that of the customer, or ``max_concurrent`` within a
+    ``dial_timeout``, whichever is least; absent: no limit."""
     first_calls_ms: int | None = None
     """From the first request to the end of the first call of the last target, milliseconds; absent without a limit."""
     all_calls_ms: int | None = None

@@ -686,6 +686,31 @@ class SuppressionReport(Suppressing):
     """Rows that are not; ``errors`` has the first hundred."""
 
 
+class Shared(BaseModel):
+    """What one outdial has of the customer's calls per second."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    share: int
+    """Requests within any one second."""
+    wanted: int
+    """As many as it could use."""
+
+
+class Pace(BaseModel):
+    """How many calls a second all outdials of the customer may request together."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    calls_per_second: int | None
+    """Null: as many as plans say."""
+    sharing: int
+    """How many outdials have a share of it, or wait for one."""
+    shares: tuple[Shared, ...]
+    """The hundred that have most."""
+
+
 class Webhook(BaseModel):
     """Where events are sent to, and how far that is."""
 
@@ -778,6 +803,8 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Suppression,
         Suppressing,
         SuppressionReport,
+        Shared,
+        Pace,
         Webhook,
     )
 }

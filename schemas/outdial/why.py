@@ -89,6 +89,12 @@ REASONS: Final[Mapping[str, Reason]] = {
         "outdial",
     ),
     "calls_per_second": Reason("as many calls were requested within a second as the plan allows", "time", ("DialRequested",), "outdial"),
+    "customer_calls_per_second": Reason(
+        "the share of the customer's calls per second is used up, or has yet to come",
+        "time, or a share that other outdials of the customer give back,",
+        ("ShareAsked", "ShareTaken", "ShareReturned"),
+        "outdial",
+    ),
     "frequency_cap": Reason("its address was called as often as the caps of the customer allow", "time", ("TargetDeferred",), "target"),
     "leave_asked": Reason(
         "whether its address may be called once more is being asked", "the answer, in a moment,", ("LeaveAsked",), "target"
@@ -97,7 +103,7 @@ REASONS: Final[Mapping[str, Reason]] = {
 """Every word, in the order in which the rules are looked at."""
 BEFORE_ANY_TARGET: Final = frozenset({"no_run", "plan_pending", "paused"})
 """Rules that hold every target that waits, whatever it waits for."""
-PACE: Final = frozenset({"no_worker", "max_concurrent", "service_level", "calls_per_second"})
+PACE: Final = frozenset({"no_worker", "max_concurrent", "service_level", "calls_per_second", "customer_calls_per_second"})
 """Rules that hold those that are due and whose turn has not come."""
 
 

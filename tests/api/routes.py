@@ -105,6 +105,7 @@ ROUTES: Final[dict[str, Asked]] = {
     "remove_suppressions": Asked(OWN, {"prefix": "+999"}),
     "import_suppressions": Asked(OWN, content="target\n+12025550125\n", media="text/csv"),
     "set_frequency_caps": Asked(OWN, {"min_gap_ms": 0}),
+    "set_pace": Asked(OWN, {"calls_per_second": None}),
     **_about(WEBHOOK, "get_webhook", "delete_webhook", replay_webhook={"after": "0"}),
     "set_webhook": Asked(To(400, "INVALID_ARGUMENT"), {"uri": "http://127.0.0.1/"}),
     "create_outdial": Asked(OWN, {"name": "mine"}),
@@ -114,7 +115,7 @@ ROUTES: Final[dict[str, Asked]] = {
     "send_commands": Asked(To(404, OUTDIAL), {"type": "DeleteOutdial", "outdial_id": "{outdial}"}),
     **dict.fromkeys(
         ("list_outdials", "list_outplans", "list_campaigns", "list_campaigncalls", "list_dial_requests", "list_events", "list_accesskeys",
-         "list_suppressions", "get_frequency_caps"),
+         "list_suppressions", "get_frequency_caps", "get_pace"),
         Asked(OWN),
     ),
     "stream_events": Asked(OWN),

@@ -135,6 +135,9 @@ class List:
     calls_only: bool = False
     deleted: bool = False
     recent: deque[int] = field(default_factory=deque)
+    customer: str = ""
+    shares: deque[tuple[int, int]] = field(default_factory=lambda: deque([(0, 0)]))
+    """(since when, how much) of its customer's calls per second, those of the last second."""
 
     def open_attempts(self) -> set[str]:
         """Ids of the open attempts."""
@@ -188,18 +191,22 @@ class Reading:
     def __init__(self) -> None:
         self.lists: dict[str, List] = {}
         self.requested: set[str] = set()
+        self.paced: dict[str, bool] = {}
+        """Customers whose calls per second are shared."""
 
     def take(self, event: Event) -> Iterator[str]:
         """Fold one event; says what is wrong with it."""
         kind = event["id"].partition("/")[0]
+        data, time = event["data"], micros(event["time"])
+        if kind == "guard" and data.get("calls_per_second") is not None:
+            self.paced[event["subject"].partition("/")[0]] = data["calls_per_second"] > 0
         if kind != "outdial":
             return
-        data, time = event["data"], micros(event["time"])
         name = event["type"]
         if name == "OutdialCreated":
             if event["subject"] in self.lists:
                 yield "an outdial is created twice"
-            self.lists[event["subject"]] = List()
+            self.lists[event["subject"]] = List(customer=data["customer_id"])
             return
         outdial = self.lists[event["subject"]]
         if name == "TargetAdded":
@@ -207,7 +214,7 @@ class Reading:
         elif "target_id" in data:
             yield from self._of_person(name, outdial, outdial.people[data["target_id"]], data, time)
         else:
-            yield from self._of_list(name, outdial, data)
+            yield from self._of_list(name, outdial, data, time)
 
     def _added(self, outdial: List, data: dict[str, Any], time: int) -> Iterator[str]:
         if data["target_id"] in outdial.people:
@@ -216,8 +223,10 @@ class Reading:
         end = None if data.get("expires_at") is None else micros(data["expires_at"])
         outdial.people[data["target_id"]] = Person(destinations, data.get("try_count_max"), time, end=end)
 
-    def _of_list(self, name: str, outdial: List, data: dict[str, Any]) -> Iterator[str]:
+    def _of_list(self, name: str, outdial: List, data: dict[str, Any], time: int) -> Iterator[str]:
         match name:
+            case "ShareAsked" | "ShareTaken" | "ShareReturned":
+                outdial.shares.append((time, data["share"]))
             case "DialingStarted":
                 if outdial.running or outdial.deleted:
                     yield "a run starts beside another, or on a deleted outdial"
@@ -313,6 +322,10 @@ class Reading:
             outdial.recent.popleft()
         if rate and len(outdial.recent) > rate:
             yield "more requests in a second than the plan allows"
+        while len(outdial.shares) > 1 and outdial.shares[1][0] <= time - SECOND:
+            outdial.shares.popleft()
+        if self.paced.get(outdial.customer) and len(outdial.recent) > min(share for _, share in outdial.shares):
+            yield "more requests in a second than the outdial's share"
         ring = plan.get("dial_timeout", 30_000) or 30_000
         not_after = time + plan.get("pickup_timeout", 60_000) * MILLISECOND
         if plan.get("windows"):

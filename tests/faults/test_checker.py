@@ -97,6 +97,18 @@ def _earlier(kind: str, nth: int, before: str, nth_before: int) -> Damage:
     return damage
 
 
+def _later(kind: str, nth: int) -> Damage:
+    """An event as if it had been only just before the next request."""
+
+    def damage(rows: list[Row]) -> list[Row]:
+        place = at(rows, kind, nth)
+        request = next(row for row in rows[place:] if row.type == "DialRequested" and row.stream == rows[place].stream)
+        rows[place].time, rows[place].event["time"] = request.time, request.event["time"]
+        return rows
+
+    return damage
+
+
 def _with(kind: str, nth: int, **data: object) -> Damage:
     def damage(rows: list[Row]) -> list[Row]:
         rows[at(rows, kind, nth)].event["data"] |= data
@@ -157,6 +169,8 @@ DAMAGES: dict[str, Damage] = {
     "two have one attempt": _twice("DialClaimed"),
     "a target is given up too early": _earlier("TargetExhausted", 0, "DialRequested", 0),
     "a target is finished out of nowhere": _earlier("TargetFinished", 0, "DialingStarted", 0),
+    "an outdial uses more than its share": _with("ShareTaken", 0, share=0),
+    "an outdial uses its share too soon": _later("ShareTaken", 0),
     "a plan is skipped": _without("PlanApplied", 1),
     "a request comes outside the hours": _plan(-1, windows={"hours": [{"days": ["mon"], "start": "03:00", "end": "03:01"}]}),
     "another wait than that of the outcome": _plan(-1, result_policy={"busy": {"interval_ms": [2_000]}}),

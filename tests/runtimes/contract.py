@@ -8,6 +8,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any, Final, Protocol
 
@@ -28,6 +29,7 @@ from outdial.commands import (
     Resources,
     RunCampaign,
     SetFrequencyCaps,
+    SetPace,
     StartDialing,
     StopCampaign,
     UpdateOutdial,
@@ -435,6 +437,22 @@ async def caps_hold_over_all_outdials_also_after_a_new_start(stage: Stage) -> No
     clock.at += 3 * MINUTE
     await settle(running)
     assert len(requests_to(running, 0)) == 4
+
+
+@rule
+async def a_customer_s_outdials_share_its_calls_per_second(stage: Stage) -> None:
+    clock, rate = Clock(), 4
+    running = await stage.start(clock)
+    await one(running, new(SetPace(calls_per_second=rate), "pace"))
+    await _lists(running, CAREFUL)
+    for _ in range(60):
+        await settle(running)
+        clock.at += SECOND // 2
+        if types_of(running).count("DialRequested") == 2 * len(LISTS):
+            break
+    times = sorted(datetime.fromisoformat(event["time"]) for event in log_of(running) if event["type"] == "DialRequested")
+    assert len(times) == 2 * len(LISTS)
+    assert all((later - earlier).total_seconds() >= 1 for earlier, later in zip(times, times[rate:], strict=False))
 
 
 # --- the rules: reading -------------------------------------------------------------------------------

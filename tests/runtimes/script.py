@@ -52,6 +52,7 @@ from outdial.commands import (
     SetFrequencyCaps,
     SetOutdialCampaign,
     SetOutdialData,
+    SetPace,
     SetPassword,
     SetWebhook,
     StartDialing,
@@ -79,6 +80,7 @@ NAMES = "6c1f0e0a-0000-4000-8000-000000000000"
 """Namespace of all ids here."""
 CUSTOMER, OTHER_CUSTOMER = "0a000000-0000-4000-8000-000000000001", "0b000000-0000-4000-8000-000000000002"
 SPARING_CUSTOMER = "0c000000-0000-4000-8000-000000000003"
+SHARING_CUSTOMER = "0d000000-0000-4000-8000-000000000004"
 
 
 class Step(NamedTuple):
@@ -164,6 +166,7 @@ def script() -> list[Step]:
     _somebody_is_let_in(told)
     _events_are_sent(told)
     _some_are_too_late(told)
+    _some_share_a_pace(told)
     _hours_are_kept(told)
     _things_are_refused(told)
     return told.steps
@@ -490,6 +493,24 @@ def _o_clock(at: int) -> str:
     """The time of day, UTC."""
     hour, minute = divmod(at // MINUTE % (24 * 60), 60)
     return f"{hour:02}:{minute:02}"
+
+
+def _some_share_a_pace(told: Writer) -> None:
+    """A customer whose outdials take turns at its one call per second. One is due at a time: several would be in any order."""
+    theirs: dict[str, Any] = {"customer_id": SHARING_CUSTOMER}
+    long, short = named("long shared list"), named("short shared list")
+    plan = Plan(max_try_count_0=1, max_concurrent=0)
+    told.after(SECOND, SetPace(calls_per_second=1, **theirs))
+    for outdial_id, people in ((long, range(100, 110)), (short, range(120, 123))):
+        targets = tuple(map(target, people))
+        told.after(
+            SECOND, CreateOutdial(outdial_id=outdial_id, plan=plan, **theirs), AddTargets(outdial_id=outdial_id, targets=targets, **theirs)
+        )
+    told.after(SECOND, SetPace(calls_per_second=1, **theirs))
+    told.after(SECOND, DeleteOutdial(outdial_id=short, **theirs))
+    told.after(SECOND, SetPace(calls_per_second=3, **theirs))
+    told.after(SECOND, SetPace(calls_per_second=2, **theirs))
+    told.after(SECOND, DeleteOutdial(outdial_id=long, **theirs))
 
 
 def _things_are_refused(told: Writer) -> None:

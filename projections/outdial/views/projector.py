@@ -31,14 +31,14 @@ from outdial.events import (
     TargetRevived,
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
-from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, places, suppressions, targets, webhooks
+from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, pace, places, suppressions, targets, webhooks
 from outdial.views.counts import STATUS_OF
 from outdial.views.rows import LogBroken, Write, run, writes
 from outdial.wire import from_json, to_json
 
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
-_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts, suppressions, webhooks)
+_VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts, suppressions, pace, webhooks)
 FOLDING: Final = 1
 """To be raised when events are folded otherwise than before into the same tables."""
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
@@ -46,7 +46,7 @@ _FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places
 _DIGESTS: Final = (
     outdials.DIGEST, targets.DIGEST, outplans.DIGEST, campaigns.DIGEST, calls.DIGEST, counts.DIGEST, counts.DIGEST_WAITING,
     activity.DIGEST, activity.DIGEST_CONTROL,
-    *accounts.DIGESTS, *suppressions.DIGESTS, webhooks.DIGEST,
+    *accounts.DIGESTS, *suppressions.DIGESTS, *pace.DIGESTS, webhooks.DIGEST,
 )  # fmt: skip
 _LOAD: Final = f"""
     SELECT
@@ -265,6 +265,8 @@ class Batch:
             self._plain += accounts.writes_of(position, event)
         elif data.kind == "suppression":
             self._plain += suppressions.writes_of(position, event)
+        elif data.kind == "pace":
+            self._plain += pace.writes_of(position, event)
         elif data.kind == "webhook":
             self._plain += webhooks.writes_of(position, event)
         elif data.kind == "campaign":

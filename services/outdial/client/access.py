@@ -9,7 +9,7 @@ from outdial.client.asking import reading
 from outdial.client.lists import Listing
 from outdial.client.routes import Content, Fields, given
 from outdial.client.shapes import Making, Reading
-from outdial.resources import Accesskey, Customer, Session, Suppressing, Suppression, SuppressionReport, User, Webhook
+from outdial.resources import Accesskey, Customer, Pace, Session, Suppressing, Suppression, SuppressionReport, User, Webhook
 from outdial.suppression import FrequencyCaps, NewSuppression, SuppressionRef
 
 
@@ -41,6 +41,14 @@ class Access(Listing):
     async def set_frequency_caps(self, caps: FrequencyCaps | Fields) -> FrequencyCaps:
         """Set it, in place of what was set before."""
         return await self.send(routes.set_frequency_caps(caps))
+
+    async def pace(self, **how: Unpack[Reading]) -> Pace:
+        """How many calls a second all outdials may request together, and who has how much of it."""
+        return await self.send(reading(routes.pace(), how))
+
+    async def set_pace(self, calls_per_second: int | None) -> Pace:
+        """Set it; None: no limit."""
+        return await self.send(routes.set_pace(calls_per_second))
 
     # --- who may ask ----------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from outdial.resources import (
     OpenAttempts,
     Outdial,
     Outplan,
+    Pace,
     PlacedEvent,
     PlacedRequest,
     PreflightOfOutdial,
@@ -419,6 +420,16 @@ def frequency_caps() -> Route[FrequencyCaps]:
 def set_frequency_caps(caps: FrequencyCaps | Fields) -> Route[FrequencyCaps]:
     """Change it: ``rules`` of ``count`` within ``per_ms``, and ``min_gap_ms``."""
     return Route("PUT", f"{VERSION}/frequency_caps", FrequencyCaps.model_validate, body=_body(caps))
+
+
+def pace() -> Route[Pace]:
+    """How many calls a second all outdials may request together, and who has how much of it."""
+    return Route("GET", f"{VERSION}/pace", Pace.model_validate)
+
+
+def set_pace(calls_per_second: int | None) -> Route[Pace]:
+    """Change it; None: no limit."""
+    return Route("PUT", f"{VERSION}/pace", Pace.model_validate, body={"calls_per_second": calls_per_second})
 
 
 # --- who may ask --------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The guard: what one partition knows of a customer's list of suppressions and of its frequency caps, and what its outdials obey.
+"""The guard: what one partition knows of a customer's list of suppressions, its frequency caps and its pace. Its outdials obey.
 
-It is told by the list (:mod:`~outdial.dialing.suppression`). It is one per customer, not per outdial, so an outdial that is new
-in a partition obeys at once.
+It is told by the list (:mod:`~outdial.dialing.suppression`) and by the pace (:mod:`~outdial.dialing.pace`). It is one per customer,
+not per outdial, so an outdial that is new in a partition obeys at once.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ NO_END: Final = 1 << 62
 
 @dataclass(slots=True)
 class Guard:
-    """What one partition knows of a customer's list; only :meth:`evolve` changes it."""
+    """What one partition knows of a customer; only :meth:`evolve` changes it."""
 
     customer_id: str
     version: int = 0
@@ -28,6 +28,8 @@ class Guard:
     caps: FrequencyCaps | None = None
     capped: bool = False
     """Whether leave was ever asked for: it may have to be given back."""
+    pace: int | None = None
+    """Requests within a second that all outdials of the customer may make together: each needs a share of them. None: no limit."""
     watches: bool = False
     """Whether there is anything to obey: looked at before every request."""
     _ends: list[tuple[int, str, int, int]] = field(default_factory=list)
@@ -44,6 +46,8 @@ class Guard:
         if event.caps is not None:
             self.caps = event.caps if event.caps.all_rules else None
             self.capped = self.capped or self.caps is not None
+        if event.calls_per_second is not None:
+            self.pace = event.calls_per_second or None
         self.watches = bool(self.entries) or self.caps is not None
 
     def _add(self, entry: SuppressionEntry) -> None:

@@ -27,6 +27,7 @@ from outdial.commands import (
     ApplySuppression,
     AskLeave,
     AskPreflight,
+    AskShare,
     AskWhy,
     ClaimDial,
     ClaimOutdial,
@@ -44,6 +45,7 @@ from outdial.commands import (
     EndLease,
     ExpireTarget,
     FinishDialing,
+    GiveShare,
     HoldWebhook,
     Kind,
     LeaveGranted,
@@ -60,10 +62,12 @@ from outdial.commands import (
     RequestDial,
     ResumeDialing,
     ReturnLeave,
+    ReviewShare,
     ReviveTargets,
     SetFrequencyCaps,
     SetOutdialCampaign,
     SetOutdialData,
+    SetPace,
     SetWebhook,
     StartDialing,
     StopDialing,
@@ -71,7 +75,7 @@ from outdial.commands import (
     UpdateOutdial,
 )
 from outdial.commands import DialAnswered as SayAnswered
-from outdial.dialing import account, attempts, campaign, cap, listing, outplan, preflight, running, suppression, webhook, why
+from outdial.dialing import account, attempts, campaign, cap, listing, outplan, pace, preflight, running, suppression, webhook, why
 from outdial.dialing.account import Account
 from outdial.dialing.addresses import Fingerprint, dialable
 from outdial.dialing.campaign import Campaign
@@ -80,6 +84,8 @@ from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.guard import Guard
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.outplan import Outplan
+from outdial.dialing.pace import Member, Pace
+from outdial.dialing.share import NEVER
 from outdial.dialing.suppression import Kept, SuppressionList
 from outdial.dialing.target import Asking, Deleted, Done, Facts, History, Idle, Progressing
 from outdial.dialing.webhook import Webhook
@@ -96,6 +102,7 @@ from outdial.events import (
     DialRequested,
     EventData,
     OutdialCreated,
+    ShareEvent,
     SuppressionApplied,
 )
 from outdial.ids import as_int, derived
@@ -105,13 +112,13 @@ from outdial.wire import content_hash, from_json, to_json
 
 NAMES = ("target_name", "name", "detail")
 """What an address says beside where it is."""
-RECORDS = (Facts, History, Idle, Asking, Progressing, Done, Deleted, Cap, Kept)
+RECORDS = (Facts, History, Idle, Asking, Progressing, Done, Deleted, Cap, Kept, Member)
 """What a ledger holds many of, for whoever keeps one."""
 REMEMBERED_DAYS = 31
 NO_END = 1 << 62
 DAY_US = DAY_MS * MILLISECOND_US
 Result = Literal["events", "unchanged", "rejected"]
-Stream = Outdial | Outplan | Campaign | Account | SuppressionList | Guard | Cap | Webhook
+Stream = Outdial | Outplan | Campaign | Account | SuppressionList | Guard | Cap | Pace | Webhook
 
 
 @dataclass(slots=True)
@@ -276,6 +283,7 @@ class Ledger:
         """By customer: the same, and those of customers without a list."""
         self._outdials_of: dict[str, list[Outdial]] = {}
         """By customer."""
+        self.paces: dict[str, Pace] = {}
         self.webhooks: dict[str, Webhook] = {}
         self._streams: dict[Kind, Mapping[str, Stream]] = {
             "outdial": self.outdials,
@@ -285,6 +293,7 @@ class Ledger:
             "suppression": self.suppressions,
             "guard": self._guards,
             "cap": self.caps,
+            "pace": self.paces,
             "webhook": self.webhooks,
         }
         self._last_cause = ""
@@ -308,14 +317,15 @@ class Ledger:
 
         ``command.id`` is set. ``internal``: it comes from a ledger, not from a producer.
         """
-        if internal and isinstance(command, AskLeave | LeaveGranted):
+        if internal and isinstance(command, AskLeave | LeaveGranted | AskShare | GiveShare):
             now = max(now, command.at)
         effects = self._decide(command, command.id or ZERO_ID, max(now, self.last_time), internal=internal)
         if effects.events:
             if command.kind == "outdial":
                 self._touched.add(command.stream)
             elif command.kind == "guard":
-                self._touched.update([outdial.id for outdial in self._outdials_of.get(command.subject, ()) if outdial.blocked.pending])
+                theirs = self._outdials_of.get(command.subject, ())
+                self._touched.update([outdial.id for outdial in theirs if outdial.blocked.pending or outdial.share_back_at != NEVER])
         return effects
 
     def _decide(self, command: Command, command_id: str, now: int, *, internal: bool) -> Effects:
@@ -425,6 +435,8 @@ class Ledger:
             case AskLeave() | ReturnLeave():
                 guard = self._guard_of.get(command.customer_id or ZERO_ID)
                 return cap.decide(self.caps.get(command.stream), command, None if guard is None else guard.caps, now)
+            case SetPace() | AskShare():
+                return pace.decide(self.paces.get(command.stream), command, self._partitions, now)
             case SetWebhook() | DeleteWebhook() | ReplayWebhook() | HoldWebhook():
                 return webhook.decide(self.webhooks.get(command.stream), command, now)
             case _:
@@ -470,6 +482,10 @@ class Ledger:
                 return Decision(attempts.leave_granted(outdial, command, self._fingerprint, now))
             case LeaveRefused():
                 return Decision(attempts.leave_refused(outdial, command))
+            case GiveShare():
+                return pace.take(outdial, command, now)
+            case ReviewShare():
+                return Decision(pace.review(outdial, command, now))
             case RecheckSuppressed():
                 return Decision(suppression.recheck(outdial, self._fingerprint, now))
             case ExpireTarget():
@@ -606,6 +622,8 @@ class Ledger:
             told = running.reactions(outdial, data)
             if outdial.guard.capped:
                 told = [*told, *cap.reactions(outdial, data, now)]
+        elif type(data) in pace.TELLING:
+            told = pace.reactions(self.outdials[stream], cast("ShareEvent", data), now)
         event = Event(stream, 1 if before is None else before.version + 1, now, command_id, content, data, command.actor)
         effects.events.append(event)
         self._evolve(event)
@@ -656,6 +674,8 @@ class Ledger:
             campaign.evolve(self.campaigns.setdefault(event.stream, Campaign(event.stream)), data)  # type: ignore[arg-type]
         elif data.kind == "cap":
             self.caps[event.stream] = cap.evolve(self.caps.get(event.stream), data, event.time)  # type: ignore[arg-type]
+        elif data.kind == "pace":
+            self.paces.setdefault(event.stream, Pace(event.stream)).evolve(data)  # type: ignore[arg-type]
         elif data.kind == "suppression":
             self.suppressions.setdefault(event.stream, SuppressionList(event.stream)).evolve(data)  # type: ignore[arg-type]
         else:

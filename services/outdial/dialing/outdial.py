@@ -22,11 +22,13 @@ from outdial.commands import (
     FinishDialing,
     RecheckSuppressed,
     RequestDial,
+    ReviewShare,
     ReviveTargets,
 )
 from outdial.dialing import target as targets
 from outdial.dialing.agenda import Agenda
 from outdial.dialing.guard import Guard
+from outdial.dialing.share import AT_ONCE, NEVER, Share, released_at
 from outdial.dialing.target import Done, Idle, Progressing, Target
 from outdial.events import (
     DialAnswered,
@@ -49,6 +51,10 @@ from outdial.events import (
     PlanApplied,
     PlanAsked,
     RingingLimited,
+    ShareAsked,
+    ShareEvent,
+    ShareReturned,
+    ShareTaken,
     TargetAdded,
     TargetBlocked,
     TargetDeferred,
@@ -69,7 +75,7 @@ SILENT_ATTEMPTS = 20
 MARKED = frozenset(
     {
         OutdialCreated, OutdialDeleted, DialingStarted, DialingStopped, DialingFinished, DialingPaused, DialingDraining,
-        RingingLimited, PlanAsked, PlanApplied,
+        RingingLimited, PlanAsked, PlanApplied, ShareAsked, ShareTaken, ShareReturned,
     }
 )  # fmt: skip
 """Events that say since when an outdial is as it is."""
@@ -183,7 +189,7 @@ class Outdial:
     __slots__ = (
         "agenda", "asking", "asks", "blocked", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted",
         "deleted_dials", "detail", "ended", "expiries", "guard", "id", "leases", "marks", "name", "open", "outplan_id",
-        "outplan_version", "plan", "plan_version", "recent", "ringing", "run", "runs", "silent", "targets", "twins", "version",
+        "outplan_version", "plan", "plan_version", "recent", "ringing", "run", "runs", "share", "silent", "targets", "twins", "version",
     )  # fmt: skip
 
     def __init__(self, outdial_id: str) -> None:
@@ -227,6 +233,8 @@ class Outdial:
         """When the last event of each kind in MARKED was."""
         self.guard = Guard(ZERO_ID)
         """What the customer's list and caps ask of it; the ledger puts the customer's own here."""
+        self.share = Share()
+        """What it has of its customer's calls per second, where those are limited."""
         self.asking: dict[str, LeaveAsked] = {}
         """Leaves that were asked for and not answered, by target."""
         self.blocked = Blocked()
@@ -273,6 +281,8 @@ class Outdial:
                 )  # fmt: skip
             case OutdialUpdated():
                 self._updated(event)
+            case ShareEvent():
+                self.share.evolve(event, time)
             case OutdialDeleted():
                 self.deleted = True
             case DialDeleted():
@@ -337,6 +347,8 @@ class Outdial:
             self._shed_leases()
         self._forget_before(time - SECOND_US)
         self.recent.append(time)
+        if self.share.told:
+            self.share.requested(time, len(self.recent))
         if self.run is not None:
             self.run.requests += 1
 
@@ -451,6 +463,9 @@ class Outdial:
             return ExpireTarget(outdial_id=self.id, target_id=late[1])
         if self.blocked.pending or ((end := self.blocked.first_end()) is not None and end <= now):
             return RecheckSuppressed(outdial_id=self.id)
+        share_back_at = self.share_back_at if self.share.word else NEVER
+        if share_back_at == AT_ONCE:
+            return ReviewShare(outdial_id=self.id)
         if self.run is None or not self.run.has_plan or self.run.paused:
             return None
         if self.agenda.revivable(1):
@@ -459,6 +474,10 @@ class Outdial:
             found = self.agenda.first(now)
             if found is not None:
                 return RequestDial(outdial_id=self.id, target_id=found[0].facts.id)
+        elif self.lacks_share(now) and self.agenda.first(now) is not None:
+            return ReviewShare(outdial_id=self.id)
+        if share_back_at <= now:
+            return ReviewShare(outdial_id=self.id)
         if self.run.ends and self.nothing_left:
             return FinishDialing(outdial_id=self.id)
         return None
@@ -475,19 +494,29 @@ class Outdial:
             times.append(late[0])
         if (end := self.blocked.first_end()) is not None:
             times.append(end)
+        if (back := self.share_back_at) != NEVER:
+            times.append(back)
         if self.run is not None and self.run.has_plan and not self.run.paused:
             if self.agenda.revivable(1) or (self.run.ends and self.nothing_left):
                 return now
             release, due = self.held_until(now), self.agenda.next_due(now)
-            if due is not None and release != NEVER:
+            if due is not None and release is not None and self.lacks_share(now):
+                times.append(due)
+            elif due is not None and release != NEVER:
                 times.append(due if release is None else max(due, release))
         return min(times, default=None)
 
     def held_until(self, now: int, granted: int = 0) -> int | None:
-        """Until when the pace holds every request back; None: it does not; NEVER: until an attempt ends or leave is answered.
+        """Until when the pace holds every request back; None: it does not; NEVER: until an attempt ends, or leave or a share comes.
 
         A leave that is asked for has its place in the pace already; ``granted``: this many of them are about to be used.
         """
+        held = self._held_by_plan(now, granted)
+        if held is None and self.guard.pace is not None:
+            return self.share.held_until(self.recent, len(self.asking) - granted, now)
+        return held
+
+    def _held_by_plan(self, now: int, granted: int = 0) -> int | None:
         plan = self.plan
         if plan is None:
             return None
@@ -497,14 +526,32 @@ class Outdial:
             return NEVER
         if self.run is not None and self.run.ringing_limit is not None and self.ringing + asking >= self.run.ringing_limit:
             return NEVER
-        rate = plan.calls_per_second
-        if rate is not None and len(self.recent) + asking >= rate:
-            if asking >= rate:
-                return NEVER
-            release = self.recent[asking - rate] + SECOND_US
-            if release > now:
-                return release
-        return None
+        return None if plan.calls_per_second is None else released_at(self.recent, asking, plan.calls_per_second, now)
+
+    # --- the share of the customer's calls per second -------------------------------------------------
+
+    @property
+    def share_at_most(self) -> int:
+        """Requests within a second that it could use of its customer's: those that its plan allows."""
+        pace, plan = self.guard.pace or 0, self.plan
+        return pace if plan is None or plan.calls_per_second is None else min(pace, plan.calls_per_second)
+
+    @property
+    def may_use_share(self) -> bool:
+        """Whether it may dial, and needs a share to do so."""
+        return self.guard.pace is not None and self.run is not None and self.run.has_plan and not self.run.paused
+
+    @property
+    def share_back_at(self) -> int:
+        """When it gives back of its share, or takes back that it asked for one; NEVER: not before something happens."""
+        share = self.share
+        if not share.told and not share.wanted:
+            return NEVER
+        return share.back_at() if self.may_use_share else AT_ONCE
+
+    def lacks_share(self, now: int) -> bool:
+        """Whether nothing but its share may hold it back, and it has not said yet that it could use more."""
+        return self.guard.pace is not None and self.share.wanted < self.share_at_most and self._held_by_plan(now) is None
 
     @property
     def first_lease(self) -> tuple[int, str] | None:
@@ -551,7 +598,3 @@ class Outdial:
     def attempt_of(self, found: Target, ordinal: int) -> str:
         """The id of an attempt on a target."""
         return attempt_id(self.id, found.facts.id, ordinal)
-
-
-NEVER = 1 << 62
-"""A release that only an event can bring nearer."""

@@ -74,7 +74,7 @@ def asked(outdial: Outdial, command: AskPreflight, fingerprint: Fingerprint, now
         by_destination=tuple(counts.by_destination),
         attempts_at_most=counts.attempts if knows_all else None,
         skipped=tuple(Held(why=why, targets=targets) for why, targets in sorted(counts.skipped.items())),
-        estimate=_estimate(plan, counts.now + counts.later, counts.attempts if knows_all else None),
+        estimate=_estimate(plan, outdial.guard.pace, counts.now + counts.later, counts.attempts if knows_all else None),
     )
     return Decision(facts=facts, warnings=warnings(outdial, plan, calls_only=calls_only))
 
@@ -178,10 +178,10 @@ def _note_tries(counts: _Counts, shape: Shape, plan: Plan, index: int, targets: 
     counts.attempts += targets * min([left, *limits])
 
 
-def _estimate(plan: Plan, targets: int, attempts: int | None) -> Estimate:
-    """How long it takes when every call rings to the end."""
+def _estimate(plan: Plan, pace: int | None, targets: int, attempts: int | None) -> Estimate:
+    """How long it takes when every call rings to the end, and no other outdial uses the customer's calls per second."""
     ring_s = plan.ring / 1_000
-    rates = [float(plan.calls_per_second)] if plan.calls_per_second is not None else []
+    rates = [float(one) for one in (plan.calls_per_second, pace) if one is not None]
     if plan.max_concurrent:
         rates.append(plan.max_concurrent / ring_s)
     if not rates:

@@ -257,9 +257,12 @@ def apply(guard: Guard, outdials: Iterable[Outdial], command: ApplySuppression, 
     added = tuple([entry for entry in command.added if _end_of(guard, entry) != (entry.expires_at or NO_END)])
     removed = tuple([entry for entry in command.removed if _end_of(guard, entry) is not None])
     caps = command.caps if command.caps is not None and not _same_caps(guard, command.caps) else None
-    if not (added or removed or caps is not None):
+    pace = command.calls_per_second if command.calls_per_second not in (None, guard.pace or 0) else None
+    if not (added or removed or caps is not None or pace is not None):
         return Decision(open=listed, open_more=more)
-    applied = SuppressionApplied(version=command.version, added=added, removed=removed, caps=caps, open=listed, open_more=more)
+    applied = SuppressionApplied(
+        version=command.version, added=added, removed=removed, caps=caps, calls_per_second=pace, open=listed, open_more=more
+    )
     return Decision([applied], open=listed, open_more=more)
 
 

@@ -36,6 +36,9 @@ from outdial.events import (
     PlanApplied,
     PlanAsked,
     RingingLimited,
+    ShareAsked,
+    ShareReturned,
+    ShareTaken,
 )
 from outdial.plan import Plan
 from outdial.scalars import MILLISECOND_US, SECOND_US, format_instant
@@ -298,7 +301,32 @@ def _of_the_pace(outdial: Outdial, plan: Plan, now: int, ahead: int) -> list[Che
         _paced("max_concurrent", free, now, last, {"open": opened, "limit": plan.max_concurrent, "ahead": ahead}),
         _of_the_agents(outdial, plan, now, ahead),
         _paced("calls_per_second", release, now, last, {"limit": rate, "ahead": ahead}),
+        _of_the_share(outdial, now, ahead),
     ]
+
+
+def _of_the_share(outdial: Outdial, now: int, ahead: int) -> Check:
+    """Whether the outdial's share of its customer's calls per second is used up, or has yet to come."""
+    pace, share, asking = outdial.guard.pace, outdial.share, len(outdial.asking)
+    facts: dict[str, object] = {"limit": pace, "share": share.told, "wanted": share.wanted, "ahead": ahead}
+    if pace is None or outdial.agenda.first(now) is None:
+        return Check(rule="customer_calls_per_second", holds=False, facts=facts)
+    since = max((outdial.marks[kind] for kind in (ShareAsked, ShareTaken, ShareReturned) if kind in outdial.marks), default=None)
+    if not share.told:
+        return Check(rule="customer_calls_per_second", holds=True, since=since, facts=facts)
+    times, at = [*outdial.recent, *(now for _ in range(asking))], now
+    for _ in range(ahead + 1):
+        at = _when_shared(outdial, times, at)
+        times.append(at)
+    return _paced("customer_calls_per_second", at, now, since, facts)
+
+
+def _when_shared(outdial: Outdial, times: Sequence[int], at: int) -> int:
+    """When one more request fits into what the outdial has of its customer's calls per second; one that has nothing has to ask first."""
+    if outdial.guard.pace is not None and outdial.share.told:
+        while (held := outdial.share.held_until(times, 0, at)) is not None:
+            at = held
+    return at
 
 
 def _of_the_agents(outdial: Outdial, plan: Plan, now: int, ahead: int) -> Check:
@@ -346,6 +374,7 @@ def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int, gate: Gate | None 
             at = max(at, heappop(ends))
         if rate is not None and len(times) >= rate:
             at = max(at, times[-rate] + SECOND_US)
+        at = _when_shared(outdial, times, at)
         if gate is not None:
             opens = gate.opens_at(at)
             if opens is None:

@@ -27,6 +27,7 @@ from outdial.doors.api import (
     openapi,
     outdials,
     outplans,
+    pace,
     preflight,
     suppressions,
     targets,
@@ -84,7 +85,7 @@ def routes_alone() -> FastAPI:
 def _offer_all(app: FastAPI) -> None:
     for part in (
         targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, live, why, preflight,
-        suppressions, commands, accounts, webhook,
+        suppressions, pace, commands, accounts, webhook,
     ):  # fmt: skip
         _offer(app, part.router, PREFIX)
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):

@@ -41,7 +41,7 @@ LONGEST_PAUSE_S: Final = 1.0
 _ID_AT: Final = len('{"specversion":"1.0","id":"')
 _KNOWN_AT_MOST: Final = 100_000
 _READERS: Final = {"outdial": outdials.get, "outplan": outplans.get, "campaign": campaigns.get}
-_CUSTOMERS_OWN: Final = frozenset({"account", "suppression", "guard", "webhook"})
+_CUSTOMERS_OWN: Final = frozenset({"account", "suppression", "guard", "pace", "webhook"})
 """Kinds of streams that have the id of their customer."""
 STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 

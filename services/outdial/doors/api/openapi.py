@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.commands import COMMANDS, OUTCOMES, Command, CreateOutdial, DialResult, NewTarget
+from outdial.commands import COMMANDS, OUTCOMES, Command, CreateOutdial, DialResult, NewTarget, SetPace
 from outdial.doors.api.pages import page, table
 from outdial.envelope import CloudEvent
 from outdial.export import Described
@@ -216,6 +216,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "Suppressing": ("add_suppressions", "remove_suppressions"),
         "SuppressionReport": ("import_suppressions",),
         "FrequencyCaps": ("get_frequency_caps", "set_frequency_caps"),
+        "Pace": ("get_pace", "set_pace"),
     }  # fmt: skip
     many = {
         "Outdial": ("list_outdials",),
@@ -285,6 +286,7 @@ def _told() -> dict[str, Told]:
     """What each route takes, by the name of its function; one that is not here takes only its path."""
     names = {"name": {**_TEXT, "maxLength": 255}, "detail": {**_TEXT, "maxLength": 65_536}}
     plan = _fields(Plan, PLAN_FIELDS)
+    per_second = {"anyOf": [*_fields(SetPace, ("calls_per_second",)).values(), {"type": "null"}]}
     actions: Schema = {"type": "array", "items": {"type": "object"}}
     level: Schema = {"type": "integer", "minimum": 0, "maximum": 100_000}
     info = {**names, "type": {"enum": ["call", "flow"]}, "service_level": level, "end_handle": {"enum": ["stop", "continue"]}}
@@ -370,6 +372,7 @@ def _told() -> dict[str, Told]:
         "remove_suppressions": Told(body={"oneOf": [_REFS["SuppressionRef"], _object("entries", entries=_list(_REFS["SuppressionRef"]))]}),
         "import_suppressions": Told((), _TEXT, ("text/csv", "application/x-ndjson")),
         "set_frequency_caps": Told(body=_REFS["FrequencyCaps"]),
+        "set_pace": Told(body=_object("calls_per_second", calls_per_second=per_second)),
         "set_password": Told(body=_object("password", password=_PASSWORD)),
         "send_commands": Told(
             (),
@@ -379,7 +382,7 @@ def _told() -> dict[str, Told]:
     }
 
 
-def _fields(model: type[NewTarget | Plan | CreateOutdial | DialResult], names: tuple[str, ...]) -> dict[str, Schema]:
+def _fields(model: type[NewTarget | Plan | CreateOutdial | DialResult | SetPace], names: tuple[str, ...]) -> dict[str, Schema]:
     properties = model.model_json_schema(ref_template=_REF)["properties"]
     return {name: properties[name] for name in names}
 

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from outdial.doors.cli import accounts, cluster, completion, dialing, feeds, nouns, server, suppressions, webhook, why
+from outdial.doors.cli import accounts, cluster, completion, dialing, feeds, nouns, pace, server, suppressions, webhook, why
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
@@ -57,6 +57,7 @@ def application() -> typer.Typer:
     webhook.register(app)
     accounts.register(app)
     suppressions.register(app)
+    pace.register(app)
     completion.register(app)
     return app
 
