@@ -23,7 +23,7 @@ from outdial.client.shapes import Row
 from outdial.doors.cli.actions import Refused, ServeOptions, Serving
 from outdial.doors.cli.folders import address_of, data_folder
 from outdial.doors.cli.output import print_json
-from outdial.doors.cli.panel import Screen, is_over, line
+from outdial.doors.cli.panel import Look, Screen, is_over, line, questions
 from outdial.doors.cli.server import serve_options, warn_about_port
 from outdial.doors.cli.session import Session, say
 from outdial.resources import ImportReport
@@ -184,11 +184,13 @@ class Demo:
         pause = LOOK_S if sys.stdout.isatty() else LINE_S
         with Screen(shown.name) as screen:
             while True:
-                numbers = await self._numbers(shown.outdial_id)
                 if self.session.as_json:
+                    numbers = await self._numbers(shown.outdial_id)
                     print_json(numbers)
                 else:
-                    screen.show(numbers, note)
+                    look = Look(*[await self.client.row(question) for question in questions(shown.outdial_id)])
+                    numbers = look.stats
+                    screen.show(look, note)
                 if is_over(numbers):
                     return numbers
                 await asyncio.sleep(pause)

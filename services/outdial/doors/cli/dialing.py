@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from outdial.doors.cli.nouns import Concurrent, Interval, OutdialId, Rate, Ring, Set, Source, Tries, plan_options, show
 from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import verb
+
+if TYPE_CHECKING:
+    from outdial.doors.cli.blocking import Blocking
+    from outdial.doors.cli.panel import Look
 
 Outplan = Annotated[str | None, typer.Option("--outplan", metavar="ID", help="Dial by this outplan.")]
 Campaign = Annotated[str | None, typer.Option("--campaign", metavar="ID", help="As this campaign would run it.")]
@@ -193,9 +197,9 @@ def _tell(session: Session, answer: dict[str, Any]) -> None:
 
 
 def watch(session: Session, outdial: OutdialId, once: Once = False, until_done: UntilDone = False, interval: Pause = 1.0) -> None:
-    """Show the numbers of an outdial as they move.
+    """Show how an outdial goes, as it goes: what the page shows.
 
-    A live table on a terminal, a line a second elsewhere. Ctrl-C leaves.
+    A live view on a terminal; elsewhere a line whenever something changed. Ctrl-C leaves.
     """
     from outdial.client.routes import OUTDIALS, stats
     from outdial.doors.cli.output import print_json
@@ -212,8 +216,21 @@ def watch(session: Session, outdial: OutdialId, once: Once = False, until_done: 
                 time.sleep(interval)
         with Screen(name) as screen:
             while True:
-                numbers = client.send(stats(outdial))
-                screen.show(numbers)
-                if once or (until_done and is_over(numbers)):
+                look = _look(client, outdial)
+                screen.show(look)
+                if once or (until_done and is_over(look.stats)):
                     return
                 time.sleep(interval)
+
+
+def _look(client: "Blocking", outdial: str) -> "Look":
+    """What there is to see; why it does or does not dial only the ledger knows, which may be away while the rest is served."""
+    from outdial.client.errors import Unavailable
+    from outdial.doors.cli.panel import Look, questions
+
+    numbers, why, calls = questions(outdial)
+    try:
+        told = client.send(why)
+    except Unavailable:
+        told = None
+    return Look(client.send(numbers), told, client.send(calls))

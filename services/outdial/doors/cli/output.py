@@ -42,7 +42,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int
     cells = [[cell(row.get(column)) for column in columns] for row in rows]
     if not is_rich(sys.stdout):
         sys.stdout.write("\t".join(columns) + "\n")
-        sys.stdout.writelines("\t".join(_one_line(text) for text in line) + "\n" for line in cells)
+        sys.stdout.writelines("\t".join(one_line(text) for text in line) + "\n" for line in cells)
         return len(cells)
     from rich.table import Table
 
@@ -59,13 +59,13 @@ def print_fields(row: Mapping[str, Any]) -> None:
     """One resource, a field per line."""
     width = max(map(len, row), default=0)
     for name, value in row.items():
-        sys.stdout.write(f"{name:<{width}}  {_one_line(cell(value))}\n")
+        sys.stdout.write(f"{name:<{width}}  {one_line(cell(value))}\n")
 
 
 def print_event(event: Mapping[str, Any]) -> None:
     """An event in a line: position, time, what happened, and its plain facts. Nothing personal is among them."""
     data = {name: value for name, value in event["data"].items() if name != "personal" and not isinstance(value, dict | list)}
-    facts = " ".join(f"{name}={_one_line(str(value))}" for name, value in data.items())
+    facts = " ".join(f"{name}={one_line(str(value))}" for name, value in data.items())
     print(f"{event['position']:>8}  {cell(event['time'])}  {event['type']:<18} {facts}", flush=True)
 
 
@@ -86,6 +86,6 @@ def cell(value: Any) -> str:
             return str(value)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """A text that cannot break the line it stands in, nor reach the terminal as control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
