@@ -3,7 +3,7 @@
 import { get, send, sendFile } from "./api.js";
 import { h, say } from "./dom.js";
 import { attempt, button, commandLine, curl, dialog, field, toast } from "./parts.js";
-import { count, plural, span } from "./words.js";
+import { addressOf, count, masked, plural, shortId, span, spelled } from "./words.js";
 
 const form = (onsubmit, ...children) =>
   h("form", { onsubmit: (event) => { event.preventDefault(); onsubmit(new FormData(event.target)); } }, ...children);
@@ -106,6 +106,102 @@ export function commands(rows) {
     h("summary", {}, "From a terminal"),
     rows.map(([method, path, body, line]) => [commandLine(curl(method, path, body)), line ? commandLine(line) : null]),
   );
+}
+
+const LIST = "/v1.0/suppressions";
+const SHOWN_OPEN = 5;
+
+/**
+ * Ask whom not to call any more, then whether that is meant; say which calls are out already.
+ * `addresses`: those to choose from; without any, one is typed. `outdialId`: where it can hold alone. `shown`: numbers in full.
+ */
+export function suppress({ outdialId = null, addresses = [], shown = true, done } = {}) {
+  const typed = h("input", { name: "typed", required: true, pattern: ".*\\S.*", autocomplete: "off", spellcheck: "false", placeholder: "+12025550123" });
+  const all = addresses.length > 1 ? h("option", { value: "all" }, `All ${addresses.length} of them`) : null;
+  const chosen = h("select", { name: "chosen" }, addresses.map((address, index) => h("option", { value: index }, masked(address, shown))), all);
+  const scope = h("select", { name: "scope" }, h("option", { value: "" }, "In every outdial"), h("option", { value: outdialId }, "In this outdial only"));
+  const reason = h("input", { name: "reason", maxlength: "255", autocomplete: "off", placeholder: "asked us not to call" });
+  const lines = h("div", {});
+  const asked = h("div", { class: "step" });
+
+  const wanted = () => {
+    const named = addresses.length ? (chosen.value === "all" ? addresses : [addresses[chosen.value]]).map(({ type, target }) => ({ address: { type, target } })) : [addressOf(typed.value.trim() || typed.placeholder)];
+    const within = outdialId ? scope.value : "";
+    const said = reason.value.trim();
+    return {
+      entries: named.map((one) => ({ ...one, ...(within ? { outdial_id: within } : {}), ...(said ? { reason: said } : {}) })),
+      whom: named.map(({ address, prefix }) => (prefix ? `numbers that begin with ${prefix}` : masked(address, shown))).join(", "),
+      where: within ? "in this outdial" : "in any outdial",
+      within,
+      said,
+    };
+  };
+  const show = (...parts) => {
+    asked.replaceChildren(...parts);
+    (asked.querySelector("[data-focus]") || asked.querySelector("input, select"))?.focus();
+  };
+  const told = () => lines.replaceChildren(suppressing(wanted(), shown));
+  const choose = () =>
+    show(
+      form(
+        confirm,
+        addresses.length ? field("Number", chosen) : field("Number or address", typed, "A telephone number with its +, an e-mail or SIP address, or +4470* for all numbers that begin so."),
+        outdialId ? field("Where", scope) : null,
+        field("Reason", reason, "Optional, for people."),
+        h("footer", {}, h("button", { class: "button primary" }, "Go on")),
+      ),
+    );
+  const confirm = () => {
+    const { entries, whom, where } = wanted();
+    const wrong = h("p", { class: "bad", role: "alert" });
+    show(
+      form(
+        async () => {
+          const answer = await send("POST", LIST, { entries }).catch((error) => ({ errors: Array(entries.length).fill(error) }));
+          const refused = [...new Set(answer.errors.map((one) => one.message))].join("; ");
+          if (answer.errors.length === entries.length) say(wrong, refused);
+          else finish(answer, whom, where, refused);
+        },
+        h("p", {}, "Call ", h("strong", {}, whom), ` no more, ${where}?`),
+        h("p", { class: "note" }, "It holds until somebody takes it off the list. A call that is out already still ends; whoever asks before placing it places none."),
+        wrong,
+        h("footer", {}, button("Back", { onclick: choose }), h("button", { class: "button danger", "data-focus": true }, "Call no more")),
+      ),
+    );
+  };
+  const finish = (answer, whom, where, refused) => {
+    const { open, open_count: out } = answer;
+    const more = out - Math.min(out, SHOWN_OPEN);
+    scope.disabled = reason.disabled = true;
+    show(
+      h("p", { role: "status" }, "No call to ", h("strong", {}, whom), ` is requested any more, ${where}.`),
+      refused ? h("p", { class: "bad" }, `Not taken: ${refused}`) : "",
+      h("p", { class: "out" }, out ? `${plural(out, "call was", "calls were")} requested before and may be under way: ` : "No call to it is out.", out ? h("code", {}, open.slice(0, SHOWN_OPEN).map(shortId).join(", ")) : null, more ? ` and ${count(more)} more` : null),
+      h("footer", {}, button("Close", { kind: "primary", onclick: () => shownIn.close() })),
+    );
+    asked.querySelector("footer button").focus();
+    done?.();
+  };
+  for (const input of [typed, chosen, scope, reason]) input.addEventListener("input", told);
+  const shownIn = dialog("Do not call", asked, lines);
+  choose();
+  told();
+}
+
+const quoted = (text) => (/^[\w+@.:•-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+/** The same for a terminal; numbers that are masked stand in full only in what is copied. */
+function suppressing({ entries, within, said }, shown) {
+  const whole = (seen) => {
+    const hide = (address) => ({ ...address, target: masked(address, seen) });
+    const named = entries.map((one) => (one.address ? { ...one, address: hide(one.address) } : one));
+    const whom = named.map((one) => quoted(spelled(one))).join(" ");
+    const why = said ? ` --reason ${quoted(said)}` : "";
+    const line = within ? `outdial suppressions add ${whom} --outdial ${within}` : `outdial suppressions add ${whom}`;
+    return [curl("POST", LIST, named.length === 1 ? named[0] : { entries: named }), line + why, `outdial suppressions remove ${whom}${within ? ` --outdial ${within}` : ""}`];
+  };
+  const copied = whole(true);
+  return h("details", { class: "commands" }, h("summary", {}, "From a terminal"), whole(shown).map((line, index) => commandLine(copied[index], line)));
 }
 
 const KINDS = { csv: "text/csv", tsv: "text/tab-separated-values", ndjson: "application/x-ndjson", jsonl: "application/x-ndjson" };

@@ -1,7 +1,7 @@
 // One outdial: the verdict first, then how far it is, what holds it, how fast it goes, and what happened.
 
 import { follow, get } from "./api.js";
-import { commands, importing, setDialing, start } from "./actions.js";
+import { commands, importing, setDialing, start, suppress } from "./actions.js";
 import { chart } from "./chart.js";
 import { Keyed, h, mark, say } from "./dom.js";
 import { attempt, button, card, chip, jsonLink, number, stack } from "./parts.js";
@@ -66,7 +66,7 @@ export function outdial(page, id) {
         card("What holds it", { kind: "second", more: [jsonLink(href.why, "Why")] }, blocked.element),
         card("Activity", { more: [feed.controls, jsonLink(`/v1.0/events?outdial_id=${id}&limit=100`, "Events")] }, feed.element),
         card("Plan in force", { more: [jsonLink(href.dialing, "Dialing")] }, plan.element),
-        card("Kept promises", { more: [jsonLink(href.stats, "Numbers")] }, strip.element),
+        card("Kept promises", { more: [button("Do not call", { kind: "small", title: "Suppress a number: no call to it is requested any more", onclick: () => suppress({ outdialId: id }) }), jsonLink(href.stats, "Numbers")] }, strip.element),
       ),
     ),
   );

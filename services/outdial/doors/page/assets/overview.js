@@ -1,7 +1,7 @@
 // All outdials: which dial, and how far each is.
 
 import { follow } from "./api.js";
-import { newOutdial, newPlan } from "./actions.js";
+import { newOutdial, newPlan, suppress } from "./actions.js";
 import { Keyed, h, mark, say } from "./dom.js";
 import { button, chip, jsonLink, number, stack } from "./parts.js";
 import { STATES, percent, stateOf, verdict } from "./words.js";
@@ -41,12 +41,13 @@ export function overview(page) {
       total,
       h("span", { class: "grow" }),
       filter,
+      button("Do not call", { title: "Suppress a number: no call to it is requested any more", onclick: () => suppress() }),
       button("New plan", { onclick: () => newPlan() }),
       button("New outdial", { kind: "primary", sign: "+", onclick: () => newOutdial(page) }),
     ),
     rows,
     empty,
-    h("p", { class: "foot" }, jsonLink("/v1.0/outdials?time=iso", "All outdials"), " · ", h("a", { href: "/docs" }, "HTTP interface")),
+    h("p", { class: "foot" }, jsonLink("/v1.0/outdials?time=iso", "All outdials"), " · whom not to call ", jsonLink("/v1.0/suppressions?time=iso", "Whom not to call"), " · ", h("a", { href: "/docs" }, "HTTP interface")),
   );
   page.titled("Outdials");
   return follow(

@@ -63,8 +63,8 @@ export function button(label, { kind = "", sign = "", onclick, title } = {}) {
   return h("button", { type: "button", class: `button ${kind}`, onclick, title }, sign ? h("span", { "aria-hidden": "true" }, sign) : null, h("span", {}, label));
 }
 
-/** A line of a terminal, with a button that copies it. */
-export function commandLine(line) {
+/** A line of a terminal, with a button that copies it. `shown`: what stands there in place of it. */
+export function commandLine(line, shown = line) {
   const copy = button("Copy", {
     kind: "small",
     onclick: async () => {
@@ -73,8 +73,8 @@ export function commandLine(line) {
       setTimeout(() => say(copy.lastElementChild, "Copy"), 1500);
     },
   });
-  copy.setAttribute("aria-label", `Copy: ${line}`);
-  return h("div", { class: "line" }, h("code", { tabindex: "0" }, line), copy);
+  copy.setAttribute("aria-label", `Copy: ${shown}`);
+  return h("div", { class: "line" }, h("code", { tabindex: "0" }, shown), copy);
 }
 
 export function curl(method, path, body) {

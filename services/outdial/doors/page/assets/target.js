@@ -1,13 +1,14 @@
 // One target: where it stands, why it is or is not called next, and everything that happened to it.
 
 import { get, send } from "./api.js";
-import { commands } from "./actions.js";
+import { commands, suppress } from "./actions.js";
 import { h, say } from "./dom.js";
 import { told } from "./outdial.js";
 import { attempt, button, card, jsonLink } from "./parts.js";
 import { LIFECYCLES, clock, everywhere, instant, masked, plural, shortId, span } from "./words.js";
 
 const EVERY_MS = 2000;
+const SLOTS = [0, 1, 2, 3, 4];
 
 export function target(page, outdialId, id) {
   const base = `/v1.0/outdials/${outdialId}/targets/${id}`;
@@ -18,6 +19,11 @@ export function target(page, outdialId, id) {
   const rules = h("ol", { class: "rules" });
   const timeline = h("ol", { class: "timeline" });
   const masks = button("Show numbers", { kind: "small", onclick: () => page.showNumbers(!page.numbersShown) });
+  const silence = button("Do not call", {
+    title: "Suppress a number: no call to it is requested any more",
+    onclick: () => suppress({ outdialId, addresses: SLOTS.map((slot) => known.found[`destination_${slot}`]).filter(Boolean), shown: page.numbersShown, done: load }),
+  });
+  silence.hidden = true;
   const reopen = button("Dial again", {
     title: "Reopen: its tries count from 0 again",
     onclick: async () => {
@@ -37,7 +43,7 @@ export function target(page, outdialId, id) {
       "header",
       { class: "head" },
       h("p", { class: "crumbs" }, h("a", { href: "/" }, "Outdials"), " / ", h("a", { href: `/outdials/${outdialId}` }, shortId(outdialId)), " / ", h("code", {}, shortId(id))),
-      h("div", { class: "title" }, name, state, h("span", { class: "grow" }), h("div", { class: "buttons" }, reopen, remove)),
+      h("div", { class: "title" }, name, state, h("span", { class: "grow" }), h("div", { class: "buttons" }, silence, reopen, remove)),
       says,
       commands([
         ["GET", base, undefined, `outdial targets get ${outdialId} ${id}`],
@@ -81,6 +87,7 @@ export function target(page, outdialId, id) {
     page.titled(found.name || "Target");
     say(name, found.name || `Target ${shortId(id)}`);
     say(state, `${sign} ${found.tm_delete ? "Deleted" : word}`);
+    silence.hidden = false;
     reopen.hidden = found.status !== "done" || found.tm_delete !== null;
     remove.hidden = found.tm_delete !== null;
     say(masks.lastElementChild, page.numbersShown ? "Hide numbers" : "Show numbers");
@@ -101,7 +108,7 @@ export function target(page, outdialId, id) {
 }
 
 function showFacts(list, found, shown) {
-  const slots = [0, 1, 2, 3, 4].filter((slot) => found[`destination_${slot}`]);
+  const slots = SLOTS.filter((slot) => found[`destination_${slot}`]);
   const rows = slots.map((slot) => {
     const left = found[`try_count_remaining_${slot}`];
     return [`Destination ${slot}`, `${masked(found[`destination_${slot}`], shown)} · ${plural(found[`try_count_${slot}`], "try", "tries")}${left === null ? "" : `, ${left} left`}`];

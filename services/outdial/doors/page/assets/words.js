@@ -43,6 +43,22 @@ export function masked(address, shown = false) {
   return text.length > 8 ? `${text.slice(0, 5)}•••${text.slice(-4)}` : "•••";
 }
 
+/** Whom a text names, for the list of whom not to call: +12025550123, a@example.com, sip:a@example.com, TYPE:TARGET; +4470* is how numbers begin. */
+export function addressOf(text) {
+  const target = text.trim();
+  if (target.endsWith("*")) return { prefix: target.slice(0, -1) };
+  const [, kind, rest] = target.match(/^(\w+):(.+)$/) || [];
+  if (kind && !/^sips?$/i.test(kind)) return { address: { type: kind, target: rest } };
+  return { address: { type: kind ? "sip" : target.includes("@") ? "email" : "tel", target } };
+}
+
+/** The text that names it, as a terminal takes it. */
+export function spelled({ address, prefix }) {
+  if (prefix !== undefined) return `${prefix}*`;
+  const { type, target } = address;
+  return type === "tel" || type === "email" || (type === "sip" && /^sips?:/i.test(target)) ? target : `${type}:${target}`;
+}
+
 /** What a run is called and marked by: never by colour alone. */
 export const STATES = {
   run: { word: "Dialing", sign: "▶", tone: "go" },
