@@ -151,6 +151,11 @@ class Writer:
         self.at += passes
         self.steps.append(Step(passes, tuple(sent)))
 
+    def one_by_one(self, passes: int, *commands: Command) -> None:
+        """Steps: which of several commands comes first is not settled where their streams stand in different partitions."""
+        for command in commands:
+            self.after(passes, command)
+
 
 def script() -> list[Step]:
     """The whole script."""
@@ -294,6 +299,9 @@ def _campaigns_run(told: Writer) -> None:
         *(CreateOutdial(outdial_id=named(name), name=name) for name in ("first list", "second list", "third list")),
         AddTarget(outdial_id=named("first list"), **dict(target(21))),
         AddTargets(outdial_id=named("third list"), targets=(target(31), target(32), target(33, destination_0=None, destination_1=tel(33)))),
+    )
+    told.one_by_one(
+        SECOND,
         CreateCampaign(campaign_id=second, name="Second", resources=Resources(outplan_id=named("plan"), outdial_id=named("second list"))),
         CreateCampaign(
             campaign_id=first,
@@ -304,7 +312,7 @@ def _campaigns_run(told: Writer) -> None:
         CreateCampaign(campaign_id=third, campaign_type="flow", end_handle="continue"),
         CreateCampaign(campaign_id=named("no campaign"), resources=Resources(outplan_id=named("no plan"), outdial_id=named("third list"))),
     )
-    told.after(
+    told.one_by_one(
         SECOND,
         UpdateCampaign(campaign_id=first, detail="the first of two", service_level=80),
         SetCampaignResources(campaign_id=second, next_campaign_id=first, queue_id=named("queue")),
@@ -321,7 +329,7 @@ def _campaigns_run(told: Writer) -> None:
     told.after(SECOND, StopCampaign(campaign_id=third), StopCampaign(campaign_id=third))
     told.after(SECOND, DialResult(**attempt("third list", 32), outcome="answered"))
     told.after(HOUR)
-    told.after(
+    told.one_by_one(
         SECOND,
         DeleteCampaign(campaign_id=third),
         DeleteCampaign(campaign_id=third),
@@ -335,12 +343,9 @@ def _a_large_plan_changes(told: Writer) -> None:
     large = Address(type="tel", target="+15550009998", detail="\x01" * 50_000)
     lists = [named(f"list {number} by a large plan") for number in range(3)]
     told.after(SECOND, CreateOutplan(outplan_id=named("large plan"), plan=Plan(source=large)))
-    # One in a step: who follows a plan first is not settled where they stand in different partitions.
-    for outdial_id in lists:
-        told.after(SECOND, CreateOutdial(outdial_id=outdial_id, outplan_id=named("large plan")))
+    told.one_by_one(SECOND, *(CreateOutdial(outdial_id=outdial_id, outplan_id=named("large plan")) for outdial_id in lists))
     told.after(SECOND, SetDialInfo(outplan_id=named("large plan"), plan=Plan(source=large, max_try_count_0=1)))
-    for outdial_id in lists:
-        told.after(SECOND, DeleteOutdial(outdial_id=outdial_id))
+    told.one_by_one(SECOND, *(DeleteOutdial(outdial_id=outdial_id) for outdial_id in lists))
 
 
 def _some_are_spared(told: Writer) -> None:
@@ -463,6 +468,8 @@ def _some_are_too_late(told: Writer) -> None:
 def _hours_are_kept(told: Writer) -> None:
     """Hours that are closed at first, another wait for each outcome, the next number at once, a call back, the hours of the next day."""
     kept = named("kept hours")
+    # What is open ends before: whether a lease ends before somebody is dialed is not settled within one moment.
+    told.after(24 * HOUR)
     hours = {
         "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
         "start": _o_clock(told.at + 10 * MINUTE),
