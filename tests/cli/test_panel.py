@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from outdial.doors.cli import panel
-from outdial.doors.cli.panel import Look, Pace, Screen, is_over, masked, span, view
+from outdial.doors.cli.output import span
+from outdial.doors.cli.panel import Look, Pace, Screen, is_over, masked, view
 
 
 def numbers(finished: int = 0, **more: Any) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def test_without_a_terminal_there_is_a_plain_line_every_ten_seconds_on_stderr(
     out, err = capsys.readouterr()
     assert not out
     assert err.splitlines() == [
-        "import: 1,000 of 4,000 bytes (25 %), note, 100 bytes/s",
-        "import: 2,000 of 4,000 bytes (50 %), note, 100 bytes/s",
-        "import: 3,000 of 4,000 bytes (75 %), note, 100 bytes/s",
+        "import: 1,000 of 4,000 bytes (25 %), note, 100 bytes/s, 30 s left",
+        "import: 2,000 of 4,000 bytes (50 %), note, 100 bytes/s, 20 s left",
+        "import: 3,000 of 4,000 bytes (75 %), note, 100 bytes/s, 10 s left",
     ]
 
 
@@ -60,6 +60,7 @@ def test_on_a_terminal_there_is_a_bar_on_stderr(monkeypatch: pytest.MonkeyPatch,
         bar.at(500)
     assert "import" in screen.getvalue()
     assert "50%" in screen.getvalue()
+    assert "250 bytes/s, 2 s left" in screen.getvalue()
     assert not capsys.readouterr().out
 
 

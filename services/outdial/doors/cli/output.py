@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from outdial import wire
+from outdial.scalars import SECOND_US
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -84,6 +85,14 @@ def cell(value: Any) -> str:
             return wire.to_json(value).decode() if value else "-"
         case _:
             return str(value)
+
+
+def span(microseconds: int) -> str:
+    """How long, by its two largest units: ``1 h 20 min``."""
+    seconds = max(0, microseconds // SECOND_US)
+    parts = ((seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    first = next((index for index, (number, _) in enumerate(parts) if number), 0)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number) or "0 s"
 
 
 def one_line(text: str) -> str:

@@ -8,8 +8,8 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from outdial.doors.cli.output import console, is_terminal, one_line
-from outdial.scalars import LATEST, SECOND_US, parse_instant
+from outdial.doors.cli.output import console, is_terminal, one_line, span
+from outdial.scalars import LATEST, parse_instant
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -178,14 +178,6 @@ def _instant(text: str | None) -> int | None:
     """Microseconds since 1970 UTC; None for not yet."""
     at = None if text is None else parse_instant(text)
     return at if isinstance(at, int) and at < LATEST else None
-
-
-def span(microseconds: int) -> str:
-    """How long, by its two largest units: ``1 h 20 min``."""
-    seconds = max(0, microseconds // SECOND_US)
-    parts = ((seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
-    first = next((index for index, (number, _) in enumerate(parts) if number), 0)
-    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number) or "0 s"
 
 
 def masked(address: Mapping[str, Any] | None) -> str:

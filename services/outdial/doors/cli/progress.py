@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from outdial.doors.cli.session import say
+from outdial.scalars import SECOND_US
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 QUIET_S = 1.0
 """Shorter jobs show nothing."""
 LINE_EVERY_S = 10.0
+BAR = 20
+"""Columns of the bar: what is said beside it fits 80."""
 
 
 class Progress:
@@ -42,32 +45,40 @@ class Progress:
         if now - self._begun < QUIET_S:
             return
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            self._draw(done, note)
+            self._draw(done, f"{self._speed(done, now)}{f', {note}' if note else ''}")
         elif now - self._told >= LINE_EVERY_S:
             self._told = now
-            say(f"{self._title}: {self._share(done)}{f', {note}' if note else ''}, {(done / (now - self._begun)):,.0f} {self._unit}/s")
+            say(f"{self._title}: {self._share(done)}{f', {note}' if note else ''}, {self._speed(done, now)}")
 
     def _share(self, done: int) -> str:
         if not self._total:
             return f"{done:,} {self._unit}"
         return f"{done:,} of {self._total:,} {self._unit} ({100 * done // self._total} %)"
 
-    def _draw(self, done: int, note: str) -> None:
+    def _speed(self, done: int, now: float) -> str:
+        """How fast it went so far, and how long the rest takes at that rate."""
+        from outdial.doors.cli.output import span
+
+        taken = now - self._begun
+        said = f"{done / taken:,.0f} {self._unit}/s"
+        left = (self._total or 0) - done
+        return f"{said}, {span(round(left * taken / done * SECOND_US))} left" if left > 0 and done else said
+
+    def _draw(self, done: int, told: str) -> None:
         if self._bar is None:
-            from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, TaskProgressColumn, TextColumn
             from rich.progress import Progress as Bar
 
             from outdial.doors.cli.output import console
 
             self._bar = Bar(
                 TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(show_speed=True),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                BarColumn(BAR),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[told]}"),
                 console=console(stderr=True),
             )
             self._bar.start()
-            self._task = self._bar.add_task(self._title, total=self._total, note=note)
+            self._task = self._bar.add_task(self._title, total=self._total, told=told)
         if self._task is not None:
-            self._bar.update(self._task, completed=done, note=note)
+            self._bar.update(self._task, completed=done, told=told)
