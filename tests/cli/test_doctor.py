@@ -71,3 +71,15 @@ def test_a_port_in_use_is_found(outdial: Call, tmp_path: Path) -> None:
 def test_an_unknown_setting_is_found(outdial: Call, tmp_path: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTDIAL_HOTS", "x")
     assert "OUTDIAL_HOST" in failed(outdial, "--data", str(tmp_path), "--port", port)["settings"]
+
+
+def test_every_failure_is_followed_by_a_line_that_says_what_to_do(
+    outdial: Call, tmp_path: Path, port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUTDIAL_HOTS", "x")
+    (tmp_path / "outdial.db").write_bytes(b"nothing of the kind" * 500)
+    said = outdial("doctor", "--data", str(tmp_path), "--port", port)
+    lines = said.out.splitlines()
+    bad = [index for index, line in enumerate(lines) if line.startswith("FAIL")]
+    assert (said.code, len(bad)) == (1, 2)
+    assert all(lines[index + 1].startswith("      FIX: ") and len(lines[index + 1]) > 20 for index in bad)
