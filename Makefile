@@ -6,7 +6,7 @@ BIN := .venv/bin
 SEVERAL := -n auto --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run broker pictures test doors long contract canaries fuzz chance hours promises suppressed retries races faults chaos reliability check bench docs lock wheel clean
+.PHONY: run broker pictures paint test doors long contract canaries fuzz chance hours promises suppressed retries races faults chaos reliability check bench docs lock wheel clean
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
@@ -74,6 +74,9 @@ docs: .venv/for-development ## Write again every file that is made from the code
 
 pictures: .venv/for-development ## Take the pictures of the page in docs/pictures/ (needs Chromium).
 	PYTHONPATH=tests:. $(BIN)/python -m page.pictures
+
+paint: .venv/for-development ## Measure how soon the page of a long list is there (needs Chromium). Other: make paint TARGETS=1000 TIMES=3
+	PYTHONPATH=tests:. $(BIN)/python -m page.paint $(or $(TARGETS),100000) $(or $(TIMES),10)
 
 lock: ## Resolve the locks anew (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade \

@@ -20,9 +20,7 @@ ZONES: Final = ("America/New_York", "America/Chicago", "America/Denver", "Americ
 
 def people(count: int) -> str:
     """A list as CSV."""
-    rows = [
-        f"{NAMES[n % len(NAMES)]} {n},+1202555{n % 10_000:04},+1312555{n % 10_000:04},{ZONES[n % len(ZONES)]},{n % 3}" for n in range(count)
-    ]
+    rows = [f"{NAMES[n % len(NAMES)]} {n},+1202{5_550_000 + n},+1312{5_550_000 + n},{ZONES[n % len(ZONES)]},{n % 3}" for n in range(count)]
     return "\n".join(["name,destination_0,destination_1,time_zone,priority", *rows]) + "\n"
 
 

@@ -47,6 +47,12 @@ async def test_no_file_of_ours_speaks_of_another_host_or_makes_markup_of_text() 
             assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), name
 
 
+async def test_every_script_is_asked_for_at_once() -> None:
+    named = re.findall(r'(?:src|href)="/page/([^"]*\.js)"', files()["index.html"].content.decode())
+
+    assert sorted(named) == sorted(name for name in files() if name.endswith(".js"))
+
+
 async def test_what_is_vendored_has_its_licence() -> None:
     for folder in (FOLDER / "vendor").iterdir():
         assert (folder / "LICENSE").read_text("utf-8").strip()

@@ -91,7 +91,9 @@ export function outdial(page, id) {
     seen.why = await get(href.why).catch(() => null);
     show();
   };
+  let slowAsked = false;
   const slow = () => {
+    slowAsked = true;
     calendar.load();
     yields.load();
   };
@@ -112,6 +114,7 @@ export function outdial(page, id) {
         if (message.outdial) page.titled(message.outdial.name || "Outdial");
         show();
         askWhy(Boolean(message.dialing));
+        if (!slowAsked) slow();
       },
       (state) => {
         page.freshness(state);
@@ -120,7 +123,6 @@ export function outdial(page, id) {
     );
   };
   listen();
-  slow();
   const timer = setInterval(() => !document.hidden && slow(), SLOW_MS);
   const relabel = () => {
     seen.shown = page.numbersShown;
