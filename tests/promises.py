@@ -27,17 +27,15 @@ from outdial.commands import (
     StartDialing,
     StopDialing,
 )
-from outdial.dialing.ledger import Effects, Ledger
+from outdial.dialing.ledger import Effects
 from outdial.dialing.target import Asking, Progressing
 from outdial.envelope import Event
 from outdial.events import DialEnded, DialRequested, OutdialEvent, TargetAdded
-from outdial.ids import as_int
 from outdial.plan import Plan
 from outdial.suppression import FrequencyCap, FrequencyCaps, NewSuppression, SuppressionRef
-from outdial.wire import decode_event, encode_event
-from sim import MINUTE, SECOND, START, an_id, fingerprint
+from partitions import PARTITIONS, Partitions
+from sim import MINUTE, SECOND, an_id
 
-PARTITIONS: Final = 3
 CUSTOMER: Final = an_id("customer")
 LISTS: Final = tuple(an_id(name) for name in "abcd")
 NUMBERS: Final = ("+15550000001", "+15550000002", "+15560000003")
@@ -53,8 +51,6 @@ CAPS: Final = (
     FrequencyCaps(rules=(FrequencyCap(count=4, per_ms=3_600_000),), min_gap_ms=30_000),
 )
 KINDS: Final = "ddddddddddddddddddddddTTTTTTTTTTTTrrrrrrrrAAARRPPsSSXDOc!"
-SKEW: Final = (0, 1_700_000, -900_000)
-"""How far the clock of each partition is off, microseconds."""
 
 
 @dataclass
@@ -69,13 +65,13 @@ class Press:
     """Of which some were taken off again meanwhile."""
 
 
-class World:
+class World(Partitions):
     """Partitions, each with its ledger, its clock and its log."""
 
+    skew = (0, 1_700_000, -900_000)
+
     def __init__(self, caps: int) -> None:
-        self.now = START
-        self.ledgers = [Ledger(fingerprint, "test", PARTITIONS) for _ in range(PARTITIONS)]
-        self.logs: list[list[Event]] = [[] for _ in range(PARTITIONS)]
+        super().__init__()
         self.invariants = [Invariants() for _ in range(PARTITIONS)]
         self.channels: dict[tuple[int, int], deque[Command]] = {}
         self.presses: dict[str, Press] = {}
@@ -154,12 +150,6 @@ class World:
         return DialResult(outdial_id=outdial.id, target_id=target_id, attempt_id=attempt, outcome=outcome)  # type: ignore[arg-type]
 
     # --- between partitions ---------------------------------------------------------------------------
-
-    def place(self, stream: str) -> int:
-        return as_int(stream) % PARTITIONS
-
-    def clock(self, number: int) -> int:
-        return self.now + SKEW[number]
 
     def send(self, command: Command) -> None:
         self.sent += 1
@@ -243,22 +233,11 @@ class World:
         self.decide(channel[1], command, internal=True)
 
     def tick(self, number: int) -> None:
-        turns = 0
-        while done := self.ledgers[number].tick(self.clock(number), self.clock(number), 100):
-            turns += 1
-            assert turns < 1_000, "it never comes to rest"
+        for done in self.due(number):
             for effects in done:
                 self.note(number, effects)
             for effects in done:
                 self.tell(number, effects)
-
-    def restart(self, number: int) -> None:
-        """The ledger of a partition is built anew from its log."""
-        ledger = Ledger(fingerprint, "test", PARTITIONS)
-        for event in self.logs[number]:
-            ledger.replay(decode_event(encode_event(event)))
-        ledger.arm(self.clock(number))
-        self.ledgers[number] = ledger
 
     def arrive(self) -> None:
         while self.channels:

@@ -22,22 +22,18 @@ from outdial.commands import (
     StartDialing,
     StopDialing,
 )
-from outdial.dialing.ledger import Effects, Ledger
+from outdial.dialing.ledger import Effects
 from outdial.envelope import Event
 from outdial.events import DialRequested, ShareEvent
-from outdial.ids import as_int
 from outdial.plan import Plan
-from outdial.wire import decode_event, encode_event
-from sim import SECOND, START, an_id, fingerprint
+from partitions import PARTITIONS, Partitions
+from sim import SECOND, an_id
 
-PARTITIONS: Final = 3
 CUSTOMER: Final = an_id("customer")
 OUTDIALS: Final = tuple(an_id(f"outdial {name}") for name in "abcde")
 RATES: Final = (3, 1, 2, 7, 12, None)
 KINDS: Final = "dddddddddddddddddddddddddddttttttttttttttttttttttttttASSsPRRXn!"
 STEPS_OF_TIME: Final = (1_000, 60_000, 110_000, 150_000, 250_000, 400_000, 999_999, SECOND, 11 * SECOND)
-SKEW: Final = (0, 700_000, -400_000)
-"""How far the clock of each partition is off, microseconds."""
 ENDLESS: Final = 1 << 62
 
 
@@ -51,12 +47,10 @@ class Promise:
 
 
 @dataclass
-class World:
-    """Partitions, each with its ledger, its clock and its log."""
+class World(Partitions):
+    """Outdials whose words the test carries."""
 
-    now: int = START
-    ledgers: list[Ledger] = field(default_factory=lambda: [Ledger(fingerprint, "test", PARTITIONS) for _ in range(PARTITIONS)])
-    logs: list[list[Event]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
+    skew = (0, 700_000, -400_000)
     in_order: dict[tuple[int, int], deque[Command]] = field(default_factory=dict)
     """Words to guards, which keep their order."""
     loose: list[tuple[int, Command]] = field(default_factory=list)
@@ -118,12 +112,6 @@ class World:
     def name(number: int) -> str:
         return f"00000000-0000-4000-9000-{number:012x}"
 
-    def place(self, stream: str) -> int:
-        return as_int(stream) % PARTITIONS
-
-    def clock(self, number: int) -> int:
-        return self.now + SKEW[number]
-
     def send(self, command: Command) -> None:
         self.sent += 1
         command = command.model_copy(update={"id": self.name(self.sent), "customer_id": CUSTOMER})
@@ -176,21 +164,10 @@ class World:
             self.deliver(0)
 
     def tick(self, number: int) -> None:
-        turns = 0
-        while done := self.ledgers[number].tick(self.clock(number), self.clock(number), 100):
-            turns += 1
-            assert turns < 1_000, "it never comes to rest"
+        for done in self.due(number):
             for effects in done:
                 self.logs[number] += effects.events
                 self.tell(number, effects)
-
-    def restart(self, number: int) -> None:
-        """The ledger of a partition is built anew from its log."""
-        ledger = Ledger(fingerprint, "test", PARTITIONS)
-        for event in self.logs[number]:
-            ledger.replay(decode_event(encode_event(event)))
-        ledger.arm(self.clock(number))
-        self.ledgers[number] = ledger
 
     def pass_time(self, seconds: int, step: int = SECOND // 2) -> None:
         """Everything arrives, and everybody is on time."""
