@@ -7,12 +7,14 @@ import { outdial } from "./outdial.js";
 import { overview } from "./overview.js";
 import { system } from "./system.js";
 import { target } from "./target.js";
+import { targets } from "./targets.js";
 
 const ID = "([0-9a-fA-F-]{36})";
 const VIEWS = [
   [/^\/$/, overview, "overview"],
   [/^\/system$/, system, "system"],
   [new RegExp(`^/outdials/${ID}$`), outdial, "overview"],
+  [new RegExp(`^/outdials/${ID}/targets$`), targets, "overview"],
   [new RegExp(`^/outdials/${ID}/targets/${ID}$`), target, "overview"],
 ];
 const STALE_MS = 2500;

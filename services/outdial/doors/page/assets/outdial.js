@@ -21,7 +21,7 @@ export function outdial(page, id) {
   let stop = () => {};
 
   const head = header(id, seen, () => askWhy(true));
-  const steps = funnel(href);
+  const steps = funnel(id, href);
   const pace = chart((wanted) => `${base}/activity?time=iso&minutes=${wanted}`);
   const blocked = blockedBy(href);
   const open = openAttempts(id, href, page, seen);
@@ -192,25 +192,25 @@ function header(id, seen, changed) {
 
 // --- how far --------------------------------------------------------------------------------------
 
-function funnel(href) {
+function funnel(id, href) {
   const tiles = [
-    ["total", "On the list", "total", "all"],
-    ["due", "Due now", "due_now", "waiting"],
-    ["later", "Due later", "waiting-due_now", "waiting"],
-    ["open", "In progress", "lifecycle.dialing+lifecycle.answered", "open"],
-    ["reached", "Reached", "lifecycle.finished", "finished"],
-    ["spent", "Out of tries", "lifecycle.failed", "failed"],
-    ["held", "No try left by plan", "no_tries", "rest"],
+    ["total", "On the list", "total", "all", "all"],
+    ["due", "Due now", "due_now", "waiting", "waiting"],
+    ["later", "Due later", "waiting-due_now", "waiting", "waiting"],
+    ["open", "In progress", "lifecycle.dialing+lifecycle.answered", "open", "open"],
+    ["reached", "Reached", "lifecycle.finished", "finished", "reached"],
+    ["spent", "Out of tries", "lifecycle.failed", "failed", "spent"],
+    ["held", "No try left by plan", "no_tries", "rest", "waiting"],
   ];
   const numbers = {};
   const shares = {};
   const element = h(
     "ol",
     { class: "funnel", "aria-label": "How far it is" },
-    tiles.map(([name, label, path, part]) => {
+    tiles.map(([name, label, path, part, list]) => {
       numbers[name] = number(href.stats, path, label);
       shares[name] = h("span", { class: "share" });
-      return h("li", { "data-part": part }, h("span", { class: "label" }, label), numbers[name].element, shares[name]);
+      return h("li", { "data-part": part }, h("a", { class: "label", href: `/outdials/${id}/targets?show=${list}`, title: "Who these are" }, label), numbers[name].element, shares[name]);
     }),
   );
   return {
