@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Browser
 
 from cli.program import Service, end
+from page.axe import violations
 from page.browser import Window, window
 from page.conftest import Serve
 
@@ -98,7 +99,24 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
         await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0")
         assert await numbers_are_those_of_their_json(seen) > 20
 
+        await shows_who_was_reached(seen)
+
         await goes_on_after_a_restart(seen, service, serve)
+
+
+async def shows_who_was_reached(seen: Window) -> None:
+    page = seen.page
+    reached = await page.evaluate("() => Number(document.querySelectorAll('.funnel .n')[4].textContent)")
+    await page.get_by_role("link", name="Reached", exact=True).click()
+    await page.get_by_text(f"{reached} shown; all 120 looked at.").wait_for()
+    assert await page.locator("td:nth-child(3)").all_inner_texts() == ["✓ Reached"] * reached
+    assert await violations(seen) == []
+    await page.get_by_label("Show", exact=True).select_option("Everybody")
+    await page.get_by_text("100 shown; the newest 100 looked at.").wait_for()
+    await page.get_by_role("button", name="Look further").click()
+    await page.get_by_text("120 shown; all 120 looked at.").wait_for()
+    await page.go_back()
+    await page.locator(".feed a").first.wait_for()
 
 
 async def goes_on_after_a_restart(seen: Window, service: Service, serve: Serve) -> None:
