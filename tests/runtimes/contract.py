@@ -617,8 +617,8 @@ async def a_new_start_between_any_two_steps_changes_nothing(stage: Stage) -> Non
 
     clock, broken = Clock(), await stage.another()
     given, steps = [], script()
-    # A process that reads several partitions takes a second to start: there it ends after every third step.
-    at_once = 1 if stage.partitions == 1 else 3
+    # Where a start takes a second, it ends after every third step.
+    at_once = 3 if stage.notes else 1
     for first in range(0, len(steps), at_once):
         running = await broken.start(clock)
         given += await play(running, clock, steps[first : first + at_once])
