@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from given import Given, a, given
 from outdial.commands import (
     AddTarget,
+    AskLeave,
     AskShare,
     Command,
     DeleteOutdial,
@@ -24,6 +25,7 @@ from outdial.commands import (
     SetPace,
     StopDialing,
 )
+from outdial.dialing.ledger import Effects
 from outdial.dialing.pace import allot
 from outdial.events import (
     DialingPaused,
@@ -286,6 +288,32 @@ def test_leave_that_a_cap_grants_is_used_within_the_share() -> None:
     there = given(create(PLAN), caps((1, HOUR)), pace(2), *many(20)).when(12 * SECOND)
     assert len(there.requests) == 20
     assert busiest_second(there.requests) == 2
+
+
+class Late(Sim):
+    """Leave is looked at three seconds after it was asked for."""
+
+    def _chain(self, command: Command, *, internal: bool) -> list[Effects]:
+        if isinstance(command, AskLeave) and internal:
+            self.later(3 * SECOND, command)
+            return []
+        return super()._chain(command, internal=internal or isinstance(command, AskLeave))
+
+
+def test_a_turn_waits_for_leave_that_comes_late() -> None:
+    sim = Late()
+    given(create(PLAN), create(PLAN, outdial_id=OTHER), caps((1, HOUR)), pace(1), *many(4), *many(4, OTHER, first=5), sim=sim)
+    sim.run(MINUTE)
+    assert counted(sim, 0) == {OUTDIAL: 4, OTHER: 4}
+    assert busiest_second(sim.requests) == 1
+
+
+def test_a_turn_ends_when_late_leave_was_refused() -> None:
+    sim, third = Late(), an_id("a third outdial")
+    given(create(PLAN, outdial_id=third), caps((1, HOUR)), *many(4, third), 4 * SECOND, sim=sim)
+    given(create(PLAN), create(PLAN, outdial_id=OTHER), pace(1), *many(4), 0, *many(4, OTHER, first=5), sim=sim)
+    sim.run(13 * SECOND)
+    assert counted(sim, 0) == {third: 4, OTHER: 1}
 
 
 def test_why_says_that_the_share_has_yet_to_come_and_when_it_is_used_up() -> None:

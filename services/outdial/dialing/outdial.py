@@ -320,6 +320,7 @@ class Outdial:
                 self.asking[event.target_id] = event
             case LeaveUnused() | TargetDeferred():
                 self.asking.pop(event.target_id, None)
+                self.share.leave_unused(time)
             case TargetBlocked():
                 self.blocked.hold(event)
             case TargetUnblocked():
@@ -547,7 +548,7 @@ class Outdial:
         share = self.share
         if not share.told and not share.wanted:
             return NEVER
-        return share.back_at() if self.may_use_share else AT_ONCE
+        return share.back_at(asking=bool(self.asking)) if self.may_use_share else AT_ONCE
 
     def lacks_share(self, now: int) -> bool:
         """Whether nothing but its share may hold it back, and it has not said yet that it could use more."""

@@ -6,7 +6,8 @@ outdial and given to another may have been used within the second before; so an 
 taken note of, and a decrease at once. Then no second at all holds more requests of the customer than it may.
 
 What is not used goes back: all but the most that was used within a second, once the share was not used up for ten seconds. While
-others wait for a turn, after one request, or after two seconds without.
+others wait for a turn, after one request, or after two seconds without. A leave that was asked for is waited for until the ten
+seconds are over, however many wait; when it comes to nothing after the two, the turn is over.
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Share:
     turn: bool = False
     """Others wait for it."""
     used: bool = False
-    """Whether a request was made since it was taken."""
+    """Whether a request was made since it was taken, or the time to make one went by with a leave that came to nothing."""
     full_at: int = 0
     """When all of it was used, or when it last became more."""
     most: int = 0
@@ -72,6 +73,10 @@ class Share:
         else:
             self.most = max(self.most, within_a_second)
 
+    def leave_unused(self, time: int) -> None:
+        """A leave to make a request came to nothing."""
+        self.used = self.used or time >= self.full_at + WAITED_FOR_US
+
     # --- questions ----------------------------------------------------------------------------------
 
     def held_until(self, recent: Sequence[int], asking: int, now: int) -> int | None:
@@ -83,13 +88,16 @@ class Share:
         release = released_at(recent, asking, min([self.told, *(less for _, less in raises)]), now)
         return None if release is None else min([release, *(until for until, _ in raises)])
 
-    def back_at(self) -> int:
-        """When an outdial that dials gives back what it has not used: AT_ONCE when its turn is over; NEVER: not before a word comes."""
+    def back_at(self, *, asking: bool) -> int:
+        """When an outdial that dials gives back what it has not used: AT_ONCE when its turn is over; NEVER: not before a word comes.
+
+        ``asking``: whether leave for a request is on its way.
+        """
         if not self.told:
             return NEVER
         if self.turn and self.used:
             return AT_ONCE
-        return self.full_at + (WAITED_FOR_US if self.turn else IDLE_US)
+        return self.full_at + (WAITED_FOR_US if self.turn and not asking else IDLE_US)
 
 
 def released_at(recent: Sequence[int], asking: int, rate: int, now: int) -> int | None:
