@@ -1,5 +1,7 @@
 """The embedded runtime satisfies the contract of runtimes; the script that compares runtimes is complete."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -7,6 +9,7 @@ from time import time_ns
 
 import pytest
 
+from cli.program import REPOSITORY, environment
 from outdial.commands import COMMANDS, StartDialing
 from outdial.embedded import rebuild
 from outdial.embedded.runtime import Embedded
@@ -118,3 +121,19 @@ async def test_a_commit_waits_for_the_disk(folders: Folders) -> None:
     [(journal,)] = await db.execute_fetchall("PRAGMA journal_mode")
     [(synchronous,)] = await db.execute_fetchall("PRAGMA synchronous")
     assert (journal, synchronous) == ("wal", 2)
+
+
+def test_the_log_is_the_same_however_a_process_hashes(tmp_path: Path) -> None:
+    paths = f"{environment()['PYTHONPATH']}:{REPOSITORY / 'tests'}"
+    playing = [
+        subprocess.Popen(  # noqa: S603  its own program
+            [sys.executable, "-m", "runtimes.digest", str(tmp_path / seed)],
+            env=environment(PYTHONPATH=paths, PYTHONHASHSEED=seed),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("0", "1", "2")
+    ]
+    digests = [process.communicate(timeout=120)[0].strip() for process in playing]
+    assert digests[0]
+    assert digests == [digests[0]] * 3

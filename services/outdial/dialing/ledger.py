@@ -268,7 +268,8 @@ class Ledger:
         """(when, turn, outdial id): among those due at once, whoever was armed first has its turn first."""
         self._wake_at: dict[str, tuple[int, int]] = {}
         self._turns = 0
-        self._touched: set[str] = set()
+        self._touched: dict[str, None] = {}
+        """In the order of what was decided: who is armed first must not depend on how a process hashes."""
         self._telling: dict[str, None] = {}
         """Outplans that have yet to tell outdials of a change."""
         self.outdials: dict[str, Outdial] = {}
@@ -322,10 +323,11 @@ class Ledger:
         effects = self._decide(command, command.id or ZERO_ID, max(now, self.last_time), internal=internal)
         if effects.events:
             if command.kind == "outdial":
-                self._touched.add(command.stream)
+                self._touched[command.stream] = None
             elif command.kind == "guard":
                 theirs = self._outdials_of.get(command.subject, ())
-                self._touched.update([outdial.id for outdial in theirs if outdial.blocked.pending or outdial.share_back_at != NEVER])
+                changed = [outdial.id for outdial in theirs if outdial.blocked.pending or outdial.share_back_at != NEVER]
+                self._touched.update(dict.fromkeys(changed))
         return effects
 
     def _decide(self, command: Command, command_id: str, now: int, *, internal: bool) -> Effects:
