@@ -617,8 +617,8 @@ async def a_new_start_between_any_two_steps_changes_nothing(stage: Stage) -> Non
 
     clock, broken = Clock(), await stage.another()
     given, steps = [], script()
-    # Where a start takes a second, it ends after every third step.
-    at_once = 3 if stage.notes else 1
+    # Where a start takes a second, it ends after every sixth step.
+    at_once = 6 if stage.notes else 1
     for first in range(0, len(steps), at_once):
         running = await broken.start(clock)
         given += await play(running, clock, steps[first : first + at_once])
