@@ -115,7 +115,9 @@ def writes_of(position: int, event: Event) -> Iterator[Write]:
 # --- questions ------------------------------------------------------------------------------------------
 
 _LET_IN: Final = """
-    SELECT customer_id, expires_at, user_id, name, id FROM access_key WHERE token_hash = ? AND tm_delete IS NULL ORDER BY position LIMIT 1
+    SELECT key.customer_id, key.expires_at, coalesce(user.username, nullif(key.name, ''), key.id)
+    FROM access_key AS key LEFT JOIN user ON user.customer_id = key.customer_id AND user.id = key.user_id
+    WHERE key.token_hash = ? AND key.tm_delete IS NULL ORDER BY key.position LIMIT 1
 """
 _WHO: Final = f"SELECT {_USER} FROM user WHERE username = ? AND tm_delete IS NULL ORDER BY tm_create, position LIMIT 1"
 _GET_CUSTOMER: Final = f"SELECT {_CUSTOMER} FROM customer WHERE id = ?"
@@ -192,9 +194,8 @@ def let_in(db: sqlite3.Connection, token_hash: str, now: int) -> Bearer | None:
     found = db.execute(_LET_IN, (token_hash,)).fetchone()
     if found is None or (found[1] is not None and found[1] <= now):
         return None
-    customer_id, _, user_id, name, key_id = found
-    user = None if user_id is None else get_user(db, customer_id, user_id)
-    return Bearer(customer_id, name or key_id if user is None else user.username)
+    customer_id, _, name = found
+    return Bearer(customer_id, name)
 
 
 def who(db: sqlite3.Connection, username: str) -> User | None:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from outdial.commands import ApplySuppression, AskShare, GiveShare, PaceCommands, ReviewShare, SetPace
 from outdial.dialing.decision import Decision, FollowUp
 from outdial.dialing.outdial import Outdial
+from outdial.dialing.share import AT_ONCE
 from outdial.events import OutdialEvent, PaceEvent, PaceSet, ShareAsked, ShareEvent, ShareGiven, ShareReturned, ShareTaken, ShareWanted
 from outdial.record import record
 
@@ -221,7 +222,7 @@ def review(outdial: Outdial, _command: ReviewShare, now: int) -> list[OutdialEve
     if not outdial.may_use_share:
         return [ShareReturned(word=word, heard=heard, share=0, wanted=0)] if share.told or share.wanted else []
     due = outdial.agenda.first(now) is not None
-    if back_at == 0:
+    if back_at == AT_ONCE:
         return [ShareReturned(word=word, heard=heard, share=0, wanted=outdial.share_at_most if due else 0)]
     held = outdial.held_until(now) is not None
     if due and held and outdial.lacks_share(now):

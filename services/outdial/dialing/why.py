@@ -14,7 +14,7 @@ also at those that are due before it, :data:`AHEAD_AT_MOST` of them at most.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 
 from outdial.commands import AskWhy
@@ -294,7 +294,7 @@ def _of_the_pace(outdial: Outdial, plan: Plan, now: int, ahead: int) -> list[Che
     probing = outdial.silent >= SILENT_ATTEMPTS
     probe = _free_at(_leases(outdial, plan, now), plan, now, ahead, 1) if probing else now
     free = _free_at(_leases(outdial, plan, now), plan, now, ahead, plan.max_concurrent)
-    release = _released_at(outdial, now, ahead, rate)
+    release = _behind(outdial, now, ahead, lambda times, at: _when_paced(rate, times, at))
     last = outdial.recent[-1] if outdial.recent else None
     return [
         _paced("no_worker", probe, now, None, {"silent": outdial.silent, "open": opened, "ahead": ahead}),
@@ -307,18 +307,20 @@ def _of_the_pace(outdial: Outdial, plan: Plan, now: int, ahead: int) -> list[Che
 
 def _of_the_share(outdial: Outdial, now: int, ahead: int) -> Check:
     """Whether the outdial's share of its customer's calls per second is used up, or has yet to come."""
-    pace, share, asking = outdial.guard.pace, outdial.share, len(outdial.asking)
+    pace, share = outdial.guard.pace, outdial.share
     facts: dict[str, object] = {"limit": pace, "share": share.told, "wanted": share.wanted, "ahead": ahead}
     if pace is None or outdial.agenda.first(now) is None:
         return Check(rule="customer_calls_per_second", holds=False, facts=facts)
     since = max((outdial.marks[kind] for kind in (ShareAsked, ShareTaken, ShareReturned) if kind in outdial.marks), default=None)
     if not share.told:
         return Check(rule="customer_calls_per_second", holds=True, since=since, facts=facts)
-    times, at = [*outdial.recent, *(now for _ in range(asking))], now
-    for _ in range(ahead + 1):
-        at = _when_shared(outdial, times, at)
-        times.append(at)
-    return _paced("customer_calls_per_second", at, now, since, facts)
+    release = _behind(outdial, now, ahead, lambda times, at: _when_shared(outdial, times, at))
+    return _paced("customer_calls_per_second", release, now, since, facts)
+
+
+def _when_paced(rate: int | None, times: Sequence[int], at: int) -> int:
+    """When one more request keeps every second at no more than ``rate``."""
+    return at if rate is None or len(times) < rate else max(at, times[-rate] + SECOND_US)
 
 
 def _when_shared(outdial: Outdial, times: Sequence[int], at: int) -> int:
@@ -364,17 +366,14 @@ def _turn(outdial: Outdial, plan: Plan, now: int, ahead: int, gate: Gate | None 
     ``gate``: the window that all of them must be called in. None: never.
     """
     limit = 1 if outdial.silent >= SILENT_ATTEMPTS else plan.max_concurrent
-    rate, ring, at = plan.calls_per_second, _ringing_limit(outdial), now
+    ring, times, at = _ringing_limit(outdial), _made(outdial, now), now
     ends, rings = _leases(outdial, plan, now), _leases(outdial, plan, now, ringing=True)
-    times = [*outdial.recent, *(now for _ in outdial.asking)]
     for turn in range(ahead + 1):
         while ring and len(rings) >= ring:
             at = max(at, heappop(rings))
         while limit and len(ends) >= limit:
             at = max(at, heappop(ends))
-        if rate is not None and len(times) >= rate:
-            at = max(at, times[-rate] + SECOND_US)
-        at = _when_shared(outdial, times, at)
+        at = _when_shared(outdial, times, _when_paced(plan.calls_per_second, times, at))
         if gate is not None:
             opens = gate.opens_at(at)
             if opens is None:
@@ -400,14 +399,18 @@ def _free_at(ends: list[int], plan: Plan, now: int, ahead: int, limit: int) -> i
     return at
 
 
-def _released_at(outdial: Outdial, now: int, ahead: int, rate: int | None) -> int:
-    """When one more request keeps every second at no more than ``rate``."""
-    times, at = [*outdial.recent, *(now for _ in outdial.asking)], now
-    for _ in range(ahead + 1 if rate is not None else 0):
-        if rate is not None and len(times) >= rate:
-            at = max(at, times[-rate] + SECOND_US)
+def _behind(outdial: Outdial, now: int, ahead: int, release: Callable[[Sequence[int], int], int]) -> int:
+    """When the request after so many others is made, if nothing but ``release`` holds them: when one more is, after those at such times."""
+    times, at = _made(outdial, now), now
+    for _ in range(ahead + 1):
+        at = release(times, at)
         times.append(at)
     return at
+
+
+def _made(outdial: Outdial, now: int) -> list[int]:
+    """When the last requests were made; a leave that is asked for counts as if it were used now."""
+    return [*outdial.recent, *(now for _ in outdial.asking)]
 
 
 def _leases(outdial: Outdial, plan: Plan, now: int, *, ringing: bool = False) -> list[int]:
