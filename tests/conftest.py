@@ -1,12 +1,15 @@
 """What holds for every test."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
+
+from cli.program import STARTED
 
 # The machines of tests are shared; a slow moment is no failure. A failing example prints how to run it again.
 settings.register_profile("drawn", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +26,8 @@ pytest.register_assert_rewrite("runtimes.contract")
 
 LONGEST = ("runtimes", "dialing/test_histories.py", "fuzz", "troubles", "faults", "worker", "brokers", "races", "imports", "page", "deploy")
 """Where the files are that take longest."""
+WORDS = 4_000
+"""Characters of what one server said last."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -35,6 +40,15 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first: else one process would be left alone with it at the end."""
     items.sort(key=lambda item: not item.path.relative_to(HERE).as_posix().startswith(LONGEST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure stands what the servers said that were there."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"server {service.url or service.data}", service.said()[-WORDS:]) for service in STARTED]
+    return report
 
 
 def pytest_xdist_auto_num_workers() -> int:

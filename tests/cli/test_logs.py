@@ -112,7 +112,8 @@ def test_log_level_says_how_much_a_server_tells(begin: Start, tmp_path: Path, le
         broken.sendall(b"no http at all\r\n\r\n")
         assert b"400" in broken.recv(100)
     service.process.send_signal(signal.SIGTERM)
-    _, err = service.process.communicate(timeout=60)
+    service.process.communicate(timeout=60)
+    err = service.said()
 
     assert answer.status_code == 200
     assert service.process.returncode == 0

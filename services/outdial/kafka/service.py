@@ -1,6 +1,7 @@
 """What one process runs of the Kafka runtime: ledgers, what doors need, or both."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -16,6 +17,8 @@ from outdial.requests import Answer, Unavailable
 from outdial.scalars import SECOND_US
 
 READY_EVERY_S: Final = 0.02
+
+log = logging.getLogger("outdial.kafka")
 
 
 class Doors:
@@ -75,7 +78,12 @@ class Doors:
         Raises:
             Unavailable: not answered in time.
         """
-        return await self._sending.submit(commands, patience_s)
+        try:
+            return await self._sending.submit(commands, patience_s)
+        except Unavailable as error:
+            lag = {} if self.ledgers is None else {number: partition.lag for number, partition in self.ledgers.partitions.items()}
+            log.warning("%s; in the way here: %s; views at %s; commands left by partition: %s", error, self.not_ready, self.position, lag)
+            raise
 
     async def wait_beyond(self, position: Position, timeout: float) -> Position:  # noqa: ASYNC109  the caller's own limit, in seconds
         """The newest position, as soon as it is beyond ``position``, or after ``timeout`` seconds."""
