@@ -111,14 +111,13 @@ def policy_of(plan: Plan, kind: int) -> Any:
 
 def may_try(plan: Plan, seen: SeenTarget, index: int) -> bool:
     """Whether the plan leaves a destination a try."""
-    for kind in range(5):
-        times = sum(where == index and outcome != "answered" and KINDS.get(outcome, 4) == kind for where, outcome in seen.outcomes)
+    kinds = [KINDS.get(outcome, 4) for where, outcome in seen.outcomes if where == index and outcome != "answered"]
+    for kind in kinds:
         rule = policy_of(plan, kind)
-        if rule is not None and rule.max_retries is not None and times > rule.max_retries:
+        if rule is not None and rule.max_retries is not None and kinds.count(kind) > rule.max_retries:
             return False
     if plan.retry_mode is RetryMode.DESTINATION:
         return seen.tries[index] < plan.caps[index]
-    kinds = [KINDS.get(outcome, 4) for where, outcome in seen.outcomes if where == index and outcome != "answered"]
     return all(kinds.count(kind) <= plan.caps[kind] for kind in kinds)
 
 
