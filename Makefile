@@ -52,6 +52,7 @@ races: .venv/for-development ## Race run, stop, plans and deletes over two API p
 	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))
 
 faults: .venv/for-development ## Kill, pause and mislead ledgers and brokers on a real Kafka, and check. Takes up to half an hour.
+	$(if $(GOAL),,$(BIN)/python -m pytest tests/brokers/three.py)
 	PYTHONPATH=tests:. $(BIN)/python -m faults.chaos $(if $(KAFKA),--kafka $(KAFKA)) $(foreach goal,$(GOAL),--goal $(goal))
 
 chaos: .venv/for-development ## The same until the night's sizes are written down in docs/results/chaos.jsonl; stop it and go on whenever you like.
