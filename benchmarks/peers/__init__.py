@@ -85,6 +85,14 @@ PEERS: Final[Mapping[str, Start]] = {
 }
 
 
+SETTINGS: Final[Mapping[str, str]] = {
+    "kafka-streams": "Kafka Streams 4.1.1, `exactly_once_v2`, RocksDB, one thread, commits every 100 ms, session 10 s, transactions 10 s",
+    "faust": "faust-streaming 0.15.3, `exactly_once`, tables in memory and their changelogs, session 10 s, transactions 60 s",
+    "faust-at-least-once": "faust-streaming 0.15.3, `at_least_once`, tables in memory and their changelogs, session 10 s",
+}
+"""Versions and settings, for people. What is not named is the default."""
+
+
 def built_streams() -> Sequence[Path]:
     """The jars of the Kafka Streams peer, built by Maven when they are older than its source.
 

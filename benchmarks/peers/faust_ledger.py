@@ -106,13 +106,16 @@ class Ledger:
         async for found in stream.events():
             self._input = b"%d" % (found.message.offset + 1)
             self._out = []
-            value = found.message.value
+            value, known = found.message.value, ""
             try:
                 command = decode_command(value)
                 place = f"{found.message.topic}/{found.message.partition}/{found.message.offset}"
-                self._decide(command, command.id or derived(ZERO_ID, place))
+                known = command.id or derived(ZERO_ID, place)
+                self._decide(command, known)
             except (Rejected, Malformed) as why:
-                _ = await self._rejections.send(key=found.message.key, value=self._rejection(value, why.reason, why.message))
+                where = {"partition": found.message.partition, "offset": found.message.offset} | ({"command_id": known} if known else {})
+                refusal = where | self._rejection(value, why.reason, why.message)
+                _ = await self._rejections.send(key=found.message.key, value=to_json(refusal))
             headers = {HEADER_CONTENT_TYPE: CONTENT_TYPE.encode(), HEADER_INPUT: self._input}
             for key, text, is_request in self._out:
                 if is_request:
@@ -121,10 +124,10 @@ class Ledger:
                     _ = await self._events.send(key=key, value=text, headers=headers)
 
     @staticmethod
-    def _rejection(value: bytes, reason: str, message: str) -> bytes:
+    def _rejection(value: bytes, reason: str, message: str) -> dict[str, Any]:
         original = value[: 64 * 1024].decode(errors="replace")
         said = {"reason": reason, "message": message, "original": original, "original_length": len(value)}
-        return to_json(said | {"original_sha256": sha256(value).hexdigest()})
+        return said | {"original_sha256": sha256(value).hexdigest()}
 
     def _decide(self, command: Command, command_id: str) -> None:
         outdial: State | None = self._outdials.get(command.stream)

@@ -21,9 +21,18 @@ def _say(text: str) -> None:
 
 
 def _one(lab: Lab, goal: str, faults: int, seed: int) -> dict[str, Any]:
-    record = {**GOALS[goal](lab, seed, faults), "run": goal}
+    record = {**GOALS[goal](lab, seed, faults), "run": goal, **_settings(lab.peer)}
     _say(line(record))
     return record
+
+
+def _settings(peer: str) -> dict[str, str]:
+    """Version and settings of a peer, to be told beside what it came to."""
+    if peer == "ours":
+        return {}
+    from benchmarks.peers import SETTINGS  # noqa: PLC0415  a run of ours does without the peers
+
+    return {"settings": SETTINGS[peer]}
 
 
 def _start(peer: str) -> Start | None:

@@ -7,7 +7,7 @@ each event says the commands were read, and the calls that were placed.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -37,6 +37,8 @@ class Remembered:
     outages: list[Outage] = field(default_factory=list)
     answered: bool = True
     """Whether every command asked for an answer."""
+    positions: bool = True
+    """Whether events say how far the commands were read. Peers need no such word: their runtime keeps it."""
     claimed: bool = False
     """Whether calls were claimed before they were placed."""
 
@@ -78,7 +80,7 @@ def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True) 
     found += _faults_of_places(topics)
     found += _faults_of_ids(rows)
     found += _faults_of_attempts(rows)
-    found += _faults_of_inputs(topics)
+    found += _faults_of_inputs(topics) if memory.positions else ()
     found += _faults_of_requests(topics, rows)
     found += _faults_of_commands(topics, rows, memory)
     found += _faults_of_readers(topics, memory)
@@ -189,9 +191,18 @@ def _faults_of_commands(topics: Topics, rows: list[Row], memory: Remembered) -> 
             yield f"command {command_id} was carried out by its answer, and not by the log"
         if ("rejected" in results) > (command_id in ids):
             yield f"command {command_id} was refused by its answer, and stands not among the rejections"
+    if not memory.answered:
+        yield from _without_effect(topics, caused, ids)
     singles = {command["id"] for command in map(_json, topics.of("commands")) if command.get("type") == "AddTarget" and "id" in command}
     added = Counter(row.event["causationid"] for row in rows if row.type == "TargetAdded" and row.event["causationid"] in singles)
     yield from (f"command {command_id} added {times} targets" for command_id, times in added.items() if times > 1)
+
+
+def _without_effect(topics: Topics, caused: Mapping[str, str], refused: Container[str]) -> Iterator[str]:
+    """Targets that were asked for and neither added nor refused, where no answer tells what became of a command."""
+    for command in map(_json, topics.of("commands")):
+        if command.get("type") == "AddTarget" and "id" in command and command["id"] not in caused and command["id"] not in refused:
+            yield f"command {command['id']} was taken and had no effect"
 
 
 def _faults_of_readers(topics: Topics, memory: Remembered) -> Iterator[str]:

@@ -268,7 +268,7 @@ class Crowd(threading.Thread):
         self.added += 1
         self._left.add(target_id)
         self._targets.append((outdial_id, target_id))
-        odd = self._chance.random() if self._whole and self.trouble else 1
+        odd = self._chance.random() if self._whole and self.trouble else 0.5
         self.send(
             {"type": "AddTarget", "outdial_id": outdial_id, "target_id": target_id, "name": f"Person {number}", **numbers, **more},
             2 if odd < 0.02 else 1,

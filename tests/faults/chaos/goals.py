@@ -63,7 +63,9 @@ def _run(lab: Lab, goal: str, seed: int, planned: int, record: dict[str, Any], c
     wrong: list[str] = []
     given: dict[str, Any] = {"partitions": PARTITIONS, "start": lab.start or ours, **more}
     with world(cluster.bootstrap, lab.folder, seed, **given) as run:
-        run.tolerant = run.processes.supervised = lab.peer != "ours"
+        peer = lab.peer != "ours"
+        run.tolerant = run.processes.supervised = peer
+        run.crowd.memory.positions = not peer
         try:
             yield run
             wrong = run.notes.pop("found", []) + run.verdict(all_must_end=all_must_end)

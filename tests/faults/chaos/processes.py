@@ -100,11 +100,18 @@ class Processes:
         """Start those again that ended by themselves, where that is wanted."""
         if self.supervised:
             for name in [name for name, process in self.running.items() if process.poll() is not None]:
-                self.died.append(f"{name} ended with {self.running.pop(name).returncode}: {self.last_words(name)}")
+                self.fell(name, self.running.pop(name).returncode)
                 self.add(name)
+
+    def fell(self, name: str, code: int | None) -> None:
+        """One ended otherwise than it was told to: noted where that is only noted, else an AssertionError."""
+        told = f"{name} ended with {code}: {self.last_words(name)}"
+        assert self.supervised, told
+        self.died.append(told)
 
     def kill(self, name: str, what: str = "kill -9") -> Fault:
         """End one where it stands."""
+        self.tend()
         process = self.running.pop(name)
         assert process.poll() is None, f"{name} ended by itself: {self.last_words(name)}"
         at = time.time()
@@ -127,7 +134,7 @@ class Processes:
         self.running[name].send_signal(signal.SIGCONT)
 
     def stop(self, name: str) -> int:
-        """A clean stop; its exit code."""
+        """A clean stop; its exit code. One that is supervised and does not end in time is killed, as a supervisor would."""
         process = self.running.pop(name)
         process.terminate()
         try:
@@ -135,7 +142,9 @@ class Processes:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise
+            if not self.supervised:
+                raise
+            return -signal.SIGKILL
 
     def ended(self) -> list[str]:
         """Those that ended by themselves, with their last words."""

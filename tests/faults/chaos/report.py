@@ -88,21 +88,40 @@ def _peers(counted: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         "## The peers under the same harness",
         "",
-        "The same kills, users and checker on the ledger's work as `benchmarks/peers` does it elsewhere. A peer's process that",
-        "ends by itself is started again, and waiting goes on when nothing moved for 60 s; both are counted.",
+        "The same kills, dialers, waits and checker on the ledger's work as `benchmarks/peers` does it on other runtimes. Its users",
+        "only add targets and dial them; ours also stop, delete, repeat and send astray. Who is killed is started again at once, with",
+        "its folder, and so is a peer's process that ends by itself. A run goes on when a partition stands still for 60 s, or no",
+        "target comes to its end for 180 s at last: both are a wait given up. One cause may be counted in several columns.",
         "",
-        "| ledger | kills | targets | wrong, all in all | requested twice | requests without event, or events without | stuck | died |",
-        "|---|---|---|---|---|---|---|---|",
+        "| ledger | kills | targets | "
+        + " | ".join(name for name, _ in COLUMNS)
+        + " | longest recovery | ended by themselves | findings |",
+        "|---" * (len(COLUMNS) + 6) + "|",
+        *(_row_of_peer(name, [run for run in found if run["peer"] == name]) for name in ["ours", *names]),
+        "",
     ]
-    for name in ["ours", *names]:
-        of = [run for run in found if run["peer"] == name]
-        tally = {
-            kind: sum(run.get("tally", {}).get(kind, 0) for run in of)
-            for kind in ("requested twice", "dial requests", "from no event", "stuck")
-        }
-        lines.append(
-            f"| {name} | {sum(run['faults'] for run in of)} | {sum(run['targets'] for run in of):,} | {sum(run['wrong'] for run in of):,} "
-            f"| {tally['requested twice']:,} | {tally['dial requests'] + tally['from no event']:,} | {tally['stuck']} "
-            f"| {sum(run.get('died', 0) for run in of)} |"
-        )
+    for name in names:
+        lines += [f"- `{name}`: {words}." for words in sorted({run["settings"] for run in found if run["peer"] == name})]
     return lines
+
+
+COLUMNS: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
+    ("attempts requested twice", ("requested twice",)),
+    ("calls placed twice, or unasked", ("placed",)),
+    ("requests and events that do not match", ("dial requests", "from no event")),
+    ("gaps and repeats in the events of an outdial", ("sequence",)),
+    ("targets without an end", ("came to no end", "is still open")),
+    ("targets asked for and not there", ("no effect",)),
+    ("waits given up", ("stuck",)),
+)
+"""Of the table of peers: its head, and the words by which that is counted."""
+
+
+def _row_of_peer(name: str, of: Sequence[dict[str, Any]]) -> str:
+    faults, targets, wrong = (sum(run[what] for run in of) for what in ("faults", "targets", "wrong"))
+    counts = [sum(run.get("tally", {}).get(kind, 0) for run in of for kind in kinds) for _, kinds in COLUMNS]
+    longest = max((run["recovery_max_s"] for run in of if run["recovery_max_s"] is not None), default=None)
+    never = sum(run.get("never_recovered", 0) for run in of)
+    recovery = ("" if longest is None else f"{longest:.1f} s") + (f", never after {never}" if never else "")
+    told = " | ".join(f"{count:,}" for count in counts)
+    return f"| {name} | {faults} | {targets:,} | {told} | {recovery} | {sum(run.get('died', 0) for run in of)} | {wrong:,} |"

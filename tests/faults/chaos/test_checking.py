@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
+from unittest.mock import MagicMock
 from uuid import uuid4
 
 import pytest
@@ -110,6 +111,11 @@ def _unanswered(topics: Topics, memory: Remembered) -> None:
     memory.delivered["00000000-0000-4000-8000-000000000001"] = 1
 
 
+def _unadded(topics: Topics, memory: Remembered) -> None:
+    memory.answered = False
+    rewrite(records(topics, "events", "TargetAdded")[0], causationid=str(uuid4()))
+
+
 def _carried_out(topics: Topics, _: Remembered) -> None:
     caused = {json.loads(record.value)["causationid"] for record in topics.of("events") if record.key is not None}
     answers = {json.loads(record.value)["command_id"]: record for record in topics.of("answers") if b'"unchanged"' in record.value}
@@ -178,6 +184,7 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "the broker had a request before it was due": ("before it was due", _late_broker),
     "a transaction is open for ever": ("a transaction is open", _open_transaction),
     "a command has no effect and no answer": ("answered 0 times", _unanswered),
+    "a target is not added, and nobody asked for an answer": ("had no effect", _unadded),
     "an answer is gone": ("answered 0 times", _one("answers", None, remove)),
     "an answer is there twice": ("answered 2 times", _one("answers", None, repeat)),
     "a command was carried out by its answer only": ("and not by the log", _carried_out),
@@ -201,3 +208,14 @@ def test_every_damage_of_the_topics_is_found(run: World, says: str, damage: Dama
     damage(topics, memory)
     found = faults_of(topics, memory)
     assert any(says in fault for fault in found), found
+
+
+def test_users_of_peers_send_nothing_astray_and_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = MagicMock()
+    monkeypatch.setattr("faults.chaos.crowd.Producer", lambda _: sent)
+    monkeypatch.setattr("faults.chaos.crowd.consumer", MagicMock())
+    crowd = Crowd("", "peer", 12, 1, whole=False)
+    for _ in range(TARGETS):
+        crowd.add(str(uuid4()))
+    assert sent.produce.call_count == TARGETS
+    assert not any("partition" in call.kwargs for call in sent.produce.call_args_list)

@@ -1,8 +1,10 @@
 """Ledgers, their users, and what is left when all is over: one run, from the first command to the verdict."""
 
 import json
+import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +22,26 @@ from outdial.topology import TOPICS, Topology, config
 PROGRESS_S: Final = 60.0
 """Within this time every partition goes on after a fault."""
 END_S: Final = 180.0
-TALLIED: Final = ("requested twice", "dial requests", "from no event", "sequence", "placed", "two calls", "came to no end", "stuck")
+"""Within this time at least one more comes to its end, when no more are added."""
+LEFT_OPEN_S: Final = 90.0
+"""What processes left open when they were stopped is over within this time: the longest timeout of a transaction, and a little."""
+TALLIED: Final = (
+    "requested twice",
+    "dial requests",
+    "from no event",
+    "sequence",
+    "placed",
+    "two calls",
+    "came to no end",
+    "is still open",
+    "no effect",
+    "transaction is open",
+    "stuck",
+)
 """Words of the checker by which what is wrong is counted."""
 FIRST_S: Final = 60.0
+VARIES: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|-?\d+(\.\d+)?")
+"""Ids and numbers in what is wrong, left out where sorts of it are counted."""
 
 
 @dataclass
@@ -41,11 +60,23 @@ class World:
     tolerant: bool = False
     """Whether a ledger that does not go on, or ends by itself, is only noted: a peer's faults are counted to the end."""
     stuck: int = 0
+    """Waits that were given up."""
+    still: list[int] = field(default_factory=list)
+    """Partitions that had not gone on, of each fault after which some had not."""
+    missed: list[Fault] = field(default_factory=list)
+    """Faults whose recovery is still waited for, beside what happens meanwhile."""
+
+    def begun(self) -> None:
+        """Wait until every partition has its first event."""
+        self._come(lambda: self.crowd.went_on(0.001), FIRST_S, "the ledgers begin")
 
     def recovered(self, fault: Fault, seconds: float = PROGRESS_S) -> None:
         """Wait until every partition goes on after a fault, and note how long that took."""
         if self._come(lambda: self.crowd.went_on(fault.at), seconds, f"progress after {fault.what} of {fault.pid}"):
             fault.recovered = time.time() - fault.at
+        else:
+            self.missed.append(fault)
+            self.still.append(sum(at < fault.at * 1_000 for at in self.crowd.appended))
         self.outage(fault)
 
     def _come(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
@@ -53,6 +84,9 @@ class World:
 
         def tended() -> bool:
             self.processes.tend()
+            for fault in [fault for fault in self.missed if self.crowd.went_on(fault.at)]:
+                fault.recovered = time.time() - fault.at
+                self.missed.remove(fault)
             return condition()
 
         try:
@@ -75,16 +109,43 @@ class World:
 
     def verdict(self, *, all_must_end: bool = True) -> list[str]:
         """Let everybody come to an end, or at least to rest, and say what is wrong."""
+        self.processes.tend()
         wrong = self.processes.ended()
         if wrong:
             return wrong
-        came = self.crowd.end if all_must_end else self.crowd.rest
+        came = self.crowd.end() if all_must_end else self.crowd.rest()
         begin = time.monotonic()
-        self._come(came(), END_S, "every target has come to its end" if all_must_end else "every list is stopped")
+        if not self._ended(came, "every target has come to its end" if all_must_end else "every list is stopped"):
+            # What is read twice must not change in between.
+            for name in list(self.processes.running):
+                self.processes.stop(name)
         self.notes["quiesced_s"] = round(time.monotonic() - begin, 1)
-        self.topics = topics = read(self.place.bootstrap, self.place.prefix, self.place.partitions, NAMES)
-        self.crowd.wait(lambda: self._all_shown(topics), 30, "the earlier reader has come to the end")
+        self.topics = topics = self._read()
+        self._come(lambda: self._all_shown(topics), 30, "the earlier reader has come to the end")
         return faults_of(topics, self.crowd.memory, all_must_end=all_must_end)
+
+    def _ended(self, came: Callable[[], bool], what: str) -> bool:
+        """Wait until something holds, for as long as ever fewer are left; whether it came to hold."""
+        least = self.crowd.left
+
+        def nearer() -> bool:
+            return came() or self.crowd.left < least
+
+        while self._come(nearer, END_S, what):
+            if came():
+                return True
+            least = self.crowd.left
+        return False
+
+    def _read(self) -> Topics:
+        """All there is, when no transaction is open any more, where that is waited for."""
+        until = time.monotonic() + LEFT_OPEN_S
+        while True:
+            topics = read(self.place.bootstrap, self.place.prefix, self.place.partitions, NAMES)
+            is_open = any(stable < high for stable, high in topics.ends.values())
+            if not (self.tolerant and is_open and time.monotonic() < until):
+                return topics
+            time.sleep(1)
 
     def _all_shown(self, topics: Topics) -> bool:
         shown = sum(len(records) for name in ("events", "dial-requests") for records in topics.records[name])
@@ -112,8 +173,17 @@ class World:
             "wrong": len(wrong),
             "first_wrong": wrong[:3],
             "tally": {said: times for said in TALLIED if (times := self.stuck * (said == "stuck") + sum(said in fault for fault in wrong))},
-            **({"died": len(self.processes.died), "last_words": self.processes.died[:2]} if self.tolerant else {}),
+            **(self._of_peer(wrong) if self.tolerant else {}),
             **self.notes,
+        }
+
+    def _of_peer(self, wrong: list[str]) -> dict[str, Any]:
+        """What is told of a peer's run besides, for there what is wrong is counted."""
+        return {
+            "died": len(self.processes.died),
+            "still": self.still,
+            "never_recovered": len(self.missed),
+            "sorts": dict(Counter(VARIES.sub("…", one) for one in wrong).most_common(12)),
         }
 
 

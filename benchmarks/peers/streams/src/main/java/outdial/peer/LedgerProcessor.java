@@ -841,7 +841,9 @@ final class LedgerProcessor implements Processor<byte[], byte[], byte[], byte[]>
     private void reject(Record<byte[], byte[]> record, Command command, Refused why) {
         byte[] original = record.value() == null ? new byte[0] : record.value();
         String text = new String(original, 0, Math.min(original.length, 64 * 1024), StandardCharsets.UTF_8);
-        StringBuilder out = new StringBuilder(512).append('{');
+        var where = context.recordMetadata().orElseThrow();
+        StringBuilder out = new StringBuilder(512).append("{\"partition\":").append(where.partition());
+        out.append(",\"offset\":").append(where.offset()).append(',');
         if (command != null) {
             out.append("\"command_id\":\"").append(command.id).append("\",\"type\":\"").append(command.type()).append("\",");
         }
