@@ -8,6 +8,8 @@ import json
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +17,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from both import MakeSettings
 from cli.program import Service, end, start
+from outdial.doors.api.deps import DEFAULT_CUSTOMER
 
 HOST = "api.voipbin.net"
 ANNS = "a-token-of-the-test"
@@ -167,6 +171,13 @@ class Terminal:
         (home / ".curlrc").write_text(curlrc)
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
         self._environment = kept | {"CURL_HOME": str(home)}
+        self._port = port
+        self._trusted = ssl.create_default_context(cafile=certificate)
+
+    def listen(self, url: str) -> ClientConnection:
+        """The websocket of an address that a page names."""
+        sock = socket.create_connection(("127.0.0.1", self._port))
+        return connect(url.replace("<YOUR_AUTH_TOKEN>", ANNS), sock=sock, ssl=self._trusted, proxy=None)
 
     def type(self, line: str, **ids: str) -> Any:
         """What a line answers; AssertionError when curl says that it failed."""
@@ -284,3 +295,14 @@ def test_the_lines_need_the_token_and_the_certificate(terminal: Terminal) -> Non
         terminal.type(LIST_OUTPLANS.replace("?token=<YOUR_AUTH_TOKEN>", ""))
     with pytest.raises(AssertionError, match="certificate"):
         terminal.type(LIST_OUTDIALS.replace("curl ", "curl --capath / --cacert /dev/null "))
+
+
+def test_the_tutorial_of_websockets(terminal: Terminal) -> None:
+    with terminal.listen("wss://api.voipbin.net/v1.0/ws?token=<YOUR_AUTH_TOKEN>") as ws:
+        # VoIPBIN answers no subscription; the id asks for an answer, for what follows must not overtake it.
+        ws.send(json.dumps({"type": "subscribe", "topics": [f"customer_id:{DEFAULT_CUSTOMER}:outdial:*"], "id": "1"}))
+        assert json.loads(ws.recv(DEADLINE_S))["type"] == "subscribed"
+        made = terminal.type(MAKE_LEADS)
+        told = json.loads(ws.recv(DEADLINE_S))
+
+    assert (told["type"], told["data"]) == ("outdial_created", made)

@@ -439,7 +439,7 @@ async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside
 
     serving = _serving(options.role, sock, tls=options.tls_cert is not None, data=options.data, wanted=options.port)
     serving = replace(serving, position=runtime.position, open=not options.tokens)
-    server = _server(app, options.log_level, options.tls_cert, options.tls_key)
+    server = _server(app, options.log_level, options.tls_cert, options.tls_key, sockets=True)
     return await _host(
         server,
         sock,
@@ -596,13 +596,15 @@ def _serving(role: str, sock: "socket.socket", *, tls: bool, data: Path, wanted:
     return Serving(role=role, url=url, data=data, position=None, open=False, port_wanted=wanted)
 
 
-def _server(app: "ASGIApp", log_level: str, cert: Path | None = None, key: Path | None = None) -> "Server":
+def _server(app: "ASGIApp", log_level: str, cert: Path | None = None, key: Path | None = None, *, sockets: bool = False) -> "Server":
     import uvicorn
+
+    from outdial.doors.api.upgrade import WEBSOCKETS
 
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        **(WEBSOCKETS if sockets else {"ws": "none"}),
         lifespan="off",
         access_log=log_level == "debug",
         log_config=None,

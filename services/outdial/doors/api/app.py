@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from outdial.doors.api import (
@@ -29,6 +29,7 @@ from outdial.doors.api import (
     outplans,
     pace,
     preflight,
+    sockets,
     suppressions,
     targets,
     webhook,
@@ -88,6 +89,7 @@ def _offer_all(app: FastAPI) -> None:
         suppressions, pace, commands, accounts, webhook,
     ):  # fmt: skip
         _offer(app, part.router, PREFIX)
+    app.router.routes.append(WebSocketRoute(f"{PREFIX}/ws", sockets.serve))
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")
 

@@ -34,6 +34,9 @@ _REQUEST_ID: Final = pattern(rb"[A-Za-z0-9_-]{1,64}")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = ("token", "accesskey")
 _VERSIONED: Final = "/v1.0/"
+_STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
+SWITCHED: Final = 101
+"""The status a websocket begins with."""
 _LIMITED: Final = (_VERSIONED, "/auth/")
 _YES: Final = ("true", "1")
 _POSITION: Final = b"outdial-position"
@@ -64,9 +67,6 @@ class Front:
             await self.app(scope, receive, send)
             return
         secrets = _taken_secrets(scope) if scope["query_string"] else {}
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         headers = {name: value for name, value in scope["headers"] if name in _WANTED}
         request_id = _request_id(headers)
         accept = headers.get(b"accept", b"").decode("latin-1")
@@ -75,7 +75,12 @@ class Front:
 
         async def tagged(message: Message) -> None:
             nonlocal begun
-            if message["type"] == "http.response.start":
+            kind = message["type"]
+            if kind == "websocket.accept":
+                begun = True
+                responses[SWITCHED] += 1
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            elif kind in _STARTS:
                 begun = True
                 responses[message["status"]] += 1
                 sent = message.get("headers", ())
@@ -86,18 +91,18 @@ class Front:
 
         try:
             caller = scope[CALLER] = await self._caller(scope, headers, secrets, request_id)
-            if scope["method"] == "GET":
+            if scope.get("method") == "GET":
                 await self._bring_up(scope["path"], scope["query_string"], stands=caller.token_hash is not None)
                 position = str(self.door.ledger.position)
         except Refused as why:
-            await _answer(tagged, why, request_id, accept)
+            await _answer(scope, tagged, why, request_id, accept)
             return
         try:
             await self.app(scope, receive, tagged)
         except asyncio.CancelledError:
             if begun or not self.door.closing:
                 raise
-            await _answer(tagged, _STOPPED, request_id, accept)
+            await _answer(scope, tagged, _STOPPED, request_id, accept)
         except Exception as error:  # noqa: BLE001  the last resort: the app has answered 500; what happened is logged without values
             _LOG.error("request %s failed: %s at %s", request_id, type(error).__name__, _where(error))
 
@@ -248,13 +253,13 @@ def _customer_of(digest: str, known: Iterable[tuple[str, str]]) -> str | None:
 
 
 def _refuse_foreign(scope: Scope, headers: dict[bytes, bytes]) -> None:
-    """Keep pages of other sites from changing anything through somebody's browser."""
+    """Keep pages of other sites from changing anything through somebody's browser, or listening: any page may open a websocket."""
     origin = headers.get(b"origin")
-    if origin is None or scope["method"] in _SAFE:
+    if origin is None or scope.get("method") in _SAFE:
         return
     _, _, site = origin.lower().partition(b"://")
     if not site or site != headers.get(b"host", b"").lower():
-        raise Refused(DENIED, "origin_denied", "pages of another site may not change anything here without a token of their own")
+        raise Refused(DENIED, "origin_denied", "pages of another site may do nothing here without a token of their own")
 
 
 @lru_cache(maxsize=256)
@@ -269,12 +274,13 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def _answer(send: Send, why: Refused, request_id: str, accept: str) -> None:
+async def _answer(scope: Scope, send: Send, why: Refused, request_id: str, accept: str) -> None:
     body, media_type = told(why, request_id, accept)
     headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
     headers += [(name.lower().encode(), value.encode()) for name, value in why.headers.items()]
-    await send({"type": "http.response.start", "status": why.kind.http, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    kind = "websocket.http" if scope["type"] == "websocket" else "http"
+    await send({"type": f"{kind}.response.start", "status": why.kind.http, "headers": headers})
+    await send({"type": f"{kind}.response.body", "body": body})
 
 
 def _where(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from outdial.commands import AddTarget, Command, CreateCampaign, CreateOutdial, CreateOutplan
@@ -115,6 +115,8 @@ class Door:
     """Held from reading a plan to changing it, so that two changes of different fields both hold."""
     closing: bool = False
     """Set when the server is about to stop: streams and long polls end at the next opportunity."""
+    sockets: Counter[str] = field(default_factory=Counter)
+    """Websockets that are open, by customer."""
     responses: Counter[int] = field(default_factory=Counter)
     """Answers given, by HTTP status."""
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -170,19 +172,19 @@ class Caller(NamedTuple):
     """Of the user or the access key; None: the settings let them in, and do not say who it is."""
 
 
-def door_of(request: Request) -> Door:
+def door_of(request: HTTPConnection) -> Door:
     """The door a request came through."""
     door: Door = request.app.state.door
     return door
 
 
-def caller_of(request: Request) -> Caller:
+def caller_of(request: HTTPConnection) -> Caller:
     """Who asks."""
     caller: Caller = request.scope[CALLER]
     return caller
 
 
-def customer_of(request: Request) -> str:
+def customer_of(request: HTTPConnection) -> str:
     """The customer who asks."""
     return caller_of(request).customer_id
 
@@ -219,7 +221,7 @@ def path_id(request: Request, name: str = "id") -> str:
     return text
 
 
-def whole_number(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
+def whole_number(request: HTTPConnection, name: str, default: int, lowest: int, highest: int) -> int:
     """An integer query parameter, between two limits.
 
     Raises:
@@ -245,7 +247,7 @@ def position_in(door: Door, text: str, name: str) -> Position:
         raise Refused(PARAMETER, "field_invalid", f"{name} must be a position as answers carry it in Outdial-Position: {why}") from None
 
 
-def position_after(request: Request) -> Position:
+def position_after(request: HTTPConnection) -> Position:
     """The query parameter ``after``; without it, the beginning.
 
     Raises:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from outdial.doors.api.deps import flag, is_id
 from outdial.doors.api.errors import PARAMETER, Refused
@@ -31,7 +31,7 @@ def iso_time(at: int | None) -> str | None:
     return None if at is None else format_instant(at)
 
 
-def times_of(request: Request) -> Times:
+def times_of(request: HTTPConnection) -> Times:
     """The form a client wants its times in: ``?time=iso`` or header ``Outdial-Time: iso``, else the contract's."""
     if b"time=iso" in request.scope["query_string"] and request.query_params.get("time") == "iso":
         return iso_time
