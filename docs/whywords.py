@@ -33,8 +33,12 @@ suppression list holds is then not known before its turn has come.
 - `facts` of a rule: the numbers it was decided by. `ahead` is how many that are due come before this target, 10,000 at most.
 
 Of an outdial, `reasons` counts its targets by the word that holds each, with the next release. Every target stands in one row; who is
-in none is being dialed. `due_now` and the split between due and not due come from the views at `position`, the rest from the ledger.
-Who waits for a cap is counted as `not_due`. Targets that look alike to the plan are counted together.
+in none is being dialed. `due_now` and how many are not due, outside their hours or held by a cap come from the views at `position`, the
+rest from the ledger. Targets that look alike to the plan are counted together.
+
+The stats of an outdial have the same counts as `blocked`, from the views alone. These do not look at how often each outcome came: under a
+`result_policy` or `retry_mode` result they may take a target for due whose wait is longer, and count it so only while the hours of every
+destination it has a try at are open.
 
 ## The words
 

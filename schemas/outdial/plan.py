@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from outdial.address import SLOTS, OptionalAddress
 from outdial.scalars import DAY_MS, Count, Milliseconds, Name
-from outdial.windows import Windows
+from outdial.windows import RECIPIENT, Windows
 
 DEFAULT_DIAL_TIMEOUT = 30_000
 DEFAULT_TRY_INTERVAL = 60_000
@@ -117,6 +117,17 @@ class Plan(BaseModel):
     def ring(self) -> int:
         """The ``dial_timeout`` in force, milliseconds."""
         return self.dial_timeout or DEFAULT_DIAL_TIMEOUT
+
+    def zones_for(self, known: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Where the window must be open for a destination of which these zones are known.
+
+        None: there is no window; empty: nobody knows the hour there, so it is never dialed.
+        """
+        if self.windows is None:
+            return None
+        if self.windows.time_zone != RECIPIENT:
+            return (self.windows.time_zone,)
+        return known or (() if self.time_zone is None else (self.time_zone,))
 
 
 PLAN_FIELDS = tuple(Plan.model_fields)

@@ -274,14 +274,18 @@ class Stats(BaseModel):
     ended: dict[str, int]
     """Attempts that are over, by outcome."""
     waiting: int
-    """Idle targets with a try left under the plan in force."""
+    """Idle targets that are dialed when they are due: the plan in force gives them a try, and no rule of their own takes it away."""
     due_now: int
-    """Of these, those whose wait is over, 0 outside the hours of a plan whose ``windows`` go by one clock. Where they go by the clock of
-    each person, that is not looked at: ``why`` says of each whether theirs are open."""
+    """Of these, those whose wait is over while the hours of the plan are open, by the clock of each person where the plan goes by that."""
+    due_outside: int
+    """Of these, those whose wait is over while their hours are not open."""
     next_due: When
-    """When one more becomes due, in the same hours."""
+    """When one more becomes due, hours included."""
     no_tries: int
-    """Idle targets without one."""
+    """The other idle targets; ``blocked`` says which rule holds them."""
+    blocked: dict[str, int]
+    """How many targets each rule holds, by the word of ``why``: of the rules that hold a target, the first. Who is in none was reached, is
+    in progress, or is due."""
 
 
 class EventNamed(BaseModel):

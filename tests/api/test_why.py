@@ -148,3 +148,37 @@ async def test_the_question_is_a_command_like_any_other(api: Api) -> None:
     answer = await api.ok("POST", "/commands", {"type": "AskWhy", "outdial_id": outdial_id})
     assert (answer["result"], answer["facts"]["why"]) == ("unchanged", "no_run")
     assert answer["facts"]["why"] in REASONS
+
+
+async def test_nobody_is_due_outside_their_own_hours_and_every_rule_is_counted_as_the_single_targets_are_told(api: Api) -> None:
+    """It is 14:13 in Tokyo and 00:13 in New York."""
+    outdial_id = await api.outdial()
+    tokyo, new_york = "+8131234560", "+1212555010"
+    made = [await api.target(outdial_id, f"{tokyo}{number}") for number in range(3)]
+    made += [await api.target(outdial_id, f"{new_york}{number}") for number in range(4)]
+    made.append(await api.target(outdial_id, f"{tokyo}0"))
+    made.append(await api.target(outdial_id, f"{new_york}9", expires_at="2026-11-21T05:14:00Z"))
+    made += [await api.target(outdial_id, f"{new_york}{number}", time_zone="Asia/Tokyo") for number in (7, 8)]
+    made.append(
+        await api.ok("POST", f"/outdials/{outdial_id}/targets", {"destination_0": {"type": "sip", "target": "sip:ann@example.org"}})
+    )
+    await api.ok("POST", "/suppressions", {"address": {"type": "tel", "target": f"{tokyo}1"}})
+    await api.ok("PUT", "/frequency_caps", {"rules": [{"count": 1, "per_ms": 86_400_000}]})
+    hours = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "start": "09:00", "end": "17:00"}]
+    await api.run(outdial_id, windows={"hours": hours}, max_concurrent=3)
+    await api.poke()
+    await api.pass_time(MINUTE)
+
+    stats = await api.ok("GET", f"/outdials/{outdial_id}/stats")
+    single = Counter([(await why(api, outdial_id, one["id"]))["why"] for one in made])
+    counted = {one["why"]: one["targets"] for one in (await why(api, outdial_id))["reasons"]}
+
+    assert counted == single
+    assert counted == {
+        "attempt_open": 3, "expired": 1, "zone_unknown": 1, "suppressed": 1, "outside_window": 4, "frequency_cap": 1, "max_concurrent": 1,
+    }  # fmt: skip
+    assert (stats["due_now"], stats["due_outside"], stats["waiting"], stats["no_tries"]) == (1, 4, 6, 2)
+    assert {rule: n for rule, n in stats["blocked"].items() if n} == {
+        rule: n for rule, n in counted.items() if rule not in ("attempt_open", "max_concurrent")
+    }
+    assert list(stats["blocked"]) == [rule for rule in REASONS if rule in stats["blocked"]]

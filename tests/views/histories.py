@@ -11,22 +11,34 @@ from outdial.commands import OUTCOMES
 from outdial.events import (
     DialClaimed,
     DialDeleted,
+    DialingDraining,
     DialingFinished,
+    DialingPaused,
+    DialingResumed,
     DialingStarted,
     DialingStopped,
     ResultIgnored,
+    TargetBlocked,
+    TargetDeferred,
     TargetDeleted,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
+    TargetUnblocked,
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
-from outdial.views.counts import Stats
+from outdial.views.counts import RULES, Stats
+from outdial.windows import Gate, Windows
 from views.hand import MAIL, MINUTE, PHONE, SECOND, Log
 
-PAUSES = (0, 0, 1, 999_999, SECOND, 2 * SECOND, MINUTE + 1, 15 * MINUTE)
+HOURS = [
+    {"days": ["mon", "tue", "wed", "thu", "fri"], "start": "09:00", "end": "12:30"},
+    {"days": ["fri"], "start": "15:00", "end": "01:00"},
+]
+PAUSES = (0, 0, 1, 999_999, SECOND, 2 * SECOND, MINUTE + 1, 15 * MINUTE, 300 * MINUTE)
 SHAPES: tuple[tuple[Address | None, ...], ...] = ((PHONE,), (PHONE, MAIL), (None, PHONE), (MAIL,), (MAIL, None, PHONE))
 PLANS: tuple[dict[str, Any], ...] = (
     {},
@@ -34,8 +46,18 @@ PLANS: tuple[dict[str, Any], ...] = (
     {"max_try_count_0": 1, "max_try_count_1": 2, "try_interval": 0},
     {"max_try_count_0": 9, "max_try_count_2": 9, "max_attempts": 2, "try_interval": 1_000},
     {"max_try_count_1": 1, "retry_mode": "result", "try_interval": 3_600_000},
+    {"max_try_count_0": 3, "max_try_count_1": 1, "max_try_count_2": 1, "windows": Windows.model_validate({"hours": HOURS})},
+    {"max_try_count_0": 3, "windows": Windows.model_validate({"hours": HOURS}), "time_zone": "Asia/Seoul"},
+    {"max_try_count_0": 3, "windows": Windows.model_validate({"hours": HOURS, "time_zone": "Europe/London"}), "try_interval": 0},
 )
-STEPS = st.lists(st.tuples(st.integers(0, 19), st.integers(0, 1_000_000)), max_size=120)
+ZONES: tuple[dict[str, Any], ...] = (
+    {},
+    {"zones": (("Europe/Berlin",), None, ("America/New_York", "America/Los_Angeles"))},
+    {"zones": (None, ("Asia/Tokyo",))},
+    {"time_zone": "Australia/Sydney"},
+)
+"""What may be known of where a target is."""
+STEPS = st.lists(st.tuples(st.integers(0, 22), st.integers(0, 1_000_000)), max_size=120)
 
 
 @dataclass(slots=True)
@@ -59,6 +81,11 @@ class Person:
     """Destination of the open attempt."""
     claimed: bool = False
     answered: bool = False
+    zones: dict[str, Any] = field(default_factory=dict)
+    """How it was added."""
+    blocked: tuple[int, ...] = ()
+    until: int | None = None
+    """Until when a cap holds it."""
 
     @property
     def ordinal(self) -> int:
@@ -78,6 +105,9 @@ class List:
     calls_only: bool = False
     version: int = 0
     run: int = 0
+    running: bool = False
+    paused: bool = False
+    draining: bool = False
     people: list[Person] = field(default_factory=list)
     attempts: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
@@ -108,30 +138,50 @@ class History:
 
     def _join(self, found: List, choice: int) -> None:
         shape, most = SHAPES[choice % len(SHAPES)], (None, None, 1, 3)[choice % 4]
-        target = self.log.target(found.id, *shape, try_count_max=most, name=f"Person {choice}")
-        found.people.append(Person(found.id, target, shape, most))
+        zones = ZONES[choice % len(ZONES)]
+        target = self.log.target(found.id, *shape, try_count_max=most, name=f"Person {choice}", **zones)
+        found.people.append(Person(found.id, target, shape, most, zones=zones))
 
     def _plan(self, found: List, choice: int) -> None:
         found.version += 1
         found.plan = self.log.plan(found.id, found.version, **PLANS[choice % len(PLANS)])
 
     def _run(self, found: List, choice: int) -> None:
-        if choice % 3 == 0:
+        if choice % 6 == 0:
             self.log.add(found.id, DialingStopped(run=found.run, how="stopped", requests=choice))
-        elif choice % 3 == 1 and not found.attempts["open"]:
+            found.running = found.paused = found.draining = False
+        elif choice % 6 == 1 and not found.attempts["open"]:
             self.log.add(found.id, DialingFinished(run=found.run, requests=choice))
+            found.running = found.paused = found.draining = False
+        elif choice % 6 == 2 and found.running:
+            self.log.add(found.id, DialingResumed(run=found.run) if found.paused else DialingPaused(run=found.run))
+            found.paused = not found.paused
+        elif choice % 6 == 3 and found.running:
+            self.log.add(found.id, DialingDraining(run=found.run))
+            found.draining = True
         else:
             found.run += 1
             found.calls_only = choice % 2 == 0
+            found.running, found.paused, found.draining = True, False, False
             self.log.add(found.id, DialingStarted(run=found.run, campaign_type="call" if found.calls_only else ""))
 
     def _meet(self, found: List, person: Person, kind: int, choice: int) -> None:
-        if person.open is not None:
+        if kind == 20 and not person.deleted:
+            self._block(found, person, choice)
+        elif person.open is not None:
             self._during(found, person, kind, choice)
         elif kind < 13 and not person.deleted and person.lifecycle in ("idle", "busy", "no_answer"):
             self._request(found, person, choice)
         else:
             self._between(found, person, kind, choice)
+
+    def _block(self, found: List, person: Person, choice: int) -> None:
+        person.blocked = tuple(index for index in range(len(person.destinations)) if choice >> index & 1)
+        if person.blocked:
+            entries = ("0" * 32,) * len(person.blocked)
+            self.log.add(found.id, TargetBlocked(target_id=person.id, destinations=person.blocked, entries=entries))
+        else:
+            self.log.add(found.id, TargetUnblocked(target_id=person.id))
 
     def _request(self, found: List, person: Person, choice: int) -> None:
         places = [index for index, address in enumerate(person.destinations) if address is not None]
@@ -172,7 +222,7 @@ class History:
         )
         person.tries[person.open] -= given_back
         person.not_dialed = person.not_dialed + 1 if given_back else 0
-        person.since, person.last, person.lost = self.log.clock, outcome, lost
+        person.since, person.last, person.lost, person.until = self.log.clock, outcome, lost, None
         person.lifecycle = {"busy": "busy", "no_answer": "no_answer"}.get(outcome, "idle")
         person.open, person.ends = None, person.ends + 1
         found.attempts["open"] -= 1
@@ -200,6 +250,13 @@ class History:
         elif kind == 17:
             self.log.add(found.id, TargetReopened(target_id=person.id))
             person.lifecycle, person.tries, person.since, person.not_dialed = "idle", [0] * 5, None, 0
+            person.until = None
+        elif kind == 21 and person.lifecycle in ("idle", "busy", "no_answer"):
+            person.until = self.log.clock + choice % 90 * MINUTE
+            self.log.add(found.id, TargetDeferred(target_id=person.id, until=person.until, reason="frequency_cap"))
+        elif kind == 22 and person.lifecycle in ("idle", "busy", "no_answer", "failed"):
+            self.log.add(found.id, TargetExpired(target_id=person.id))
+            person.lifecycle = "expired"
         elif kind == 18 and person.lifecycle == "failed":
             self.log.add(found.id, TargetRevived(target_id=person.id))
             person.lifecycle = "idle"
@@ -216,8 +273,17 @@ def counted(found: List, now: int) -> Stats:
     """The numbers of an outdial, counted target by target."""
     alive = [person for person in found.people if not person.deleted]
     idle = [person for person in alive if person.lifecycle in ("idle", "busy", "no_answer")]
-    lifecycle = Counter(person.lifecycle for person in alive)
-    due = [_due_at(person, found.plan) for person in idle if found.plan and _has_try(person, found.plan, found.calls_only)]
+    lifecycle = Counter("failed" if person.lifecycle == "expired" else person.lifecycle for person in alive)
+    standing = [_standing(person, found, now) for person in idle]
+    held = "no_run" if not found.running else "plan_pending" if found.plan is None else "paused" if found.paused else ""
+    blocked = Counter({held: len(idle)} if held else [rule for rule, _, _ in standing])
+    blocked.update(
+        expired=sum(person.lifecycle == "expired" for person in alive), tries_spent=sum(person.lifecycle == "failed" for person in alive)
+    )
+    lets_go: dict[str, int] = {}
+    for rule, _, at in standing:
+        if at is not None and at > now:
+            lets_go[rule] = min(at, lets_go.get(rule, at))
     return Stats(
         total=len(alive),
         deleted=len(found.people) - len(alive),
@@ -235,26 +301,80 @@ def counted(found: List, now: int) -> Stats:
         lost=found.attempts["lost"],
         given_back=found.attempts["given_back"],
         ended={word: found.ended[word] for word in OUTCOMES},
-        waiting=len(due),
-        no_tries=len(idle) - len(due),
-        due_now=sum(at <= now for at in due),
-        due_outside=0,
-        next_due=min((at for at in due if at > now), default=None),
+        waiting=sum(waits for _, waits, _ in standing),
+        no_tries=sum(not waits for _, waits, _ in standing),
+        due_now=sum(rule == DUE for rule, _, _ in standing),
+        due_outside=sum(
+            rule == "outside_window" and _due_at(person, found.plan) <= now
+            for person, (rule, _, _) in zip(idle, standing, strict=True)
+            if found.plan
+        ),
+        next_due=min(lets_go.values(), default=None),
+        blocked={rule: blocked[rule] for rule in RULES},
+        lets_go={} if held else lets_go,
     )
 
 
-def _has_try(person: Person, plan: Plan, calls_only: bool) -> bool:  # noqa: FBT001  as it is called
+DUE = "due"
+
+
+def _standing(person: Person, found: List, now: int) -> tuple[str, bool, int | None]:
+    """What holds somebody who is idle, whether they are dialed when they are due, and when they can be."""
+    plan = found.plan
+    if plan is None:
+        return "plan_pending", False, None
+    if found.draining and not any(person.tries):
+        return "draining", False, None
+    anything = [index for index, address in enumerate(person.destinations) if address is not None]
+    callable_ones = [index for index in anything if not found.calls_only or person.destinations[index].type in ("tel", "sip")]  # type: ignore[union-attr]
+    tried = [index for index in callable_ones if _has_try(person, plan, index)]
+    known = [index for index in tried if _clocks(person, plan, index) != []]
+    free = [index for index in known if index not in person.blocked]
+    if not free:
+        if known:
+            return "suppressed", False, None
+        if any(_has_try(person, plan, index) and _clocks(person, plan, index) != [] for index in anything):
+            return "type_not_dialable", False, None
+        return ("zone_unknown" if tried else "no_tries_in_plan"), False, None
+    due = _due_at(person, plan)
+    clocks = _clocks(person, plan, free[0])
+    if clocks is None:
+        opens: int | None = max(due, now)
+    else:
+        assert plan.windows is not None
+        opens = Gate(plan.windows, tuple(clocks)).opens_at(max(due, now))
+    closed = clocks is not None and plan.windows is not None and not Gate(plan.windows, tuple(clocks)).is_open(now)
+    if due <= now:
+        return ("outside_window" if closed else DUE), True, opens
+    if person.until is not None:
+        return ("outside_window" if closed else "frequency_cap"), True, opens
+    return "not_due", True, opens
+
+
+def _clocks(person: Person, plan: Plan, index: int) -> list[str] | None:
+    """The zones whose clocks count at a destination; None: no clock does, empty: nobody knows which."""
+    if plan.windows is None:
+        return None
+    if plan.windows.time_zone != "recipient":
+        return [plan.windows.time_zone]
+    if "time_zone" in person.zones:
+        return [person.zones["time_zone"]]
+    known = person.zones.get("zones", ())
+    own = known[index] if index < len(known) else None
+    return list(own or ([plan.time_zone] if plan.time_zone else []))
+
+
+def _has_try(person: Person, plan: Plan, index: int) -> bool:
     spent = sum(person.tries)
     if (person.most is not None and spent >= person.most) or (plan.max_attempts is not None and spent >= plan.max_attempts):
         return False
-    return any(
-        address is not None and (address.type in ("tel", "sip") or not calls_only) and (plan.retry_mode == "result" or tries < cap)
-        for address, tries, cap in zip(person.destinations, person.tries, plan.caps, strict=False)
-    )
+    return plan.retry_mode == "result" or person.tries[index] < plan.caps[index]
 
 
 def _due_at(person: Person, plan: Plan) -> int:
     """The longer of the interval and what not_dialed in a row asks for, after the last end; at once when there was none."""
+    if person.until is not None:
+        return person.until
     if person.since is None:
         return 0
     wait = plan.try_interval * 1_000

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from outdial.commands import OUTCOMES
 from outdial.events import (
     DialingStarted,
+    TargetBlocked,
+    TargetDeferred,
     TargetDeleted,
     TargetExhausted,
+    TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
@@ -223,3 +226,38 @@ async def test_outside_the_hours_of_one_clock_nobody_is_due_before_they_open(vie
 
     assert (closed.waiting, closed.due_now, closed.due_outside, closed.next_due) == (1, 0, 1, opens)
     assert (opened.waiting, opened.due_now, opened.due_outside, opened.next_due) == (1, 1, 0, None)
+
+
+async def test_outside_their_own_hours_nobody_is_due_before_they_open(views: Views, log: Log) -> None:
+    """It is Friday, 08:00 in London, 17:00 in Tokyo."""
+    outdial = log.outdial()
+    log.add(outdial, DialingStarted(run=1))
+    for zone in ("Europe/London", "Europe/London", "Asia/Tokyo"):
+        log.target(outdial, time_zone=zone)
+    hours = [{"days": ["fri"], "start": "09:00", "end": "18:00"}]
+    log.plan(outdial, max_try_count_0=1, windows=Windows.model_validate({"hours": hours}))
+    reader = await views.show(log)
+
+    now, later = (outdials.stats(reader, outdial, log.clock + minutes * MINUTE) for minutes in (0, 90))
+
+    assert (now.waiting, now.due_now, now.due_outside, now.next_due) == (3, 1, 2, log.clock + 60 * MINUTE)
+    assert (now.blocked["outside_window"], now.lets_go) == (2, {"outside_window": log.clock + 60 * MINUTE})
+    assert (later.waiting, later.due_now, later.due_outside) == (3, 2, 1)
+
+
+async def test_of_who_is_too_late_or_suppressed_or_was_called_too_often_nobody_is_due(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.add(outdial, DialingStarted(run=1))
+    log.plan(outdial, max_try_count_0=1)
+    late, listed, capped = log.target(outdial), log.target(outdial), log.target(outdial)
+    until = log.clock + MINUTE
+    log.add(outdial, TargetExpired(target_id=late))
+    log.add(outdial, TargetBlocked(target_id=listed, destinations=(0,), entries=("0" * 32,)))
+    log.add(outdial, TargetDeferred(target_id=capped, until=until, reason="frequency_cap"))
+
+    stats = await stats_of(views, log, outdial)
+
+    assert (stats.total, stats.waiting, stats.no_tries, stats.due_now, stats.next_due) == (3, 1, 1, 0, until)
+    assert {rule for rule, n in stats.blocked.items() if n} == {"expired", "suppressed", "frequency_cap"}
+    assert (stats.lifecycle["failed"], targets.many(views.reader, outdial, [late])[0].lifecycle) == (1, "failed")
+    assert outdials.stats(views.reader, outdial, until).due_now == 1

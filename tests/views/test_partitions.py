@@ -82,7 +82,7 @@ def test_the_digest_is_the_same_however_partitions_are_interleaved(steps: list[t
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_long_history_in_three_partitions_is_counted_right(tmp_path: Path, seed: int) -> None:
     chance = Random(seed)  # noqa: S311  an example, not a secret
-    history = grown([(chance.randrange(20), chance.randrange(10_000_000)) for _ in range(1_500)])
+    history = grown([(chance.randrange(23), chance.randrange(10_000_000)) for _ in range(1_500)])
     parts = spread(history.log)
     assert all(parts)
     async with views_in(tmp_path, PARTITIONS) as views:
@@ -99,7 +99,7 @@ async def test_a_long_history_in_three_partitions_is_counted_right(tmp_path: Pat
 
 async def test_events_at_or_below_the_mark_of_their_partition_are_skipped(tmp_path: Path) -> None:
     chance = Random(3)  # noqa: S311  an example, not a secret
-    parts = spread(grown([(chance.randrange(20), chance.randrange(1_000_000)) for _ in range(400)]).log)
+    parts = spread(grown([(chance.randrange(23), chance.randrange(1_000_000)) for _ in range(400)]).log)
     read = interleaved(parts, chance)
     async with views_in(tmp_path, PARTITIONS) as views:
         await views.apply(read[: len(read) // 2], 20)

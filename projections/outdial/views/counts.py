@@ -2,29 +2,36 @@
 
 ``tally`` counts targets by lifecycle and last outcome, and attempts by what became of them.
 ``waiting`` counts the idle targets by **profile** (all that decides whether a plan gives them another
-try, and how long they wait) and by the two seconds in which their waiting began. So a plan can change
+try, how long they wait and by whose clock) and by the two seconds in which their waiting began. So a plan can change
 at any time and nothing is counted anew; only the one slice the present cuts through is looked at row by row.
+
+Those alike in the zones of their next destination have one window, looked at once. What a profile does not say is how often each
+outcome came: where that decides which destination is next, the hours of all that may be must be open, and the waits of a
+``result_policy`` are not looked at.
 """
 
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from outdial.address import SLOTS
 from outdial.commands import OUTCOMES
 from outdial.plan import Plan, RetryMode
 from outdial.scalars import MILLISECOND_US, SECOND_US
 from outdial.views.rows import Write, writes
-from outdial.windows import RECIPIENT, Gate
+from outdial.windows import Gate
+from outdial.wire import from_json
 
 SLICE_US: Final = 2 * SECOND_US
 AT_ONCE: Final = -1
 """The slice of targets that wait for nothing: never tried, or reopened."""
 AT: Final = -1
 """In place of ``not_dialed`` in a row: the target waits for an instant of its own, which stands in place of the end of the attempt."""
+CAPPED: Final = -2
+"""The same less ``not_dialed`` in a row: until that instant its address was called as often as it may be."""
 FIRST_BACKOFF_MS: Final = 1_000
 LONGEST_BACKOFF_MS: Final = 900_000
 NEVER: Final = "never"
@@ -39,6 +46,17 @@ STATUS_OF: Final = {
     "failed": "done",
 }
 """Status of a target by its lifecycle (contract C3)."""
+EXPIRED: Final = "expired"
+"""The lifecycle ``failed`` of who was too late to dial, as it stands in the tables."""
+GONE: Final = "outdial_deleted"
+"""The rule that holds every target, whatever has become of it."""
+OUTDIAL_RULES: Final = (GONE, "no_run", "plan_pending", "paused")
+"""What holds every target that waits, in the order it is looked at."""
+RULES: Final = (
+    *(GONE, "expired", "tries_spent", *OUTDIAL_RULES[1:], "draining", "type_not_dialable", "zone_unknown", "no_tries_in_plan"),
+    *("not_due", "outside_window", "suppressed", "frequency_cap"),
+)
+"""Words of :data:`outdial.why.REASONS` that targets are counted by, in the same order."""
 
 DDL: Final = (
     """
@@ -89,8 +107,10 @@ _ADD_WAITING: Final = """
 """
 _TALLY: Final = "SELECT subject, state, outcome, n FROM tally WHERE outdial = ?"
 _PROFILES: Final = "SELECT profile, sum(n) FROM waiting WHERE outdial = ? GROUP BY profile"
-_DUE_BEFORE: Final = "SELECT coalesce(sum(n), 0) FROM waiting WHERE outdial = ? AND profile = ? AND slice < ?"
-_NEXT_SLICE: Final = "SELECT min(slice) FROM waiting WHERE outdial = ? AND profile = ? AND slice > ?"
+_BY_PROFILE: Final = """
+    SELECT profile, coalesce(sum(n) FILTER (WHERE slice < :cut), 0), min(slice) FILTER (WHERE slice > :cut)
+    FROM waiting WHERE outdial = :outdial GROUP BY profile
+"""
 _DUE_BY: Final = """
     SELECT max(0, (slice * :slice_us + :wait - :origin) / :step), sum(n) FROM waiting
     WHERE outdial = :outdial AND profile = :profile AND slice * :slice_us + :wait < :end GROUP BY 1
@@ -143,39 +163,67 @@ class Stats:
     ended: dict[str, int]
     """Attempts that are over, by outcome."""
     waiting: int
-    """Idle targets with a try left under the plan in force."""
+    """Idle targets that are dialed when they are due: the plan in force gives them a try, and no rule of their own takes it away."""
     no_tries: int
-    """Idle targets without one."""
+    """The other idle targets."""
     due_now: int
-    """Those whose wait is over, while the hours of the plan are open. The hours of each person's own clock are not looked at."""
+    """Of those waiting, those whose wait is over while their hours are open."""
     due_outside: int
-    """Those whose wait is over, while the hours of the plan are not open."""
+    """Of those waiting, those whose wait is over while their hours are not open."""
     next_due: int | None
-    """The first instant after now at which one more becomes due, hours included as far as for ``due_now``."""
+    """The first instant after now at which one more becomes due, hours included."""
+    blocked: dict[str, int]
+    """How many each of :data:`RULES` holds: of the rules that hold a target, the first. Who is in none was reached, is in progress, or is
+    due."""
+    lets_go: dict[str, int]
+    """By rule, when time lets the first of those go that it holds; a rule that is missing: no time does."""
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """What an outdial goes by."""
+
+    plan: Plan | None
+    calls_only: bool = False
+    """Whether it dials nothing but telephones."""
+    draining: bool = False
+    """Whether it begins with nobody new."""
+    held: str = ""
+    """The one of :data:`OUTDIAL_RULES` that holds every target; "": none does."""
+
+
+@dataclass(slots=True)
 class _Due:
     waiting: int = 0
-    no_tries: int = 0
+    idle: int = 0
     now: int = 0
     outside: int = 0
-    next: int | None = None
+    blocked: Counter[str] = field(default_factory=Counter)
+    lets_go: dict[str, int] = field(default_factory=dict)
+
+    def release(self, rule: str, at: int | None) -> None:
+        """Note when a rule lets somebody go."""
+        if at is not None:
+            self.lets_go[rule] = min(at, self.lets_go.get(rule, at))
 
 
-def stats(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, *, calls_only: bool) -> Stats:
+def stats(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> Stats:
     """The numbers of the outdial whose creating event stands at position ``outdial``."""
     targets: Counter[tuple[str, str]] = Counter()
     attempts: Counter[tuple[str, str]] = Counter()
     for subject, state, outcome, n in db.execute(_TALLY, (outdial,)).fetchall():
         (targets if subject == "target" else attempts)[state, outcome] = n
-    due = _due(db, outdial, plan, now, calls_only=calls_only)
+    due = _due(db, outdial, force, now)
     alive = {key: n for key, n in targets.items() if key[0] != "deleted"}
+    states = _by((*STATUS_OF, EXPIRED), ((state, n) for (state, _), n in alive.items()))
+    expired, exhausted = states.pop(EXPIRED), states["failed"]
+    states["failed"] += expired
+    total = sum(alive.values())
     return Stats(
-        total=sum(alive.values()),
+        total=total,
         deleted=sum(n for (state, _), n in targets.items() if state == "deleted"),
-        status=_by(("idle", "progressing", "done"), ((STATUS_OF[state], n) for (state, _), n in alive.items())),
-        lifecycle=_by(STATUS_OF, ((state, n) for (state, _), n in alive.items())),
+        status=_by(("idle", "progressing", "done"), ((STATUS_OF[state], n) for state, n in states.items())),
+        lifecycle=states,
         outcome=_by((NEVER, *OUTCOMES), ((outcome, n) for (_, outcome), n in alive.items())),
         open_attempts=attempts["open", ""],
         requested=attempts["requested", ""],
@@ -185,11 +233,21 @@ def stats(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, *, 
         given_back=attempts["given_back", ""],
         ended=_by(OUTCOMES, ((outcome, n) for (state, outcome), n in attempts.items() if state == "ended")),
         waiting=due.waiting,
-        no_tries=due.no_tries,
+        no_tries=due.idle - due.waiting,
         due_now=due.now,
         due_outside=due.outside,
-        next_due=due.next,
+        next_due=min(due.lets_go.values(), default=None),
+        blocked=_by(RULES, _held(due, force, total, expired, exhausted)),
+        lets_go={} if force.held else due.lets_go,
     )
+
+
+def _held(due: _Due, force: InForce, total: int, expired: int, exhausted: int) -> Iterable[tuple[str, int]]:
+    """How many targets each rule holds."""
+    if force.held == GONE:
+        return [(GONE, total)]
+    waiting = {force.held: due.idle} if force.held else due.blocked
+    return [("expired", expired), ("tries_spent", exhausted), *waiting.items()]
 
 
 @dataclass(slots=True)
@@ -204,13 +262,13 @@ class Calendar:
     """After the last step."""
 
 
-def calendar(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, step: int, steps: int, *, calls_only: bool) -> Calendar:
-    """What the next steps of ``step`` microseconds bring, if nothing changes until then."""
-    found = Calendar(0, [0] * steps, 0)
+def calendar(db: sqlite3.Connection, outdial: int, force: InForce, now: int, step: int, steps: int) -> Calendar:
+    """What the next steps of ``step`` microseconds bring, hours left out, if nothing changes until then."""
+    found, plan = Calendar(0, [0] * steps, 0), force.plan
     if plan is None:
         return found
     for profile, waiting in db.execute(_PROFILES, (outdial,)).fetchall():
-        if not has_try(profile, plan, calls_only=calls_only):
+        if isinstance(judged(profile, plan, force), str):
             continue
         asked = {"slice_us": SLICE_US, "wait": wait_us(profile, plan), "origin": now - step, "step": step, "end": now + steps * step}
         found.later += waiting
@@ -230,85 +288,195 @@ def _by(words: Iterable[str], counts: Iterable[tuple[str, int]]) -> dict[str, in
     return found
 
 
-def _due(db: sqlite3.Connection, outdial: int, plan: Plan | None, now: int, *, calls_only: bool) -> _Due:
-    """What waits, what is due and what comes next."""
+@dataclass(slots=True)
+class _Alike:
+    """Profiles whose targets wait equally long, and for the same window."""
+
+    wait: int
+    gate: Gate | None
+    rule: str
+    """What holds those that are not due."""
+    profiles: list[str] = field(default_factory=list)
+
+
+def _due(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> _Due:
+    """What waits, what is due, what comes next, and what each rule holds."""
     profiles: dict[str, int] = dict(db.execute(_PROFILES, (outdial,)).fetchall())
-    dialable = {profile: n for profile, n in profiles.items() if plan is not None and has_try(profile, plan, calls_only=calls_only)}
-    waiting, no_tries = sum(dialable.values()), sum(profiles.values()) - sum(dialable.values())
-    if plan is None:
-        return _Due(waiting, no_tries)
-    due, upcoming = 0, []
-    slices: dict[tuple[int, int], dict[str, tuple[int, int | None]]] = {}
-    for profile in dialable:
-        wait = wait_us(profile, plan)
-        edge = now - wait
-        cut = edge // SLICE_US
-        due += db.execute(_DUE_BEFORE, (outdial, profile, cut)).fetchone()[0]
-        nothing: tuple[int, int | None] = (0, None)
-        ready, first = _slice(db, slices, outdial, cut, edge).get(profile, nothing)
-        due += ready
-        if first is None and (later := db.execute(_NEXT_SLICE, (outdial, profile, cut)).fetchone()[0]) is not None:
-            first = _slice(db, slices, outdial, later, edge).get(profile, nothing)[1]
-        if first is not None:
-            upcoming.append(first + wait)
-    return _within_hours(_Due(waiting, no_tries, due, next=min(upcoming, default=None)), plan, now)
-
-
-def _within_hours(due: _Due, plan: Plan, now: int) -> _Due:
-    """The same by the hours of a plan that has one clock for all."""
-    if plan.windows is None or plan.windows.time_zone == RECIPIENT:
-        return due
-    gate = Gate(plan.windows, (plan.windows.time_zone,))
-    if gate.is_open(now):
-        return replace(due, next=None if due.next is None else gate.opens_at(due.next))
-    first = now if due.now else due.next
-    return replace(due, now=0, outside=due.now, next=None if first is None else gate.opens_at(first))
-
-
-def _slice(
-    db: sqlite3.Connection, known: dict[tuple[int, int], dict[str, tuple[int, int | None]]], outdial: int, number: int, edge: int
-) -> dict[str, tuple[int, int | None]]:
-    """Of one slice, by profile: how many began to wait up to the edge, and when the first after it did."""
-    found = known.get((number, edge))
-    if found is None:
-        rows = db.execute(
-            _IN_SLICE, {"outdial": outdial, "start": number * SLICE_US, "end": (number + 1) * SLICE_US, "edge": edge}
-        ).fetchall()
-        found = known[number, edge] = {profile: (ready, first) for profile, ready, first in rows}
+    found = _Due(idle=sum(profiles.values()))
+    if force.plan is None:
+        return found
+    groups: dict[tuple[int, tuple[str, ...] | None, str], _Alike] = {}
+    for profile, n in profiles.items():
+        verdict = judged(profile, force.plan, force)
+        if isinstance(verdict, str):
+            found.blocked[verdict] += n
+            continue
+        found.waiting += n
+        if verdict not in groups:
+            gate = None if verdict.zones is None or force.plan.windows is None else Gate(force.plan.windows, verdict.zones)
+            groups[verdict] = _Alike(verdict.wait, gate, verdict.rule)
+        groups[verdict].profiles.append(profile)
+    slices = _Slices(db, outdial)
+    later = [one for group in groups.values() if (one := _look(found, group, slices, profiles, now)) is not None]
+    for at, first, group in sorted(later, key=lambda one: one[0]):
+        if at < found.lets_go.get(group.rule, at + 1):
+            since = slices.first_since(first, now - group.wait, group.profiles)
+            found.release(group.rule, _opens(group, since + group.wait))
     return found
+
+
+def _look(found: _Due, group: _Alike, slices: "_Slices", profiles: Mapping[str, int], now: int) -> tuple[int, int, _Alike] | None:
+    """Count a group; when the first that is not due is in a later slice, (the earliest it can be due, the slice, the group)."""
+    edge = now - group.wait
+    counts, cut = slices.before(edge), slices.at(edge // SLICE_US, edge)
+    ready = sum([counts[profile][0] + cut.get(profile, _NONE)[0] for profile in group.profiles])
+    rest = sum([profiles[profile] for profile in group.profiles]) - ready
+    if group.gate is None or group.gate.is_open(now):
+        found.now += ready
+    else:
+        found.outside += ready
+        found.blocked["outside_window"] += ready
+        if ready:
+            found.release("outside_window", group.gate.opens_at(now))
+        if group.rule == "frequency_cap":
+            group.rule = "outside_window"
+    found.blocked[group.rule] += rest
+    starts = [start for profile in group.profiles if (start := cut.get(profile, _NONE)[1]) is not None]
+    if starts:
+        found.release(group.rule, _opens(group, min(starts) + group.wait))
+        return None
+    first = min([number for profile in group.profiles if (number := counts[profile][1]) is not None], default=None)
+    return None if first is None else (first * SLICE_US + group.wait, first, group)
+
+
+def _opens(group: _Alike, at: int) -> int | None:
+    """When those may be called that are due at an instant."""
+    return at if group.gate is None else group.gate.opens_at(at)
+
+
+_NONE: Final[tuple[int, int | None]] = (0, None)
+
+
+class _Slices:
+    """What waits in an outdial, by slice. Nothing is asked for twice."""
+
+    def __init__(self, db: sqlite3.Connection, outdial: int) -> None:
+        self._db = db
+        self._outdial = outdial
+        self._counts: dict[int, dict[str, tuple[int, int | None]]] = {}
+        self._rows: dict[tuple[int, int], dict[str, tuple[int, int | None]]] = {}
+
+    def before(self, edge: int) -> dict[str, tuple[int, int | None]]:
+        """By profile: how many began to wait before the slice the edge is in, and the first slice after it."""
+        if edge not in self._counts:
+            rows = self._db.execute(_BY_PROFILE, {"outdial": self._outdial, "cut": edge // SLICE_US}).fetchall()
+            self._counts[edge] = {profile: (n, later) for profile, n, later in rows}
+        return self._counts[edge]
+
+    def at(self, number: int, edge: int) -> dict[str, tuple[int, int | None]]:
+        """Of one slice, by profile: how many began to wait up to the edge, and when the first after it did."""
+        if (number, edge) not in self._rows:
+            asked = {"outdial": self._outdial, "start": number * SLICE_US, "end": (number + 1) * SLICE_US, "edge": edge}
+            self._rows[number, edge] = {profile: (ready, first) for profile, ready, first in self._db.execute(_IN_SLICE, asked).fetchall()}
+        return self._rows[number, edge]
+
+    def first_since(self, number: int, edge: int, profiles: Iterable[str]) -> int:
+        """When the first of these profiles began to wait in a slice after the edge that has some of them."""
+        found = self.at(number, edge)
+        return min([start for profile in profiles if (start := found.get(profile, _NONE)[1]) is not None])
 
 
 # --- profiles -------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
-def _parsed(profile: str) -> tuple[int, int, tuple[int, ...], int, int]:
-    """(set destinations, callable destinations, tries of each, cap of the target or -1, not_dialed in a row or AT)."""
-    slots, dialable, *tries, most, streak = map(int, profile.split(","))
-    return slots, dialable, tuple(tries), most, streak
+class Profile(NamedTuple):
+    """What many targets have in common."""
+
+    slots: int
+    """Set destinations, a bit each."""
+    dialable: int
+    """Those a call can reach."""
+    tries: tuple[int, ...]
+    try_count_max: int
+    """-1: none."""
+    streak: int
+    """``not_dialed`` in a row, AT, or CAPPED and less."""
+    blocked: int
+    """Suppressed destinations, as far as it was found out."""
+    zones: tuple[tuple[str, ...], ...]
+    """The time zones each destination may be in; none are known of an empty one."""
 
 
-def has_try(profile: str, plan: Plan, *, calls_only: bool) -> bool:
-    """Whether the plan gives targets of this profile another try.
+class Verdict(NamedTuple):
+    """When targets of a profile are dialed."""
 
-    In ``retry_mode`` result the answer is yes while the caps on a whole target allow it: a target whose
+    wait: int
+    """From ``since`` on, microseconds."""
+    zones: tuple[str, ...] | None
+    """Where the window must be open; None: there is none."""
+    rule: str
+    """What holds them until they are due."""
+
+
+@lru_cache(maxsize=16_384)
+def parsed(profile: str) -> Profile:
+    """A profile as it stands in the tables."""
+    *numbers, clock = profile.split(",", 10)
+    slots, dialable, *tries, most, streak, blocked = map(int, numbers)
+    zones = from_json(clock) if clock else ()
+    known = ((zones,),) * SLOTS if isinstance(zones, str) else tuple(tuple(one or ()) for one in zones)  # type: ignore[arg-type, union-attr]
+    return Profile(slots, dialable, tuple(tries), most, streak, blocked, (*known, *((),) * (SLOTS - len(known))))
+
+
+def judged(profile: str, plan: Plan, force: InForce) -> Verdict | str:
+    """When targets of a profile are dialed, or the rule by which they are not."""
+    found = parsed(profile)
+    if force.draining and not any(found.tries):
+        return "draining"
+    usable = found.dialable if force.calls_only else found.slots
+    places = _places(found, plan, usable & ~found.blocked)
+    if places:
+        return Verdict(_wait_us(found.streak, plan), _zones(found, plan, places), "not_due" if found.streak > CAPPED else "frequency_cap")
+    if found.blocked and _places(found, plan, usable):
+        return "suppressed"
+    if force.calls_only and _places(found, plan, found.slots):
+        return "type_not_dialable"
+    return "zone_unknown" if _places(found, plan, usable, anytime=True) else "no_tries_in_plan"
+
+
+def _places(found: Profile, plan: Plan, usable: int, *, anytime: bool = False) -> list[int]:
+    """The destinations the plan gives another try, in order.
+
+    In ``retry_mode`` result that is every one while the caps on a whole target allow it: a target whose
     budget is spent was recorded as exhausted when its last attempt ended.
     """
-    slots, dialable, tries, most, _ = _parsed(profile)
-    spent = sum(tries)
-    if 0 <= most <= spent or (plan.max_attempts is not None and spent >= plan.max_attempts):
-        return False
-    usable = dialable if calls_only else slots
-    if plan.retry_mode is RetryMode.RESULT:
-        return usable != 0
-    caps = plan.caps
-    return any(usable >> slot & 1 and tries[slot] < caps[slot] for slot in range(SLOTS))
+    spent = sum(found.tries)
+    if 0 <= found.try_count_max <= spent or (plan.max_attempts is not None and spent >= plan.max_attempts):
+        return []
+    return [
+        slot
+        for slot in range(SLOTS)
+        if usable >> slot & 1
+        and (plan.retry_mode is RetryMode.RESULT or found.tries[slot] < plan.caps[slot])
+        and (anytime or plan.zones_for(found.zones[slot]) != ())
+    ]
+
+
+def _zones(found: Profile, plan: Plan, places: list[int]) -> tuple[str, ...] | None:
+    """Where the window must be open for the next destination, or for each that may be the next."""
+    zones = plan.zones_for(found.zones[places[0]])
+    if zones is None or len(places) == 1 or (plan.result_policy is None and plan.retry_mode is RetryMode.DESTINATION):
+        return zones
+    return tuple(sorted({zone for slot in places for zone in plan.zones_for(found.zones[slot]) or ()}))
 
 
 def wait_us(profile: str, plan: Plan) -> int:
     """How long targets of this profile wait from ``since`` on, microseconds."""
-    streak = _parsed(profile)[4]
-    if streak == AT:
+    return _wait_us(parsed(profile).streak, plan)
+
+
+def _wait_us(streak: int, plan: Plan) -> int:
+    if streak < 0:
         return 0
     backoff = min(FIRST_BACKOFF_MS << min(streak - 1, 10), LONGEST_BACKOFF_MS) if streak else 0
     return max(plan.try_interval, backoff) * MILLISECOND_US

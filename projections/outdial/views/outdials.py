@@ -21,7 +21,7 @@ from outdial.events import (
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import counts
-from outdial.views.counts import Calendar, Stats
+from outdial.views.counts import OUTDIAL_RULES, Calendar, InForce, Stats
 from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode, from_json, to_json
 
@@ -103,7 +103,7 @@ _PAGE: Final = f"""
         AND (:deleted OR tm_delete IS NULL)
     ORDER BY tm_create DESC, position DESC LIMIT :limit
 """
-_IN_FORCE: Final = "SELECT position, plan, campaign_type FROM outdial WHERE id = ?"
+_IN_FORCE: Final = "SELECT position, plan, campaign_type, dialing, paused, draining, tm_delete FROM outdial WHERE id = ?"
 
 # --- from events to rows --------------------------------------------------------------------------------
 
@@ -289,16 +289,29 @@ def page(db: sqlite3.Connection, customer_id: str, before: Before, limit: int, d
 
 def stats(db: sqlite3.Connection, outdial_id: str, now: int) -> Stats:
     """The numbers of an outdial at an instant (microseconds); all 0 when there is no such outdial."""
-    position, plan, campaign_type = db.execute(_IN_FORCE, (outdial_id,)).fetchone() or (0, "", "")
-    in_force = Plan.model_validate_json(plan) if plan else None
-    return counts.stats(db, position, in_force, now, calls_only=campaign_type == "call")
+    return counts.stats(db, *_in_force(db, outdial_id), now)
 
 
 def calendar(db: sqlite3.Connection, outdial_id: str, now: int, step: int, steps: int) -> Calendar:
     """When the targets of an outdial fall due, by ``steps`` steps of ``step`` microseconds from an instant on."""
-    position, plan, campaign_type = db.execute(_IN_FORCE, (outdial_id,)).fetchone() or (0, "", "")
-    in_force = Plan.model_validate_json(plan) if plan else None
-    return counts.calendar(db, position, in_force, now, step, steps, calls_only=campaign_type == "call")
+    return counts.calendar(db, *_in_force(db, outdial_id), now, step, steps)
+
+
+def _in_force(db: sqlite3.Connection, outdial_id: str) -> tuple[int, InForce]:
+    """The position of an outdial, 0 when there is none, and what it goes by."""
+    found = db.execute(_IN_FORCE, (outdial_id,)).fetchone()
+    if found is None:
+        return 0, InForce(None)
+    position, *facts = found
+    return position, in_force(*facts)
+
+
+def in_force(plan: str, campaign_type: str, dialing: str, paused: str, draining: str, tm_delete: int | None) -> InForce:
+    """What an outdial goes by, of the columns of its row."""
+    holds = (tm_delete is not None, dialing != "run", not plan, bool(paused))
+    held = next((rule for rule, holds in zip(OUTDIAL_RULES, holds, strict=True) if holds), "")
+    applied = Plan.model_validate_json(plan) if plan else None
+    return InForce(applied, calls_only=campaign_type == "call", draining=bool(draining), held=held)
 
 
 def _outdial(found: tuple[Any, ...]) -> Outdial:

@@ -23,12 +23,15 @@ from outdial.events import (
     DialEnded,
     DialRequested,
     TargetAdded,
+    TargetBlocked,
+    TargetDeferred,
     TargetDeleted,
     TargetExhausted,
     TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
+    TargetUnblocked,
 )
 from outdial.position import MARK_BITS, Position, mark_at, told
 from outdial.views import accounts, activity, calls, campaigns, counts, outdials, outplans, pace, places, suppressions, targets, webhooks
@@ -65,6 +68,7 @@ _TARGET_EVENTS: Final = frozenset(
     {
         DialRequested, DialAnswered, DialEnded,
         TargetDeleted, TargetExhausted, TargetExpired, TargetFinished, TargetReopened, TargetRevived,
+        TargetBlocked, TargetDeferred, TargetUnblocked,
     }
 )  # fmt: skip
 _CALL_EVENTS: Final = frozenset({DialClaimed, DialAnswered, DialEnded, DialDeleted})
@@ -122,7 +126,7 @@ class Kept:
 
     def take(self, batch: "Batch") -> None:
         """Keep rows of a batch that was folded, and let go of the oldest."""
-        _keep(self.targets, {key: row for key, row in batch.targets.items() if STATUS_OF[row.lifecycle] == "progressing"})
+        _keep(self.targets, {key: row for key, row in batch.targets.items() if STATUS_OF.get(row.lifecycle) == "progressing"})
         _keep(self.calls, {key: row for key, row in batch.calls.items() if row.outcome is None})
         self.done = batch.done
 

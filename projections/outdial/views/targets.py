@@ -15,14 +15,17 @@ from outdial.events import (
     DialEnded,
     DialRequested,
     TargetAdded,
+    TargetBlocked,
+    TargetDeferred,
     TargetDeleted,
     TargetExhausted,
     TargetExpired,
     TargetFinished,
     TargetReopened,
     TargetRevived,
+    TargetUnblocked,
 )
-from outdial.views.counts import AT, AT_ONCE, NEVER, SLICE_US, STATUS_OF, Tally, Waiting
+from outdial.views.counts import AT, AT_ONCE, CAPPED, EXPIRED, NEVER, SLICE_US, STATUS_OF, Tally, Waiting
 from outdial.views.places import key_of
 from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode_compact, from_json, to_json
@@ -44,14 +47,15 @@ DDL: Final = (
         late_at INTEGER,                -- TargetAdded.expires_at
         zones TEXT,                     -- JSON of TargetAdded.zones
         tm_create INTEGER NOT NULL,
-        lifecycle TEXT NOT NULL DEFAULT 'idle',
+        lifecycle TEXT NOT NULL DEFAULT 'idle',     -- failed by being too late: expired
         try_count_0 INTEGER NOT NULL DEFAULT 0,
         try_count_1 INTEGER NOT NULL DEFAULT 0,
         try_count_2 INTEGER NOT NULL DEFAULT 0,
         try_count_3 INTEGER NOT NULL DEFAULT 0,
         try_count_4 INTEGER NOT NULL DEFAULT 0,
         since INTEGER,                  -- end of the last attempt; NULL = never tried, or reopened
-        streak INTEGER NOT NULL DEFAULT 0,      -- not_dialed in a row; -1 = waits for the instant since, whatever the plan
+        streak INTEGER NOT NULL DEFAULT 0,      -- not_dialed in a row; -1 = waits for the instant since, -2 less those = as a cap says
+        blocked INTEGER NOT NULL DEFAULT 0,     -- bit N: destination N is suppressed, as far as it was found out
         last_outcome TEXT,
         ordinal INTEGER NOT NULL DEFAULT 0,     -- attempts ever requested
         last_call INTEGER,              -- call.position of the last attempt
@@ -59,7 +63,8 @@ DDL: Final = (
         tm_delete INTEGER,
         profile TEXT GENERATED ALWAYS AS (
             slots || ',' || dialable || ',' || try_count_0 || ',' || try_count_1 || ',' || try_count_2 || ',' || try_count_3
-            || ',' || try_count_4 || ',' || coalesce(try_count_max, -1) || ',' || streak
+            || ',' || try_count_4 || ',' || coalesce(try_count_max, -1) || ',' || streak || ',' || blocked
+            || ',' || coalesce('"' || time_zone || '"', zones, '')
         ) VIRTUAL
     )
     """,
@@ -77,7 +82,7 @@ LOAD: Final = """
     SELECT json_group_array(json_array(
         outdial.id, target.position, target.outdial, target.id, slots, dialable, try_count_max,
         lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4, since, streak, last_outcome, ordinal,
-        last_call, target.tm_update, target.tm_delete
+        last_call, target.tm_update, target.tm_delete, blocked, coalesce('"' || time_zone || '"', zones, '')
     ))
     FROM json_each(:targets) AS wanted
     CROSS JOIN target ON target.id = json_extract(wanted.value, '$[2]') AND target.position IN (
@@ -89,7 +94,7 @@ LOAD: Final = """
 DIGEST: Final = f"""
     SELECT json_group_array(json_array(
         {_ADDED}, lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4, since, streak, last_outcome, ordinal,
-        last_call, tm_delete
+        last_call, tm_delete, blocked
     )), max(position)
     FROM (SELECT * FROM target WHERE position > ? ORDER BY position LIMIT 2000)
 """
@@ -108,7 +113,8 @@ _UPDATE: Final = """
         ordinal = new.column11,
         last_call = new.column12,
         tm_update = new.column13,
-        tm_delete = new.column14
+        tm_delete = new.column14,
+        blocked = new.column15
     FROM {rows} AS new WHERE position = new.column1
 """
 _SELECT: Final = """
@@ -156,6 +162,9 @@ class Row:
     last_call: int | None
     tm_update: int
     tm_delete: int | None
+    blocked: int
+    clock: str
+    """The zones of its destinations, JSON; '' = none are known."""
     counted: tuple[str, str, str, int] = ("", "", "", NOT_WAITING)
     """As it stands in the counts: (state, outcome, profile, slice or NOT_WAITING)."""
     changed: bool = False
@@ -208,8 +217,9 @@ def known(kept: Rows, before: Rows, added: Mapping[Id, Added], wanted: Iterable[
 
 def row_of(new: Added) -> Row:
     """The same as a row that later events of the batch change."""
-    position, outdial, target_id, _, slots, dialable, most, _, _, _, _, time, _ = new
-    row = Row(position, outdial, target_id, slots, dialable, most, "idle", [0] * SLOTS, None, 0, None, 0, None, time, None)
+    position, outdial, target_id, _, slots, dialable, most, _, zone, _, zones, time, _ = new
+    clock = _clock(zone, zones)
+    row = Row(position, outdial, target_id, slots, dialable, most, "idle", [0] * SLOTS, None, 0, None, 0, None, time, None, 0, clock)
     row.counted = _standing(row)
     return row
 
@@ -218,6 +228,12 @@ def row_of(new: Added) -> Row:
 def _listed(zones: tuple[tuple[str, ...] | None, ...]) -> str:
     """Zones as JSON; a list has the same few again and again."""
     return to_json(zones).decode()
+
+
+@lru_cache(maxsize=1024)
+def _clock(time_zone: str | None, zones: str | None) -> str:
+    """The same text as in the profile: its own zone goes before those of its numbers."""
+    return (zones or "") if time_zone is None else f'"{time_zone}"'
 
 
 @lru_cache(maxsize=1024)
@@ -237,7 +253,7 @@ def apply(row: Row, position: int, event: Event) -> None:
         case DialEnded():
             row.lifecycle = data.outcome if data.outcome in WAITING_LIFECYCLES else "idle"
             row.tries[data.destination_index] -= data.given_back
-            row.streak = max(row.streak, 0) + 1 if data.given_back else 0
+            row.streak = _in_a_row(row.streak) + 1 if data.given_back else 0
             row.since, row.last_outcome = event.time, data.outcome
             if data.call_back_at is not None:
                 row.since, row.streak = data.call_back_at, AT
@@ -245,17 +261,39 @@ def apply(row: Row, position: int, event: Event) -> None:
             row.lifecycle, row.last_outcome = "finished", "answered"
         case DialAnswered():
             row.lifecycle = "answered"
-        case TargetExhausted() | TargetExpired():
+        case TargetExhausted():
             row.lifecycle = "failed"
+        case TargetExpired():
+            row.lifecycle = EXPIRED
         case TargetRevived():
             row.lifecycle = "idle"
         case TargetReopened():
             row.lifecycle, row.tries, row.since, row.streak = "idle", [0] * SLOTS, None, 0
         case TargetDeleted():
             row.tm_delete = event.time
+        case TargetBlocked() | TargetUnblocked() | TargetDeferred():
+            _hold(row, data)
+            return
         case _:
             return
     row.tm_update, row.changed = event.time, True
+
+
+def _hold(row: Row, data: TargetBlocked | TargetUnblocked | TargetDeferred) -> None:
+    """Fold what holds a target back. It is as it was: ``tm_update`` does not move."""
+    match data:
+        case TargetBlocked():
+            row.blocked = sum(1 << slot for slot in data.destinations)
+        case TargetUnblocked():
+            row.blocked = 0
+        case TargetDeferred():
+            row.since, row.streak = data.until, CAPPED - _in_a_row(row.streak)
+    row.changed = True
+
+
+def _in_a_row(streak: int) -> int:
+    """``not_dialed`` in a row, whatever the target waits for."""
+    return CAPPED - streak if streak <= CAPPED else max(streak, 0)
 
 
 def _standing(row: Row) -> tuple[str, str, str, int]:
@@ -266,20 +304,21 @@ def _standing(row: Row) -> tuple[str, str, str, int]:
     if row.lifecycle not in WAITING_LIFECYCLES:
         return row.lifecycle, outcome, "", NOT_WAITING
     started = AT_ONCE if row.since is None else row.since // SLICE_US
-    return row.lifecycle, outcome, _profile(row.slots, row.dialable, tuple(row.tries), row.try_count_max, row.streak), started
+    profile = _profile(row.slots, row.dialable, tuple(row.tries), row.try_count_max, row.streak, row.blocked, row.clock)
+    return row.lifecycle, outcome, profile, started
 
 
 @lru_cache(maxsize=65_536)
-def _profile(slots: int, dialable: int, tries: tuple[int, ...], most: int | None, streak: int) -> str:
+def _profile(slots: int, dialable: int, tries: tuple[int, ...], most: int | None, streak: int, blocked: int, clock: str) -> str:
     """The same text as the column."""
-    return ",".join(map(str, (slots, dialable, *tries, -1 if most is None else most, streak)))
+    return ",".join(map(str, (slots, dialable, *tries, -1 if most is None else most, streak, blocked, clock)))
 
 
 def count(rows: Rows, new: Sequence[Added], tally: Tally, waiting: Waiting) -> None:
     """Add to the counts what the batch changed about them."""
-    for (outdial, slots, dialable, most), n in Counter(map(_SHAPE, new)).items():
+    for (outdial, slots, dialable, most, zone, zones), n in Counter(map(_SHAPE, new)).items():
         tally[outdial, "target", "idle", NEVER] += n
-        waiting[outdial, _profile(slots, dialable, (0,) * SLOTS, most, 0), AT_ONCE] += n
+        waiting[outdial, _profile(slots, dialable, (0,) * SLOTS, most, 0, 0, _clock(zone, zones)), AT_ONCE] += n
     moves = []
     for row in rows.values():
         before, row.counted = row.counted, _standing(row)
@@ -289,7 +328,7 @@ def count(rows: Rows, new: Sequence[Added], tally: Tally, waiting: Waiting) -> N
         _move(outdial, after, n, tally, waiting)
 
 
-_SHAPE: Final = itemgetter(1, 4, 5, 6)
+_SHAPE: Final = itemgetter(1, 4, 5, 6, 8, 10)
 """What decides the profile of a new target."""
 
 
@@ -304,11 +343,11 @@ def save(rows: Rows, new: Sequence[Added]) -> Iterator[Write]:
     """What writes what a batch added and changed."""
     yield from writes(_INSERT, 13, new)
     values = [
-        (r.position, r.lifecycle, *r.tries, r.since, r.streak, r.last_outcome, r.ordinal, r.last_call, r.tm_update, r.tm_delete)
+        (r.position, r.lifecycle, *r.tries, r.since, r.streak, r.last_outcome, r.ordinal, r.last_call, r.tm_update, r.tm_delete, r.blocked)
         for r in rows.values()
         if r.changed
     ]
-    yield from writes(_UPDATE, 14, values, each=True)
+    yield from writes(_UPDATE, 15, values, each=True)
 
 
 # --- questions ------------------------------------------------------------------------------------------
@@ -337,7 +376,7 @@ class Target:
     zones: list[list[str] | None] | None
     """The time zones each destination may be in, by index; None = ``time_zone`` is given, or none is known."""
     since: int | None
-    """End of the last attempt, or ``waits_until``; None = never tried, or reopened."""
+    """End of the last attempt, ``waits_until``, or until when a cap holds it; None = never tried, or reopened."""
     waits_until: int | None
     """The instant at which it asked to be called back; None = it did not."""
     not_dialed_streak: int
@@ -384,7 +423,8 @@ def full_address(address: dict[str, str] | None) -> dict[str, str] | None:
 
 
 def _target(found: tuple[Any, ...]) -> Target:
-    position, outdial_id, target_id, personal_text, lifecycle = found[:5]
+    position, outdial_id, target_id, personal_text, state = found[:5]
+    lifecycle = "failed" if state == EXPIRED else state
     zones, since, streak = found[14:17]
     personal = from_json(personal_text)
     destinations = [full_address(address) for address in personal["destinations"]]
@@ -403,6 +443,6 @@ def _target(found: tuple[Any, ...]) -> Target:
         None if zones is None else from_json(zones),
         since,
         since if streak == AT else None,
-        max(streak, 0),
+        _in_a_row(streak),
         *found[17:],
     )

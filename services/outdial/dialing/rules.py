@@ -154,12 +154,7 @@ def _interval(rule: OutcomeRule, shape: Shape, plan: Plan) -> int:
 
 def zones_of(shape: Shape, plan: Plan, index: int) -> tuple[str, ...] | None:
     """The zones in which the window must be open for a destination; None: no window; empty: none is known, so it is never dialed."""
-    if plan.windows is None:
-        return None
-    if plan.windows.time_zone != RECIPIENT:
-        return (plan.windows.time_zone,)
-    known = shape.zones[index] if index < len(shape.zones) else ()
-    return known or (() if plan.time_zone is None else (plan.time_zone,))
+    return plan.zones_for(shape.zones[index] if index < len(shape.zones) else ())
 
 
 def wait_us(wait: int, plan: Plan, interval: int) -> int:

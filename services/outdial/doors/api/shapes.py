@@ -283,7 +283,9 @@ def stats(row: Outdial, counts: Stats, position: Position, times: Times) -> dict
         "ended": counts.ended,
         "waiting": counts.waiting,
         "due_now": counts.due_now,
+        "due_outside": counts.due_outside,
         "next_due": times(counts.next_due),
+        "blocked": counts.blocked,
         "no_tries": counts.no_tries,
     }
 

@@ -134,16 +134,19 @@ def _counted(verdict: OutdialWhy, stats: Stats) -> Iterator[Held]:
         return
     opened = own.pop("attempt_open", None)
     yield Held(why="reached", targets=stats.lifecycle["finished"])
+    yield Held(why="expired", targets=stats.blocked["expired"])
     yield Held(why="attempt_open", targets=stats.status["progressing"], next_at=None if opened is None else opened.next_at)
     yield own.pop("tries_spent", Held(why="tries_spent", targets=0))
     if verdict.why in BEFORE_ANY_TARGET:
         yield Held(why=verdict.why, targets=stats.waiting + stats.no_tries)
         return
     yield from own.values()
-    due = stats.due_now + stats.due_outside
-    yield Held(why="not_due", targets=max(0, verdict.waiting - due), next_at=stats.next_due)
-    if verdict.why in PACE or verdict.why == "outside_window":
-        yield Held(why=verdict.why, targets=due, next_at=verdict.until)
+    waiting = {rule: stats.blocked[rule] for rule in ("outside_window", "frequency_cap")}
+    not_due = verdict.waiting - stats.due_now - sum(waiting.values())
+    for rule, targets in ({"not_due": max(0, not_due)} | waiting).items():
+        yield Held(why=rule, targets=targets, next_at=stats.lets_go.get(rule))
+    if verdict.why in PACE:
+        yield Held(why=verdict.why, targets=stats.due_now, next_at=verdict.until)
 
 
 # --- for people ---------------------------------------------------------------------------------
