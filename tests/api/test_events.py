@@ -39,6 +39,23 @@ async def test_events_are_cloudevents_with_their_position_oldest_first(api: Api)
     assert body["next_after"] == str(api.runtime.position)
 
 
+async def test_without_its_targets_an_outdial_tells_what_was_done_to_itself(api: Api) -> None:
+    outdial_id, other = await api.outdial(name="a"), await api.outdial(name="b")
+    await api.target(outdial_id)
+    await api.ok("PUT", f"/outdials/{outdial_id}", {"name": "c"})
+    await api.run(other)
+    await api.run(outdial_id)
+    whole = (await api.ok("GET", f"/events?outdial_id={outdial_id}"))["result"]
+
+    first = await api.ok("GET", f"/events?outdial_id={outdial_id}&targets=false&limit=2")
+    rest = await api.ok("GET", f"/events?outdial_id={outdial_id}&targets=false&after={first['next_after']}")
+
+    assert [event["type"] for event in first["result"]] == ["OutdialCreated", "OutdialUpdated"]
+    assert first["result"] + rest["result"] == [event for event in whole if "target_id" not in event["data"]]
+    assert rest["next_after"] == str(api.runtime.position)
+    await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/events?targets=false")
+
+
 async def test_events_page_by_position_and_by_outdial(api: Api) -> None:
     outdials = [await api.outdial() for _ in range(3)]
     for outdial_id in outdials:

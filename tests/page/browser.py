@@ -71,7 +71,7 @@ class Window:
         """The text of an element, once it is there."""
         return await self.page.locator(selector).first.inner_text()
 
-    async def until(self, condition: str, *arguments: Any, seconds: float = 20.0) -> None:
+    async def until(self, condition: str, *arguments: Any, seconds: float = 60.0) -> None:
         """Wait until an expression of the page is true."""
         await self.page.wait_for_function(condition, arg=[*arguments], timeout=seconds * 1000)
 

@@ -53,9 +53,16 @@ class Campaign:
     def views(self) -> dict[str, str]:
         """The views of the page that show it."""
         outdial = f"/outdials/{self.outdial_id}"
-        return {"overview": "/", "outdial": outdial, "target": f"{outdial}/targets/{self.target_id}", "system": "/system"}
+        target = f"{outdial}/targets/{self.target_id}"
+        return {"overview": "/", "outdial": outdial, "changes": f"{outdial}/changes", "target": target, "system": "/system"}
 
     @property
     def shown(self) -> dict[str, str]:
         """What is there once a view has loaded."""
-        return {"overview": ".outdials li", "outdial": ".held tbody tr", "target": ".timeline li", "system": ".grid .card"}
+        return {
+            "overview": ".outdials li",
+            "outdial": ".held tbody tr",
+            "changes": ".timeline li",
+            "target": ".timeline li",
+            "system": ".grid .card",
+        }

@@ -3,6 +3,8 @@
 On a wall nothing is to be pressed.
 """
 
+from typing import Final, Literal
+
 import pytest
 from playwright.async_api import Browser
 
@@ -11,25 +13,31 @@ from page.browser import window
 from page.campaign import Campaign
 from page.conftest import Serve
 
-PRESSED = "() => [...document.querySelectorAll('button, input, select')].filter((one) => one.checkVisibility()).map((one) => one.outerHTML)"
+THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+WIDTHS: Final = (1440, 360)
+PRESSED: Final = (
+    "() => [...document.querySelectorAll('button, input, select')].filter((one) => one.checkVisibility()).map((one) => one.outerHTML)"
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_every_view_can_be_read_by_everybody_and_a_wall_from_across_the_room(browser: Browser, serve: Serve) -> None:
     service = serve("--carrier", "simulated", "--speed", "20")
-    campaign = Campaign.begun(service.url)
-    for theme in ("light", "dark"):
-        for width in (1440, 360):
-            async with window(browser, color_scheme=theme, viewport={"width": width, "height": 900}) as seen:
-                for name, path in campaign.views.items():
-                    await seen.page.goto(service.url + path)
-                    await seen.until("() => document.querySelector('#freshness').dataset.state === 'on'")
-                    await seen.page.wait_for_selector(campaign.shown[name])
+    campaign = Campaign.begun(service.url, 60)
+    async with window(browser) as seen:
+        for name, path in campaign.views.items():
+            await seen.page.goto(service.url + path)
+            await seen.until("() => document.querySelector('#freshness').dataset.state in {on: 1, then: 1}")
+            await seen.page.wait_for_selector(campaign.shown[name])
+            for width in WIDTHS:
+                await seen.page.set_viewport_size({"width": width, "height": 900})
+                for theme in THEMES:
+                    await seen.page.emulate_media(color_scheme=theme)
                     assert (name, theme, width, await violations(seen)) == (name, theme, width, [])
                     sideways = await seen.page.evaluate("document.documentElement.scrollWidth")
                     assert (name, sideways) == (name, width)
-    async with window(browser, viewport={"width": 1920, "height": 1080}) as seen:
+        await seen.page.set_viewport_size({"width": 1920, "height": 1080})
         for name in ("overview", "outdial"):
             await seen.page.goto(f"{service.url}{campaign.views[name]}?wall=1")
             await seen.page.wait_for_selector(campaign.shown[name])

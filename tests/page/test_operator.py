@@ -1,5 +1,6 @@
 """What an operator does who has never read a manual: import, start, watch, stop, look at one person."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.async_api import Browser
 from cli.program import Service, end
 from page.axe import violations
 from page.browser import Window, window
+from page.campaign import ask
 from page.conftest import Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,6 +36,10 @@ DIFFERENT = """async () => {
     }
     return [seen.length, wrong];
 }"""
+
+DIFFERENCES = """(place) => [...document.querySelector(place).children].map(
+    (row) => [row.querySelector("dt"), row.querySelector("del"), row.querySelector("ins")].map((one) => one.textContent))"""
+STEERED = re.compile(r"\bDialing(\w+)")
 
 
 def read(file: Path) -> str:
@@ -91,6 +97,8 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
         await page.get_by_role("button", name="Pause", exact=True).click()
         await seen.until("() => document.querySelector('.chip').textContent.includes('Paused')")
         await seen.until("() => document.querySelector('.verdict').textContent.includes('paused')")
+        await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0", seconds=60)
+        await shows_what_another_plan_changed(seen, service)
         await page.get_by_role("button", name="Resume", exact=True).click()
         await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
 
@@ -100,8 +108,36 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
         assert await numbers_are_those_of_their_json(seen) > 20
 
         await shows_who_was_reached(seen)
+        await shows_who_did_what(seen)
 
         await goes_on_after_a_restart(seen, service, serve)
+
+
+async def shows_what_another_plan_changed(seen: Window, service: Service) -> None:
+    [plan] = ask(service.url, "GET", "/outplans")["result"]
+    ask(service.url, "PUT", f"/outplans/{plan['id']}/dial_info", {**plan, "try_interval": 7_200_000, "max_concurrent": 25})
+    changed = [["Between tries", "1 h", "2 h"], ["Calls open at once", "20", "25"]]
+    for place in (".feed .diff", ".card .diff"):
+        await seen.page.locator(place).first.wait_for()
+        assert await seen.page.evaluate(DIFFERENCES, place) == changed
+
+
+async def shows_who_did_what(seen: Window) -> None:
+    page = seen.page
+    await page.get_by_role("link", name="Who did what").click()
+    await page.get_by_text("dialing stopped").wait_for()
+    assert await page.evaluate(DIFFERENCES, ".timeline .diff") == [["Between tries", "1 h", "2 h"], ["Calls open at once", "20", "25"]]
+    assert await violations(seen) == []
+    await page.get_by_label("What", exact=True).select_option("Runs")
+    steered = ["■ dialing stopped", "▶ dialing resumed", "❚❚ dialing paused", "▶ dialing started, run 1"]
+    assert await page.locator(".timeline .what").all_inner_texts() == steered
+    for form in ("CSV", "NDJSON"):
+        async with page.expect_download() as downloading:
+            await page.get_by_role("button", name=form, exact=True).click()
+        lines = read(await (await downloading.value).path()).splitlines()
+        assert [found[1] for line in lines if (found := STEERED.search(line))] == ["Started", "Paused", "Resumed", "Stopped"]
+    await page.go_back()
+    await page.locator(".feed a").first.wait_for()
 
 
 async def shows_who_was_reached(seen: Window) -> None:

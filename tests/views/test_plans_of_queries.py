@@ -56,6 +56,7 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
     "history.newest": lambda db, outdial, target, attempt: history.newest(db, outdial, Position((1,)), 10),
     "history.page_of_target": lambda db, outdial, target, attempt: history.page_of_target(db, outdial, target, 3, Position((1, 0)), 10),
     "history.own": lambda db, outdial, target, attempt: history.own(db, outdial, 10),
+    "history.page_of_own": lambda db, outdial, target, attempt: history.page_of_own(db, outdial, Position((1, 0)), 10),
     "history.version": lambda db, outdial, target, attempt: history.version(db, outdial),
     "history.last_position": lambda db, outdial, target, attempt: history.last_position(db, 2),
 }

@@ -50,6 +50,8 @@ _OF_TARGET = """SELECT position, body FROM log
     ORDER BY position LIMIT :limit"""
 _OWN = """SELECT position, body FROM log INDEXED BY log_own
     WHERE stream_key = ? AND target_key IS NULL AND type <> 'TargetAdded' AND stream = ? AND position < ? ORDER BY position"""
+_PAGE_OWN = """SELECT position, body FROM log INDEXED BY log_own
+    WHERE stream_key = ? AND target_key IS NULL AND type <> 'TargetAdded' AND stream = ? AND position > ? ORDER BY position LIMIT ?"""
 _FIRST_FROM = "SELECT position, time FROM log WHERE position >= ? AND position <= ? ORDER BY position LIMIT 1"
 _LAST_OF_TARGET = """SELECT position, body FROM log
     WHERE target_key = :key AND stream = :stream AND type IN (SELECT value FROM json_each(:types))
@@ -175,6 +177,13 @@ def _low(after: Position, place: int) -> int:
 def own(db: sqlite3.Connection, stream: str, before: int) -> list[Row]:
     """The events of a stream that stand before a place and are about none of its targets, oldest first."""
     return db.execute(_OWN, (key_of(stream), stream, before)).fetchall()
+
+
+def page_of_own(db: sqlite3.Connection, stream: str, after: Position, limit: int) -> list[Row]:
+    """The same after a position, oldest first."""
+    key = key_of(stream)
+    known = None if after.partitions == 1 else db.execute(_ANY_OF_STREAM, (key, stream)).fetchone()
+    return db.execute(_PAGE_OWN, (key, stream, _low(after, 0 if known is None else known[0]), limit)).fetchall()
 
 
 def version(db: sqlite3.Connection, stream: str) -> int:

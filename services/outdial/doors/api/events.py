@@ -59,11 +59,14 @@ class Placed(NamedTuple):
 class Scope:
     """Which events a reader may see, and wants to."""
 
-    def __init__(self, door: Door, customer_id: str, stream: str | None = None, target: Target | None = None) -> None:
+    def __init__(
+        self, door: Door, customer_id: str, stream: str | None = None, target: Target | None = None, *, of_targets: bool = True
+    ) -> None:
         self._door = door
         self._customer_id = customer_id
         self._stream = stream
         self._target = target
+        self._of_targets = of_targets
         self._known: dict[tuple[str, str], bool] = {}
 
     def after(self, position: Position, limit: int) -> tuple[list[Placed], Position]:
@@ -87,6 +90,8 @@ class Scope:
         reader, target = self._door.reader, self._target
         if target is not None:
             return history.page_of_target(reader, target.outdial_id, target.id, target.position, position, limit)
+        if self._stream is not None and not self._of_targets:
+            return history.page_of_own(reader, self._stream, position, limit)
         return history.page(reader, position, limit, stream=self._stream)
 
     def _has(self, body: str) -> bool:
@@ -113,14 +118,17 @@ def _scope(request: Request) -> Scope:
     """What the query asks for.
 
     Raises:
-        Refused: ``outdial_id`` is no id, or no outdial of the customer.
+        Refused: ``outdial_id`` is no id, or no outdial of the customer; or it is absent, and those of targets are not wanted.
     """
     outdial_id = request.query_params.get("outdial_id")
+    of_targets = request.query_params.get("targets", "true").lower() not in ("false", "0")
+    if outdial_id is None and not of_targets:
+        raise Refused(PARAMETER, "field_missing", "targets=false leaves out the events of an outdial's targets: say which by outdial_id")
     if outdial_id is None:
         return Scope(door_of(request), customer_of(request))
     if not is_id(outdial_id.lower()):
         raise Refused(PARAMETER, "id_invalid", "outdial_id must be a UUID")
-    return Scope(door_of(request), customer_of(request), found_outdial(request, outdial_id.lower()).id)
+    return Scope(door_of(request), customer_of(request), found_outdial(request, outdial_id.lower()).id, of_targets=of_targets)
 
 
 def _shown(body: str) -> str:
@@ -182,7 +190,10 @@ async def _page(scope: Scope, request: Request) -> Response:
 
 @router.get("/events")
 async def list_events(request: Request) -> Response:
-    """Events after a position, oldest first; of one outdial with ``outdial_id``, as VoIPBIN names them with ``names=voipbin``."""
+    """Events after a position, oldest first; of one outdial with ``outdial_id``, as VoIPBIN names them with ``names=voipbin``.
+
+    With ``outdial_id`` and ``targets=false`` those about its targets and their calls are left out.
+    """
     return await _page(_scope(request), request)
 
 

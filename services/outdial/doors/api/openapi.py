@@ -274,6 +274,7 @@ _QUERY: Final[dict[str, tuple[Schema, str]]] = {
     "dry_run": ({"type": "boolean"}, "Add nothing, say what would be."),
     "sessions": ({"type": "boolean"}, "What logins gave too."),
     "outdial_id": (_ID, "Events of this outdial only."),
+    "targets": ({"type": "boolean"}, "false: with outdial_id, no events about its targets: what is left is what was done to the outdial."),
     "names": (
         {"enum": ["outdial", "voipbin"]},
         "What happened in the words of the log, or VoIPBIN's with the resource as it was then.",
@@ -358,8 +359,8 @@ def _told() -> dict[str, Told]:
         "claim_dial": Told(body=_object("attempt_id", "worker", **attempt, worker=_TEXT)),
         "say_answered": Told(body=_one_or_many(_object("attempt_id", **attempt))),
         "say_result": Told(body=_one_or_many(_object("attempt_id", "outcome", **result))),
-        "list_events": Told(("after", "limit", "outdial_id", "names")),
-        "stream_events": Told(("after", "outdial_id", "names")),
+        "list_events": Told(("after", "limit", "outdial_id", "targets", "names")),
+        "stream_events": Told(("after", "outdial_id", "targets", "names")),
         "log_in": Told(body=_object("username", "password", username=_TEXT, password=_TEXT)),
         "list_accesskeys": Told((*_PAGES, "sessions")),
         "list_customers": Told(("page_size", "page_token", "time")),

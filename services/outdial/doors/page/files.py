@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 FOLDER: Final = Path(__file__).with_name("assets")
 INDEX: Final = "index.html"
-VIEWS: Final = ("/", "/system", "/outdials/{id}", "/outdials/{id}/targets", "/outdials/{id}/targets/{target_id}")
+VIEWS: Final = ("/", "/system", "/outdials/{id}", "/outdials/{id}/changes", "/outdials/{id}/targets", "/outdials/{id}/targets/{target_id}")
 """Addresses of the page; which of its views it shows it finds out by itself."""
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",

@@ -2,7 +2,7 @@
 
 import { get, send, sendFile } from "./api.js";
 import { h, say } from "./dom.js";
-import { attempt, button, commandLine, curl, dialog, field, toast } from "./parts.js";
+import { attempt, button, commandLine, curl, dialog, download, field, spreadsheet, toast } from "./parts.js";
 import { addressOf, count, masked, plural, shortId, span, spelled } from "./words.js";
 
 const form = (onsubmit, ...children) =>
@@ -241,7 +241,7 @@ export function importing(outdialId, place, area) {
     const shown = refused.slice(0, 5).map((row) => h("li", {}, `Row ${row.row}: ${row.message}`));
     report.replaceChildren(
       h("ul", {}, shown, found.error_count > shown.length ? h("li", {}, `and ${count(found.error_count - shown.length)} more`) : null),
-      button("Download refused rows", { kind: "small", sign: "↓", onclick: async () => download(`refused-${file.name.replace(/\.[^.]*$/, "")}.csv`, csv(await withText(file, refused))) }),
+      button("Download refused rows", { kind: "small", sign: "↓", onclick: async () => download(`refused-${file.name.replace(/\.[^.]*$/, "")}.csv`, spreadsheet(await withText(file, refused)), "text/csv") }),
     );
   };
   chooser.addEventListener("change", () => {
@@ -284,19 +284,4 @@ async function withText(file, refused) {
   if (file.size > LARGEST_READ) return refused;
   const lines = (await file.text()).split(/\r?\n/);
   return refused.map((row) => ({ ...row, text: lines[row.line - 1] ?? "" }));
-}
-
-function csv(rows) {
-  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const cell = (value) => {
-    const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [names, ...rows.map((row) => names.map((name) => row[name]))].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-}
-
-function download(name, content) {
-  const url = URL.createObjectURL(new Blob([content], { type: "text/csv" }));
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }

@@ -2,6 +2,7 @@
 
 import { onTokenNeeded, token } from "./api.js";
 import { h, mark, say } from "./dom.js";
+import { changes } from "./changes.js";
 import { dialog, field, showJson } from "./parts.js";
 import { outdial } from "./outdial.js";
 import { overview } from "./overview.js";
@@ -14,6 +15,7 @@ const VIEWS = [
   [/^\/$/, overview, "overview"],
   [/^\/system$/, system, "system"],
   [new RegExp(`^/outdials/${ID}$`), outdial, "overview"],
+  [new RegExp(`^/outdials/${ID}/changes$`), changes, "overview"],
   [new RegExp(`^/outdials/${ID}/targets$`), targets, "overview"],
   [new RegExp(`^/outdials/${ID}/targets/${ID}$`), target, "overview"],
 ];
@@ -46,7 +48,8 @@ function sayFreshness() {
   const behind = (line.behind || 0) + age;
   let state = "off";
   let told = `not live: ${line.why}`;
-  if (line.on && line.late) told = `not live: ${line.late.replaceAll("_", " ")}`;
+  if (line.then) [state, told] = ["then", line.then];
+  else if (line.on && line.late) told = `not live: ${line.late.replaceAll("_", " ")}`;
   else if (line.on && age > STALE_MS) told = `not live: silent for ${Math.round(age / 1000)} s`;
   else if (line.on) {
     state = "on";

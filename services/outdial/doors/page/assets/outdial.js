@@ -3,6 +3,7 @@
 import { follow, get } from "./api.js";
 import { commands, importing, setDialing, start, suppress } from "./actions.js";
 import { chart } from "./chart.js";
+import { changesOf, difference, planChanges, planFacts, planOrigin, told } from "./events.js";
 import { Keyed, h, mark, say } from "./dom.js";
 import { attempt, button, card, chip, jsonLink, number, stack } from "./parts.js";
 import { clock, count, everywhere, instant, masked, minute, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
@@ -64,7 +65,7 @@ export function outdial(page, id) {
         "div",
         {},
         card("What holds it", { kind: "second", more: [jsonLink(href.why, "Why")] }, blocked.element),
-        card("Activity", { more: [feed.controls, jsonLink(`/v1.0/events?outdial_id=${id}&limit=100`, "Events")] }, feed.element),
+        card("Activity", { more: [feed.controls, jsonLink(`/v1.0/events?outdial_id=${id}&limit=100`, "Events")] }, feed.element, h("p", { class: "below" }, h("a", { href: `/outdials/${id}/changes` }, "Who did what"), " to the list itself, since it was made")),
         card("Plan in force", { more: [jsonLink(href.dialing, "Dialing")] }, plan.element),
         card("Kept promises", { more: [button("Do not call", { kind: "small", title: "Suppress a number: no call to it is requested any more", onclick: () => suppress({ outdialId: id }) }), jsonLink(href.stats, "Numbers")] }, strip.element),
       ),
@@ -91,6 +92,14 @@ export function outdial(page, id) {
     seen.why = await get(href.why).catch(() => null);
     show();
   };
+  let explained = 1;
+  const explain = async (version) => {
+    if (version <= explained) return;
+    explained = version;
+    const plans = planChanges(await changesOf(id).catch(() => []));
+    feed.explain(plans);
+    plan.explain(plans);
+  };
   let slowAsked = false;
   const slow = () => {
     slowAsked = true;
@@ -113,6 +122,7 @@ export function outdial(page, id) {
         if (message.events) feed.add(message.events);
         if (message.outdial) page.titled(message.outdial.name || "Outdial");
         show();
+        explain(seen.dialing?.plan_version);
         askWhy(Boolean(message.dialing));
         if (!slowAsked) slow();
       },
@@ -353,7 +363,7 @@ const GROUPS = {
 
 function activityFeed(id, base) {
   const list = h("ol", { class: "feed" });
-  const paused = h("p", { class: "paused", hidden: true }, "paused while you look");
+  const paused = h("p", { class: "paused" }, "paused");
   const element = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Activity, newest first" }, list);
   const choice = h("select", { "aria-label": "Show", "data-search": true }, Object.keys(GROUPS).map((name) => h("option", { value: name }, name)));
   let rows = [];
@@ -361,19 +371,24 @@ function activityFeed(id, base) {
   let held = false;
   const hold = (value) => () => {
     held = value;
-    paused.hidden = !value;
+    mark(paused, "data-on", value ? "" : null);
     if (!value) draw();
   };
   element.addEventListener("pointerenter", hold(true));
   element.addEventListener("pointerleave", hold(false));
   element.addEventListener("focusin", hold(true));
   element.addEventListener("focusout", hold(false));
-  const keyed = new Keyed(list, (row) => ({ element: item(id, row) }), () => {});
+  let plans = new Map();
+  const keyed = new Keyed(list, (row) => item(id, row), (entry, { data }) => entry.explain?.(plans.get(data.version)));
   const draw = () => keyed.show(rows.filter((row) => row.gap || GROUPS[choice.value](row.type)).slice(0, FEED_ROWS), (row) => row.id);
   choice.addEventListener("change", draw);
   return {
     element,
     controls: h("span", {}, paused, choice),
+    explain(changes) {
+      plans = changes;
+      if (!held) draw();
+    },
     add(events) {
       const fresh = events.filter((event) => event.sequence > last);
       if (!fresh.length) return;
@@ -387,45 +402,26 @@ function activityFeed(id, base) {
 }
 
 function item(id, row) {
-  if (row.gap) return h("li", { class: "gap" }, `${plural(row.gap, "event")} more in between`);
+  if (row.gap) return { element: h("li", { class: "gap" }, `${plural(row.gap, "event")} more in between`) };
   const at = instant(row.time);
   const { target_id, outcome } = row.data;
-  return h(
+  const element = h(
     "li",
     { "data-type": row.type, "data-outcome": outcome },
     h("time", { datetime: row.time, title: everywhere(at) }, clock(at)),
     h("span", { class: "what" }, told(row)),
     target_id ? h("a", { href: `/outdials/${id}/targets/${target_id}` }, shortId(target_id)) : null,
   );
-}
-
-/** An event in a few words. */
-export function told({ type, data, actor }) {
-  const by = actor ? ` by ${actor}` : "";
-  switch (type) {
-    case "DialRequested":
-      return `requested, ${data.rule.replaceAll("_", " ")}`;
-    case "DialEnded":
-      return `${data.outcome === "answered" ? "✓" : "·"} ${outcomeWord(data.outcome)}${data.lost ? ", nobody said so" : ""}`;
-    case "DialAnswered":
-      return "◑ answered, talking";
-    case "DialClaimed":
-      return "taken by a worker";
-    case "TargetAdded":
-      return "joined the list";
-    case "TargetFinished":
-      return "✓ reached";
-    case "TargetExhausted":
-      return "✕ out of tries";
-    case "DialingStarted":
-      return `▶ dialing started, run ${data.run}${by}`;
-    case "DialingStopped":
-      return `■ dialing ${data.how}${by}`;
-    case "PlanApplied":
-      return `≡ plan ${data.version} in force${by}`;
-    default:
-      return type.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase() + by;
-  }
+  if (row.type !== "PlanApplied") return { element };
+  let explained = false;
+  return {
+    element,
+    explain(changed) {
+      if (explained || !changed || row.data.version === 1) return;
+      explained = true;
+      element.append(difference(changed));
+    },
+  };
 }
 
 // --- later ------------------------------------------------------------------------------------------
@@ -503,32 +499,32 @@ function yieldTables(base) {
 
 function planInForce() {
   const list = h("dl", { class: "facts" });
+  const since = h("div", {});
   let shown = "";
+  let plans = new Map();
+  let version = 0;
+  const explain = () => {
+    const changed = version > 1 ? plans.get(version) : null;
+    since.replaceChildren(...(changed ? [h("h3", {}, "Other than the plan before"), difference(changed)] : []));
+  };
   return {
-    element: list,
+    element: h("div", {}, list, since),
+    explain(changes) {
+      plans = changes;
+      explain();
+    },
     show(dialing) {
       const { plan } = dialing;
       const key = JSON.stringify([plan, dialing.plan_version, dialing.outplan_id]);
       if (key === shown) return;
       shown = key;
+      version = dialing.plan_version;
+      explain();
       if (!plan) {
         list.replaceChildren(h("dt", {}, "None yet"), h("dd", {}, "Start asks for one."));
         return;
       }
-      const caps = [0, 1, 2, 3, 4].map((slot) => plan[`max_try_count_${slot}`]);
-      while (caps.length > 1 && caps[caps.length - 1] === 0) caps.pop();
-      const facts = [
-        ["Version", `${dialing.plan_version}${/[1-9]/.test(dialing.outplan_id) ? `, outplan ${shortId(dialing.outplan_id)}` : ""}`],
-        ["Rings for", span(plan.dial_timeout || 30000)],
-        ["Between tries", span(plan.try_interval)],
-        ["Tries per destination", plan.retry_mode === "result" ? `${caps.join(", ")} by result` : caps.join(", ")],
-        ["Tries in all", plan.max_attempts ?? "no limit"],
-        ["Calls open at once", plan.max_concurrent || "no limit"],
-        ["Calls a second", plan.calls_per_second ?? "no limit"],
-        ["Caller id", masked(plan.source, true) || "none"],
-        ["Hours", plan.windows ? `${plural(plan.windows.hours.length, "span")} a week, ${plan.windows.time_zone === "recipient" ? "by the clock of whom is called" : plan.windows.time_zone}` : "any"],
-        ["Pick up within", span(plan.pickup_timeout)],
-      ];
+      const facts = [["Version", planOrigin(dialing)], ...planFacts(plan)];
       list.replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))));
     },
   };

@@ -3,7 +3,7 @@
 import { get, send } from "./api.js";
 import { commands, suppress } from "./actions.js";
 import { h, say } from "./dom.js";
-import { told } from "./outdial.js";
+import { asItStands, told } from "./events.js";
 import { attempt, button, card, jsonLink } from "./parts.js";
 import { LIFECYCLES, clock, everywhere, instant, masked, plural, shortId, span } from "./words.js";
 
@@ -158,13 +158,7 @@ function showTimeline(list, events, zone) {
         {},
         h("p", { class: "what" }, told(event), event.type === "DialRequested" ? ` · destination ${event.data.destination_index}, try ${event.data.try_count}` : null, rang === null ? null : ` after ${span(rang)}`),
         rang === null ? null : h("span", { class: "meter", "aria-hidden": "true", vars: { share: Math.min(1, rang / 60000) } }),
-        h(
-          "details",
-          {},
-          h("summary", {}, "Event"),
-          h("dl", { class: "facts" }, [["Position", event.position], ["Id", event.id], ["Caused by command", event.causationid], ["Actor", event.actor || "–"]].map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, h("code", {}, value))))),
-          h("pre", { tabindex: "0" }, JSON.stringify(hidden(event), null, 2)),
-        ),
+        asItStands(event, hidden(event)),
       ),
     );
   });

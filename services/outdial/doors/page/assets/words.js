@@ -23,6 +23,12 @@ export function span(ms) {
 export const clock = (ms, zone) => new Date(ms).toLocaleTimeString("en-GB", { ...CLOCK, timeZone: zone });
 export const minute = (ms, zone) => new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
 
+/** With its day, where that is another than today. */
+export function dated(ms) {
+  const today = new Date(ms).toDateString() === new Date().toDateString();
+  return today ? clock(ms) : `${new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })} ${clock(ms)}`;
+}
+
 /** The time as every reader may want it: here, in UTC, and where the target is. */
 export function everywhere(ms, targetZone) {
   const date = new Date(ms);
