@@ -227,7 +227,11 @@ class World(Partitions):
         """Once every word arrives, whoever is due in a run that is not paused is dialed, and then nobody keeps a share."""
         self.set(7)
         waiting = sum(outdial.agenda.dialable for ledger in self.ledgers for outdial in ledger.outdials.values())
-        self.pass_time(40 + waiting // 4)
+        # The slowest takes two a second, and gives up what it does not need in steps of ten seconds.
+        for _ in range(6 + waiting // 20):
+            self.pass_time(10)
+            if not any(outdial.share.told or outdial.share.wanted for ledger in self.ledgers for outdial in ledger.outdials.values()):
+                break
         for ledger in self.ledgers:
             for outdial in ledger.outdials.values():
                 if outdial.run is not None and not outdial.run.paused:
