@@ -26,12 +26,13 @@ from outdial.commands import (
     StopDialing,
 )
 from outdial.dialing.ledger import Effects
-from outdial.dialing.pace import allot
+from outdial.dialing.pace import Pace, allot, decide
 from outdial.events import (
     DialingPaused,
     DialingResumed,
     DialingStopped,
     DialRequested,
+    PaceEvent,
     PaceSet,
     ShareAsked,
     ShareGiven,
@@ -384,3 +385,82 @@ def test_across_partitions_a_rate_is_used_up() -> None:
     assert sum(world.shares_of(since).values()) >= 12 * 19
     world.the_pace_holds()
     world.the_shares_fit()
+
+
+# --- turns --------------------------------------------------------------------------------------------
+
+
+class Turns:
+    """A pace, and outdials that each want one call a second for ever and give a turn back once they have used it."""
+
+    def __init__(self, rate: int) -> None:
+        self.pace = Pace(US)
+        self.rate = rate
+        self.words: dict[str, int] = {}
+        self.has: dict[str, ShareGiven] = {}
+        """What each was told last."""
+        self.waits: dict[str, int] = {}
+        """Since which step those wait that have nothing."""
+        self.returned: dict[str, int] = {}
+        self.step = 0
+        self.decide(SetPace(customer_id=US, calls_per_second=rate))
+
+    def decide(self, command: SetPace | AskShare) -> None:
+        decision = decide(self.pace, command, 1, 0)
+        for event in decision.events:
+            assert isinstance(event, PaceEvent)
+            self.pace.evolve(event)
+        assert sum(member.most for member in self.pace.members.values()) <= self.rate
+        for told in decision.events:
+            if isinstance(told, ShareGiven):
+                self.told(told)
+
+    def told(self, given_: ShareGiven) -> None:
+        outdial_id = given_.outdial_id
+        if given_.share and outdial_id in self.waits:
+            overtaken = [other for other, since in self.waits.items() if since < self.returned.get(outdial_id, 0)]
+            assert not overtaken, "who gave a turn back has another before somebody who waited then"
+            del self.waits[outdial_id]
+        self.has[outdial_id] = given_
+
+    def ask(self, outdial_id: str) -> None:
+        """Want a call a second, with nothing in hand: a new one, or one that gives back what it had."""
+        self.step += 1
+        heard = self.has[outdial_id].word if outdial_id in self.has else 0
+        if heard:
+            self.returned[outdial_id] = self.step
+        self.waits[outdial_id] = self.step
+        self.words[outdial_id] = self.words.get(outdial_id, 0) + 1
+        self.decide(AskShare(outdial_id=outdial_id, word=self.words[outdial_id], heard=heard, share=0, wanted=1, at=0))
+
+    @property
+    def over(self) -> list[str]:
+        """Those whose turn is to end: others wait for it."""
+        return sorted(outdial_id for outdial_id, told in self.has.items() if told.share and told.turn and outdial_id not in self.waits)
+
+
+@drawn(st.integers(1, 3), st.lists(st.integers(0, 11), min_size=1, max_size=60))
+@settings(max_examples=60)
+def test_who_waits_has_a_turn_before_who_gave_one_back_and_all_together_have_no_more_than_there_is(rate: int, steps: list[int]) -> None:
+    turns = Turns(rate)
+    for step in steps:
+        if step < 6 and (outdial_id := an_id(f"outdial {step}")) not in turns.words:
+            turns.ask(outdial_id)
+        elif turns.over:
+            turns.ask(turns.over[step % len(turns.over)])
+    for _ in range(3 * len(turns.words)):
+        if turns.over:
+            turns.ask(turns.over[0])
+    assert not turns.waits.keys() - turns.returned.keys(), "somebody never had a turn"
+
+
+def test_who_comes_while_another_has_its_first_turn_is_next() -> None:
+    turns = Turns(1)
+    first, second = an_id("first"), an_id("second")
+    turns.ask(first)
+    turns.ask(second)
+    assert turns.over == [first]
+
+    turns.ask(first)
+
+    assert turns.has[second].share == 1

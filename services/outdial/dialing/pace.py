@@ -43,7 +43,7 @@ class Member:
     turn: bool = False
     """Whether it was told that others wait."""
     rank: int = 0
-    """Ordinal of the word that gave it what it has, or had last; of who never had anything, of the last word before it came."""
+    """Ordinal of the word that gave it what it has; of who has nothing, of the last word before it began to wait."""
 
 
 @dataclass(slots=True)
@@ -66,8 +66,11 @@ class Pace:
 
     @property
     def in_turn(self) -> list[tuple[str, Member]]:
-        """Those that have a share, who has had it longest first, then those that have none, who was given one longest ago first."""
-        return sorted(self.members.items(), key=lambda item: (not item[1].told, item[1].rank))
+        """Those that have a share, who has had it longest first, then those that have none, who waits longest first.
+
+        Of those that began to wait after the same word, who was given nothing yet goes first.
+        """
+        return sorted(self.members.items(), key=lambda item: (not item[1].told, item[1].rank, item[1].given > 0))
 
     def evolve(self, event: PaceEvent) -> None:
         """Fold one event."""
@@ -90,7 +93,8 @@ class Pace:
         before = self.members.get(event.outdial_id, Member(rank=self.words))
         after = replace(before, word=event.word, wanted=event.wanted)
         if event.heard == before.given:
-            after = replace(after, told=event.share, most=event.share, turn=before.turn and event.share > 0)
+            rank = self.words if before.told and not event.share else before.rank
+            after = replace(after, told=event.share, most=event.share, turn=before.turn and event.share > 0, rank=rank)
         self.members[event.outdial_id] = after
         if not (after.wanted or after.told or after.most):
             del self.members[event.outdial_id]
