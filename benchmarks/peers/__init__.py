@@ -12,6 +12,8 @@ from outdial.topology import Topology
 
 HERE: Final = Path(__file__).parent
 STREAMS: Final = HERE / "streams"
+MEMORY: Final = "memory://"
+ROCKSDB: Final = "rocksdb://"
 KEY: Final = "bench"
 """Of the address fingerprints of everybody."""
 
@@ -60,13 +62,23 @@ def streams_with(threads: int) -> Start:
 
 
 def faust(topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
-    """faust-streaming, exactly_once."""
-    return _faust("exactly_once", topology, bootstrap, folder, name)
+    """faust-streaming, exactly_once, tables in memory."""
+    return _faust("exactly_once", MEMORY, topology, bootstrap, folder, name)
 
 
 def faust_at_least_once(topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
-    """faust-streaming, at_least_once."""
-    return _faust("at_least_once", topology, bootstrap, folder, name)
+    """faust-streaming, at_least_once, tables in memory."""
+    return _faust("at_least_once", MEMORY, topology, bootstrap, folder, name)
+
+
+def faust_rocksdb(topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
+    """faust-streaming, exactly_once, tables in RocksDB as its documentation has it in production. Needs the package ``rocksdict``."""
+    return _faust("exactly_once", ROCKSDB, topology, bootstrap, folder, name)
+
+
+def faust_rocksdb_at_least_once(topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
+    """faust-streaming, at_least_once, tables in RocksDB. Needs the package ``rocksdict``."""
+    return _faust("at_least_once", ROCKSDB, topology, bootstrap, folder, name)
 
 
 def raw(topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
@@ -81,14 +93,18 @@ PEERS: Final[Mapping[str, Start]] = {
     "kafka-streams": streams,
     "faust": faust,
     "faust-at-least-once": faust_at_least_once,
+    "faust-rocksdb": faust_rocksdb,
+    "faust-rocksdb-at-least-once": faust_rocksdb_at_least_once,
     "raw": raw,
 }
 
 
 SETTINGS: Final[Mapping[str, str]] = {
     "kafka-streams": "Kafka Streams 4.1.1, `exactly_once_v2`, RocksDB, one thread, commits every 100 ms, session 10 s, transactions 10 s",
-    "faust": "faust-streaming 0.15.3, `exactly_once`, tables in memory and their changelogs, session 10 s, transactions 60 s",
-    "faust-at-least-once": "faust-streaming 0.15.3, `at_least_once`, tables in memory and their changelogs, session 10 s",
+    "faust": "faust-streaming 0.15.3, `exactly_once`, tables in memory, session 10 s, transactions 60 s",
+    "faust-at-least-once": "faust-streaming 0.15.3, `at_least_once`, tables in memory, session 10 s",
+    "faust-rocksdb": "faust-streaming 0.15.3, `exactly_once`, tables in RocksDB (rocksdict 0.3), session 10 s, transactions 60 s",
+    "faust-rocksdb-at-least-once": "faust-streaming 0.15.3, `at_least_once`, tables in RocksDB (rocksdict 0.3), session 10 s",
 }
 """Versions and settings, for people. What is not named is the default."""
 
@@ -119,8 +135,8 @@ def built_streams() -> Sequence[Path]:
     return [jar, *sorted(libs.glob("*.jar"))]
 
 
-def _faust(guarantee: str, topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
-    arguments = [topology.prefix, str(topology.partitions), bootstrap, guarantee, str(folder / name)]
+def _faust(guarantee: str, store: str, topology: Topology, bootstrap: str, folder: Path, name: str) -> "subprocess.Popen[bytes]":
+    arguments = [topology.prefix, str(topology.partitions), bootstrap, guarantee, store, str(folder / name)]
     return _process([sys.executable, "-m", "benchmarks.peers.faust_ledger", *arguments], folder, name, {"OUTDIAL_FINGERPRINT_KEY": KEY})
 
 

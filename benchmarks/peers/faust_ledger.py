@@ -1,4 +1,4 @@
-"""The ledger's work on faust-streaming: ``python -m benchmarks.peers.faust_ledger PREFIX PARTITIONS BOOTSTRAP GUARANTEE DATADIR``.
+"""The ledger's work on faust-streaming: ``python -m benchmarks.peers.faust_ledger PREFIX PARTITIONS BOOTSTRAP GUARANTEE STORE DATADIR``.
 
 The same commands in (CreateOutdial with a plan, AddTarget, DialResult), the same decisions, the same events and dial requests out.
 State is kept in tables with changelogs. Parsing, rules and the form of events are our own modules, so that only the runtime differs.
@@ -64,13 +64,13 @@ Waiting = tuple[int, str, str, str]
 class Ledger:
     """The app, its tables, and what waits."""
 
-    def __init__(self, topology: Topology, bootstrap: str, guarantee: str, datadir: str) -> None:
+    def __init__(self, topology: Topology, bootstrap: str, guarantee: str, store: str, datadir: str) -> None:
         key = os.environ.get("OUTDIAL_FINGERPRINT_KEY", "bench").encode()
         self._fingerprint, self._key_id = fingerprint_of(key), key_id_of(key)
         self.app = app = faust.App(
             topology.ledger_group,
             broker=f"kafka://{bootstrap}",
-            store="memory://",
+            store=store,
             datadir=datadir,
             processing_guarantee=guarantee,
             consumer_auto_offset_reset="earliest",
@@ -92,6 +92,8 @@ class Ledger:
         self._waiting: list[Waiting] = []
         self._ready: dict[str, list[tuple[int, int, int, str]]] = {}
         """By outdial what is due and held back: (-priority, due, number, target)."""
+        self._asked: set[str] = set()
+        """Outdials whose held targets were asked for and not looked at yet."""
         self._input = b"0"
         self._cause = self._hash = ""
         self._actor: str | None = None
@@ -133,7 +135,10 @@ class Ledger:
         outdial: State | None = self._outdials.get(command.stream)
         clock = time.time_ns() // 1_000
         match command:
-            case RequestDial() | EndLease() if outdial is not None:
+            case RequestDial() | EndLease():
+                if outdial is None:
+                    self._asked.discard(command.outdial_id)
+                    return
                 now = max(clock, outdial["last"])
                 self._due(outdial, command.outdial_id, command, now)
                 self._outdials[command.stream] = outdial
@@ -279,18 +284,23 @@ class Ledger:
         while ready and not self._held(outdial, self._plan(outdial), now):
             _, due, _, target_id = heappop(ready)
             place = f"{outdial_id}/{target_id}"
-            target = self._targets[place]
-            index = self._next(target, self._plan(outdial)) if target["status"] == IDLE else None
+            target: State | None = self._targets.get(place)
+            if target is None or target["status"] != IDLE:
+                continue
+            index = self._next(target, self._plan(outdial))
             if index is not None:
                 self._request(outdial, target, self._plan(outdial), index, due, now)
                 self._targets[place] = target
 
     def _due(self, outdial: State, outdial_id: str, command: RequestDial | EndLease, now: int) -> None:
         """What the timer found: it is looked at again, for it may have happened meanwhile."""
+        self._asked.discard(outdial_id)
         place = f"{outdial_id}/{command.target_id}"
-        target = self._targets[place]
+        target = self._targets.get(place)
         self._hash, self._actor = "", None
         match command:
+            case _ if target is None:
+                pass
             case EndLease() if target["status"] == OPEN and target["attempt"] == command.attempt_id and target["expires"] <= now:
                 self._cause = derived(outdial_id, f"lease/{command.attempt_id}")
                 self._end(outdial, target, "no_answer", now, lost=True)
@@ -314,14 +324,15 @@ class Ledger:
             )
             _ = await self._commands.send(key=outdial_id.encode(), value=encode(command))
         for outdial_id, ready in list(self._ready.items()):
-            if ready:
+            if ready and outdial_id not in self._asked:
+                self._asked.add(outdial_id)
                 _ = await self._commands.send(
                     key=outdial_id.encode(), value=encode(RequestDial(outdial_id=outdial_id, target_id=ready[0][3]))
                 )
 
     def _recovered(self, *_: object, **__: object) -> None:
         """Find again in the tables what waits."""
-        self._waiting, self._ready = [], {}
+        self._waiting, self._ready, self._asked = [], {}, set()
         for place, target in self._targets.items():
             outdial_id, target_id = place.split("/")
             outdial = self._outdials.get(outdial_id)
@@ -490,11 +501,11 @@ async def make_changelogs(topology: Topology, bootstrap: str) -> None:
 
 def main() -> None:
     """Run as a faust worker until SIGTERM."""
-    prefix, partitions, bootstrap, guarantee, datadir = sys.argv[1:]
+    prefix, partitions, bootstrap, guarantee, store, datadir = sys.argv[1:]
     topology = Topology(prefix, int(partitions))
     asyncio.run(make_changelogs(topology, bootstrap))
     asyncio.set_event_loop(asyncio.new_event_loop())
-    ledger = Ledger(topology, bootstrap, guarantee, datadir)
+    ledger = Ledger(topology, bootstrap, guarantee, store, datadir)
     faust.Worker(ledger.app, loglevel="INFO").execute_from_commandline()
 
 

@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--night", action="store_true", help="until the night's sizes are written down")
     parser.add_argument("--until", type=int, help="until so many faults of each goal are written down")
     parser.add_argument("--faults", type=int, help="faults in a run")
-    parser.add_argument("--peer", default="ours", help="whose ledger: ours, kafka-streams, faust, faust-at-least-once")
+    parser.add_argument("--peer", default="ours", help="whose ledger: ours, or a name of benchmarks/peers (default ours)")
     parser.add_argument("--seed", type=int, help="of the first run")
     parser.add_argument("--kafka", default=VERSION, help=f"version of the brokers (default {VERSION})")
     parser.add_argument("--report", action="store_true", help="only write docs/reliability.md anew from what is written down")

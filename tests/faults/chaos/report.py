@@ -1,6 +1,7 @@
 """What all runs together say: ``docs/reliability.md`` from ``docs/results/chaos.jsonl``."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ WORDS: Final = {
     "G6": "EndTxn, AddPartitionsToTxn and Produce held into a later transaction, or never answered",
     "G8": "restarts from zero across 10,000 due times each",
 }
+MOST: Final = 5
+"""Sorts of findings that are told of a peer."""
 TEMPLATE: Final = Path(__file__).with_name("reliability.md")
 """The page, with a place for the tables."""
 
@@ -91,7 +94,8 @@ def _peers(counted: Sequence[dict[str, Any]]) -> list[str]:
         "The same kills, dialers, waits and checker on the ledger's work as `benchmarks/peers` does it on other runtimes. Its users",
         "only add targets and dial them; ours also stop, delete, repeat and send astray. Who is killed is started again at once, with",
         "its folder, and so is a peer's process that ends by itself. A run goes on when a partition stands still for 60 s, or no",
-        "target comes to its end for 180 s at last: both are a wait given up. One cause may be counted in several columns.",
+        "target comes to its end for 180 s at last, or not all within 600 s: each is a wait given up. One cause may be counted in",
+        "several columns. Settings that are not named below are the defaults.",
         "",
         "| ledger | kills | targets | "
         + " | ".join(name for name, _ in COLUMNS)
@@ -100,9 +104,19 @@ def _peers(counted: Sequence[dict[str, Any]]) -> list[str]:
         *(_row_of_peer(name, [run for run in found if run["peer"] == name]) for name in ["ours", *names]),
         "",
     ]
-    for name in names:
-        lines += [f"- `{name}`: {words}." for words in sorted({run["settings"] for run in found if run["peer"] == name})]
+    lines += [_words_of_peer(name, [run for run in found if run["peer"] == name]) for name in names]
     return lines
+
+
+def _words_of_peer(name: str, of: Sequence[dict[str, Any]]) -> str:
+    """Version and settings of a peer, and what was found most."""
+    sorts: Counter[str] = Counter()
+    for run in of:
+        sorts.update(run["sorts"])
+    most = "; ".join(f"{times:,} times “{what}”" for what, times in sorts.most_common(MOST))
+    return f"- `{name}`: {'; '.join(sorted({run['settings'] for run in of}))}. " + (
+        f"Found most: {most}." if most else "Nothing was wrong."
+    )
 
 
 COLUMNS: Final[Sequence[tuple[str, tuple[str, ...]]]] = (

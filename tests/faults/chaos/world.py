@@ -23,6 +23,8 @@ PROGRESS_S: Final = 60.0
 """Within this time every partition goes on after a fault."""
 END_S: Final = 180.0
 """Within this time at least one more comes to its end, when no more are added."""
+LAST_S: Final = 600.0
+"""Within this time all do."""
 LEFT_OPEN_S: Final = 90.0
 """What processes left open when they were stopped is over within this time: the longest timeout of a transaction, and a little."""
 TALLIED: Final = (
@@ -126,12 +128,12 @@ class World:
 
     def _ended(self, came: Callable[[], bool], what: str) -> bool:
         """Wait until something holds, for as long as ever fewer are left; whether it came to hold."""
-        least = self.crowd.left
+        least, until = self.crowd.left, time.monotonic() + LAST_S
 
         def nearer() -> bool:
             return came() or self.crowd.left < least
 
-        while self._come(nearer, END_S, what):
+        while self._come(nearer, min(END_S, until - time.monotonic()), what):
             if came():
                 return True
             least = self.crowd.left
