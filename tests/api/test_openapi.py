@@ -139,3 +139,30 @@ async def test_counters_count(api: Api) -> None:
     assert 'outdial_commands_total{type="CreateOutdial",result="events"} 1' in text
     assert 'outdial_http_responses_total{status="404"} 1' in text
     assert f"outdial_log_position {api.runtime.position}" in text
+
+
+async def test_targets_are_counted_by_state_and_by_what_holds_them(opened: Opened) -> None:
+    seconds = [0.0]
+    api = await opened(Settings(clock=lambda: seconds[0]))
+
+    async def counted() -> dict[str, int]:
+        seconds[0] += 10.0
+        text = (await api.http.get("/metrics")).text
+        found = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith(("outdial_targets", "outdial_pace")))
+        return {sample.removeprefix("outdial_"): int(n) for sample, n in found.items() if n != "0"}
+
+    idle, open_, waiting = [await api.outdial() for _ in range(3)]
+    for outdial_id, number in ((idle, 1), (open_, 2), (open_, 3), (waiting, 4)):
+        await api.target(outdial_id, f"+155512300{number:02}")
+    assert await counted() == {'targets{status="idle"}': 4, 'targets_blocked{reason="no_run"}': 4}
+
+    await api.run(open_)
+    request, _ = await api.requests()
+    await api.say(request, "busy")
+    await api.ok("PUT", "/pace", {"calls_per_second": 3})
+    await api.run(waiting, windows={"hours": [{"days": ["mon"], "start": "09:00", "end": "10:00"}], "time_zone": "Asia/Tokyo"})
+    await api.ok("DELETE", f"/outdials/{idle}")
+    assert await counted() == {
+        'targets{status="idle"}': 2, 'targets{status="progressing"}': 1, "pace_limit": 3,
+        'targets_blocked{reason="not_due"}': 1, 'targets_blocked{reason="outside_window"}': 1,
+    }  # fmt: skip

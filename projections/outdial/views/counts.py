@@ -250,6 +250,11 @@ def _held(due: _Due, force: InForce, total: int, expired: int, exhausted: int) -
     return [("expired", expired), ("tries_spent", exhausted), *waiting.items()]
 
 
+def blocked(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> Mapping[str, int]:
+    """How many of those that are idle each rule holds in an outdial that dials."""
+    return _due(db, outdial, force, now).blocked
+
+
 @dataclass(slots=True)
 class Calendar:
     """When the targets of an outdial fall due, to two seconds."""

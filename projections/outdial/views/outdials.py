@@ -21,7 +21,7 @@ from outdial.events import (
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import counts
-from outdial.views.counts import OUTDIAL_RULES, Calendar, InForce, Stats
+from outdial.views.counts import GONE, Calendar, InForce, Stats
 from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode, from_json, to_json
 
@@ -308,10 +308,16 @@ def _in_force(db: sqlite3.Connection, outdial_id: str) -> tuple[int, InForce]:
 
 def in_force(plan: str, campaign_type: str, dialing: str, paused: str, draining: str, tm_delete: int | None) -> InForce:
     """What an outdial goes by, of the columns of its row."""
-    holds = (tm_delete is not None, dialing != "run", not plan, bool(paused))
-    held = next((rule for rule, holds in zip(OUTDIAL_RULES, holds, strict=True) if holds), "")
+    held = GONE if tm_delete is not None else held_by(dialing, unplanned=not plan, paused=bool(paused))
     applied = Plan.model_validate_json(plan) if plan else None
     return InForce(applied, calls_only=campaign_type == "call", draining=bool(draining), held=held)
+
+
+def held_by(dialing: str, *, unplanned: bool, paused: bool) -> str:
+    """The rule that holds every target of an outdial that is not deleted; "": none does."""
+    if dialing != "run":
+        return "no_run"
+    return "plan_pending" if unplanned else "paused" if paused else ""
 
 
 def _outdial(found: tuple[Any, ...]) -> Outdial:

@@ -1,6 +1,8 @@
 """What whoever runs a process asks: is it alive, does it take work, what has it done."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.applications import Starlette
@@ -10,9 +12,13 @@ from starlette.routing import Route
 
 from outdial.doors.api.deps import Door, door_of
 from outdial.metrics import CONTENT_TYPE, Labels, Meters
+from outdial.views import totals
 from outdial.wire import to_json
 
 router = APIRouter(tags=["health"])
+SHORTEST_REST_S: Final = 2.0
+REST: Final = 50
+"""So many times as long as counting took is waited until it is counted again."""
 
 
 @router.get("/healthz")
@@ -56,6 +62,47 @@ def meter(door: Door) -> None:
     meters.read("outdial_http_responses_total", lambda: {(str(status),): float(count) for status, count in door.responses.items()})
     meters.read("outdial_commands_total", lambda: {labels: float(count) for labels, count in door.commands.items()})
     meters.read("outdial_ready", lambda: {(): float(door.settings.not_ready() is None)})
+    found = Totals(door)
+    meters.read("outdial_targets", lambda: _by(found.targets.status))
+    meters.read("outdial_targets_blocked", lambda: _by(found.targets.blocked))
+    meters.read("outdial_pace_limit", lambda: {(): float(found.paces.limit)})
+    meters.read("outdial_pace_given", lambda: {(): float(found.paces.given)})
+    meters.read("outdial_pace_wanted", lambda: {(): float(found.paces.wanted)})
+    meters.read("outdial_pace_waiting", lambda: {(): float(found.paces.waiting)})
+
+
+class Totals:
+    """What the views know of all outdials together. However often it is asked for, counting takes a small part of the time."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._until = -math.inf
+
+    @property
+    def targets(self) -> totals.Targets:
+        """How many there are, and what holds them."""
+        self._look()
+        return self._targets
+
+    @property
+    def paces(self) -> totals.Paces:
+        """How the calls per second of customers are used."""
+        self._look()
+        return self._paces
+
+    def _look(self) -> None:
+        door, clock = self._door, self._door.settings.clock
+        began = clock()
+        if began < self._until:
+            return
+        self._targets = totals.targets(door.reader, door.ledger.now())
+        self._paces = totals.paces(door.reader)
+        ended = clock()
+        self._until = ended + max(SHORTEST_REST_S, REST * (ended - began))
+
+
+def _by(counted: Mapping[str, int]) -> dict[Labels, float]:
+    return {(word,): float(n) for word, n in counted.items()}
 
 
 def _alive() -> Response:
