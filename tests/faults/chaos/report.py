@@ -95,7 +95,8 @@ def _peers(counted: Sequence[dict[str, Any]]) -> list[str]:
         "only add targets and dial them; ours also stop, delete, repeat and send astray. Who is killed is started again at once, with",
         "its folder, and so is a peer's process that ends by itself. A run goes on when a partition stands still for 60 s, or no",
         "target comes to its end for 180 s at last, or not all within 600 s: each is a wait given up. One cause may be counted in",
-        "several columns. Settings that are not named below are the defaults.",
+        "several columns; findings are all the checker said, lateness on a busy machine included. Settings that are not named below are",
+        "the defaults.",
         "",
         "| ledger | kills | targets | "
         + " | ".join(name for name, _ in COLUMNS)
@@ -114,9 +115,9 @@ def _words_of_peer(name: str, of: Sequence[dict[str, Any]]) -> str:
     for run in of:
         sorts.update(run["sorts"])
     most = "; ".join(f"{times:,} times “{what}”" for what, times in sorts.most_common(MOST))
-    return f"- `{name}`: {'; '.join(sorted({run['settings'] for run in of}))}. " + (
-        f"Found most: {most}." if most else "Nothing was wrong."
-    )
+    told = "; ".join(sorted({run["settings"] for run in of}))
+    notes = "".join(f" {run['note']}." for run in of if "note" in run)
+    return f"- `{name}`: {told}. " + (f"Found most: {most}." if most else "Nothing was wrong.") + notes
 
 
 COLUMNS: Final[Sequence[tuple[str, tuple[str, ...]]]] = (
