@@ -18,8 +18,8 @@ broker: ## A Kafka broker on 127.0.0.1:9092, without Docker (needs Java 17 and M
 test: .venv/for-development ## Run all tests; those of the doors on Kafka once each. Some only: make test TESTS=tests/schemas
 	$(BIN)/python -m pytest $(SEVERAL) --on-kafka=spread $(TESTS)
 
-doors: .venv/for-development ## Run every test of HTTP, command line and import on Kafka.
-	$(BIN)/python -m pytest $(SEVERAL) --on-kafka=only tests/api tests/cli tests/imports tests/test_documents.py
+doors: .venv/for-development ## Run every test of HTTP, command line and import on Kafka, and the page in a browser.
+	$(BIN)/python -m pytest $(SEVERAL) --on-kafka=only tests/api tests/cli tests/imports tests/test_documents.py tests/page/on_kafka.py
 
 long: .venv/for-development ## Run the tests that take minutes each: a broker that is away for two, a plan that brings back 200,000 targets.
 	$(BIN)/python -m pytest tests/troubles/long.py

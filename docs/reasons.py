@@ -98,6 +98,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "outplan_unknown": "There is no such outplan.",
     "plan_ambiguous": "Name a plan or an outplan_id, not both.",
     "plan_missing": "Nothing says how to dial: name an outplan.",
+    "past_too_long": "The outdial had more events by then than are folded for one answer. Read its events.",
     "position_not_reached": "The views did not reach `min_position` in time.",
     "quote_invalid": "Text follows a closing quote.",
     "quote_open": "A quote opens in this row and is not closed.",

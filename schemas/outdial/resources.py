@@ -559,6 +559,31 @@ class OpenAttempts(BaseModel):
     """The longest open first."""
 
 
+class Past(BaseModel):
+    """An outdial as it was, folded anew from its events; each part is what its route would have answered then."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    at: When
+    now: When
+    """What time it is."""
+    version: int
+    """How many events it had then."""
+    newest: int
+    """How many it has now."""
+    outdial: Outdial
+    dialing: DialingOfOutdial
+    stats: Stats
+    activity: Activity
+    calendar: Calendar
+    results: Yield
+    """How the attempts had ended."""
+    open_attempts: OpenAttempts
+    events: list[dict[str, Any]]
+    """The last of them then, oldest first."""
+
+
 class Bulk(BaseModel):
     """What became of many targets."""
 
@@ -797,6 +822,7 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Yield,
         Calendar,
         OpenAttempts,
+        Past,
         PreflightOfOutdial,
         Bulk,
         ImportReport,

@@ -101,10 +101,11 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
         "Yield": f"/outdials/{outdial}/yield",
         "Calendar": f"/outdials/{outdial}/calendar",
         "OpenAttempts": f"/outdials/{outdial}/open_attempts",
+        "Past": f"/outdials/{outdial}/past?at=2",
     }
     for name, path in wanted.items():
-        for form in ("", "?time=iso"):
-            found = await api.ok("GET", path + form)
+        for form in ("", "time=iso"):
+            found = await api.ok("GET", path + ("&" if "?" in path else "?") + form)
             row = found["result"][0] if "next_page_token" in found else found
             model = RESOURCES[name]
             optional = {field for field, told in model.model_fields.items() if not told.is_required()}

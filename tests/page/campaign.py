@@ -54,7 +54,14 @@ class Campaign:
         """The views of the page that show it."""
         outdial = f"/outdials/{self.outdial_id}"
         target = f"{outdial}/targets/{self.target_id}"
-        return {"overview": "/", "outdial": outdial, "changes": f"{outdial}/changes", "target": target, "system": "/system"}
+        return {
+            "overview": "/",
+            "outdial": outdial,
+            "then": f"{outdial}?at=30",
+            "changes": f"{outdial}/changes",
+            "target": target,
+            "system": "/system",
+        }
 
     @property
     def shown(self) -> dict[str, str]:
@@ -62,6 +69,7 @@ class Campaign:
         return {
             "overview": ".outdials li",
             "outdial": ".held tbody tr",
+            "then": ".funnel .share .n[aria-label*=':']",
             "changes": ".timeline li",
             "target": ".timeline li",
             "system": ".grid .card",

@@ -39,6 +39,7 @@ DIFFERENT = """async () => {
 
 DIFFERENCES = """(place) => [...document.querySelector(place).children].map(
     (row) => [row.querySelector("dt"), row.querySelector("del"), row.querySelector("ins")].map((one) => one.textContent))"""
+OF_ALL = re.compile(r"of ([\d,]+)")
 STEERED = re.compile(r"\bDialing(\w+)")
 
 
@@ -61,43 +62,9 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
     service = serve(*SIMULATED)
     async with window(browser) as seen:
         page = seen.page
-        await page.goto(service.url)
-        await page.get_by_role("button", name="New outdial").click()
-        await page.get_by_role("dialog").get_by_label("Name").fill("June")
-        await page.get_by_role("button", name="Create", exact=True).click()
-        await page.get_by_role("heading", name="June").wait_for()
-        assert "The list is empty" in await seen.text(".verdict")
-
-        await seen.drop("people.csv", PEOPLE + WRONG)
-        await seen.until("() => document.querySelector('.funnel .n').textContent === '120'")
-        await seen.until("() => document.querySelector('.drop .note').textContent.includes('2 rows refused')")
-        async with page.expect_download() as downloading:
-            await page.get_by_role("button", name="Download refused rows").click()
-        refused = read(await (await downloading.value).path())
-        assert "Nobody" in refused
-        assert "not a number" in refused
-        assert "never started" in await seen.text(".verdict")
-
-        await page.get_by_role("button", name="Start", exact=True).click()
-        await page.get_by_role("button", name="New plan").click()
-        await page.get_by_role("dialog").get_by_label("Name").fill("Patient")
-        await page.get_by_label("Calls open at once").fill("20")
-        await page.get_by_role("button", name="Create", exact=True).click()
-        await page.get_by_role("dialog").get_by_role("button", name="Start", exact=True).click()
-
-        await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
-        reached = "() => Number(document.querySelectorAll('.funnel .n')[4].textContent)"
-        await seen.until(f"() => ({reached})() > 2")
-        before = await page.evaluate(reached)
-        await seen.until(f"([before]) => ({reached})() > before", before)
-        await seen.until("() => document.querySelectorAll('.calls tbody tr').length > 0")
-        shown = await seen.text(".calls tbody .address")
-        assert "•••" in shown
-
-        await page.get_by_role("button", name="Pause", exact=True).click()
-        await seen.until("() => document.querySelector('.chip').textContent.includes('Paused')")
-        await seen.until("() => document.querySelector('.verdict').textContent.includes('paused')")
-        await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0", seconds=60)
+        await imports_a_list(seen, service.url)
+        await starts_by_a_new_plan(seen)
+        await pauses(seen)
         await shows_what_another_plan_changed(seen, service)
         await page.get_by_role("button", name="Resume", exact=True).click()
         await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
@@ -109,8 +76,56 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
 
         await shows_who_was_reached(seen)
         await shows_who_did_what(seen)
+        await looks_back(seen)
 
         await goes_on_after_a_restart(seen, service, serve)
+
+
+async def imports_a_list(seen: Window, url: str) -> None:
+    page = seen.page
+    await page.goto(url)
+    await page.get_by_role("button", name="New outdial").click()
+    await page.get_by_role("dialog").get_by_label("Name").fill("June")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    await page.get_by_role("heading", name="June").wait_for()
+    assert "The list is empty" in await seen.text(".verdict")
+
+    await seen.drop("people.csv", PEOPLE + WRONG)
+    await seen.until("() => document.querySelector('.funnel .n').textContent === '120'")
+    await seen.until("() => document.querySelector('.drop .note').textContent.includes('2 rows refused')")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Download refused rows").click()
+    refused = read(await (await downloading.value).path())
+    assert "Nobody" in refused
+    assert "not a number" in refused
+    assert "never started" in await seen.text(".verdict")
+
+
+async def starts_by_a_new_plan(seen: Window) -> None:
+    page = seen.page
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.get_by_role("button", name="New plan").click()
+    await page.get_by_role("dialog").get_by_label("Name").fill("Patient")
+    await page.get_by_label("Calls open at once").fill("20")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    await page.get_by_role("dialog").get_by_role("button", name="Start", exact=True).click()
+
+    await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
+    reached = "() => Number(document.querySelectorAll('.funnel .n')[4].textContent)"
+    await seen.until(f"() => ({reached})() > 2")
+    before = await page.evaluate(reached)
+    await seen.until(f"([before]) => ({reached})() > before", before)
+    await seen.until("() => document.querySelectorAll('.calls tbody tr').length > 0")
+    shown = await seen.text(".calls tbody .address")
+    assert "•••" in shown
+
+
+async def pauses(seen: Window) -> None:
+    page = seen.page
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await seen.until("() => document.querySelector('.chip').textContent.includes('Paused')")
+    await seen.until("() => document.querySelector('.verdict').textContent.includes('paused')")
+    await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0", seconds=60)
 
 
 async def shows_what_another_plan_changed(seen: Window, service: Service) -> None:
@@ -140,6 +155,26 @@ async def shows_who_did_what(seen: Window) -> None:
     await page.locator(".feed a").first.wait_for()
 
 
+async def looks_back(seen: Window) -> None:
+    page = seen.page
+    await page.get_by_role("button", name="Look back").click()
+    after = page.get_by_text("After event")
+    await after.wait_for()
+    assert await numbers_are_those_of_their_json(seen) > 30
+    last = int(OF_ALL.findall(await after.inner_text())[0].replace(",", ""))
+    for name, version in (("Event before", last - 1), ("Event before", last - 2), ("Event after", last - 1)):
+        await page.get_by_role("button", name=name).click()
+        await page.get_by_text(f"After event {version:,} of {last:,}").wait_for()
+    await page.get_by_label("Time", exact=True).press("Home")
+    await page.get_by_text(f"After event 1 of {last:,}").wait_for()
+    assert "The list is empty" in await seen.text(".verdict")
+    assert "now 120" in " ".join((await seen.text(".funnel")).split())
+    assert await numbers_are_those_of_their_json(seen) > 20
+    await page.get_by_role("button", name="Back to live").click()
+    await seen.until("() => document.querySelector('#freshness').textContent.startsWith('live')")
+    await page.locator(".feed a").first.wait_for()
+
+
 async def shows_who_was_reached(seen: Window) -> None:
     page = seen.page
     reached = await page.evaluate("() => Number(document.querySelectorAll('.funnel .n')[4].textContent)")
@@ -159,7 +194,7 @@ async def goes_on_after_a_restart(seen: Window, service: Service, serve: Serve) 
     page, url = seen.page, seen.page.url
     end(service)
     await seen.until("() => document.querySelector('#freshness').dataset.state === 'off'")
-    again = serve(*SIMULATED, "--port", service.url.rpartition(":")[2])
+    again = serve(*SIMULATED, "--port", service.url.rpartition(":")[2], settings=dict(service.settings))
     assert again.url == service.url
     await seen.until("() => document.querySelector('#freshness').textContent.startsWith('live')")
     await page.get_by_role("button", name="Start", exact=True).click()

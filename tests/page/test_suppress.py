@@ -35,7 +35,7 @@ async def typed_for_one_outdial(seen: Window, outdial_id: str) -> None:
     await page.get_by_role("button", name="Call no more").click()
     await seen.until("() => document.querySelector('dialog [role=alert]').textContent !== ''")
     seen.faults = [fault for fault in seen.faults if "400" not in fault]
-    await page.get_by_role("button", name="Back").click()
+    await page.get_by_role("button", name="Back", exact=True).click()
     await page.locator("[name=typed]").fill("+4470*")
     await page.locator("[name=scope]").select_option("In this outdial only")
     assert await lines(seen) == [

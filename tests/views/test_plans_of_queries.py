@@ -58,6 +58,7 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
     "history.own": lambda db, outdial, target, attempt: history.own(db, outdial, 10),
     "history.page_of_own": lambda db, outdial, target, attempt: history.page_of_own(db, outdial, Position((1, 0)), 10),
     "history.version": lambda db, outdial, target, attempt: history.version(db, outdial),
+    "history.version_at": lambda db, outdial, target, attempt: history.version_at(db, outdial, 2**60),
     "history.last_position": lambda db, outdial, target, attempt: history.last_position(db, 2),
 }
 

@@ -61,6 +61,7 @@ _LAST_OF_STREAM = """SELECT position, body FROM log
     WHERE position >= :low AND position < :high AND stream = :stream AND type IN (SELECT value FROM json_each(:types))
     ORDER BY position DESC LIMIT 1"""
 _VERSION = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? ORDER BY position DESC LIMIT 1"
+_VERSION_BEFORE = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? AND position < ? ORDER BY position DESC LIMIT 1"
 _LAST = "SELECT position, time FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 
 Row = tuple[int, str]
@@ -189,6 +190,15 @@ def page_of_own(db: sqlite3.Connection, stream: str, after: Position, limit: int
 def version(db: sqlite3.Connection, stream: str) -> int:
     """The version a stream stands at, the sequence of its last event; 0 when there is none."""
     found = db.execute(_VERSION, (key_of(stream), stream)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def version_at(db: sqlite3.Connection, stream: str, time: int) -> int:
+    """The version a stream stood at, at an instant (microseconds): how many events it had; 0 before the first."""
+    bounds = range_of(db, stream)
+    if bounds is None:
+        return 0
+    found = db.execute(_VERSION_BEFORE, (key_of(stream), stream, place_at(db, bounds, time + 1))).fetchone()
     return 0 if found is None else int(found[0])
 
 

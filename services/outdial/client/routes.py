@@ -31,6 +31,7 @@ from outdial.resources import (
     Outdial,
     Outplan,
     Pace,
+    Past,
     PlacedEvent,
     PlacedRequest,
     PreflightOfOutdial,
@@ -329,6 +330,11 @@ def results_of(outdial_id: str) -> Route[Yield]:
 def calendar(outdial_id: str, hours: int | None = None) -> Route[Calendar]:
     """When targets fall due."""
     return Route("GET", _at(outdial_id, "calendar"), Calendar.model_validate, _present(hours=hours))
+
+
+def past(outdial_id: str, at: str | int, minutes: int | None = None) -> Route[Past]:
+    """An outdial as it was at a time, or after so many of its events."""
+    return Route("GET", _at(outdial_id, "past"), Past.model_validate, _present(at=at, minutes=minutes))
 
 
 def open_attempts(outdial_id: str, limit: int | None = None) -> Route[OpenAttempts]:

@@ -18,6 +18,7 @@ from outdial.resources import (
     DialingOfOutdial,
     OpenAttempts,
     Outplan,
+    Past,
     PreflightOfOutdial,
     Stats,
     WhyOutdial,
@@ -196,6 +197,10 @@ class Running(Listing):
     async def calendar(self, outdial_id: str, *, hours: int | None = None, **how: Unpack[Reading]) -> Calendar:
         """When targets fall due."""
         return await self.send(reading(routes.calendar(outdial_id, hours), how))
+
+    async def past(self, outdial_id: str, at: str | int, *, minutes: int | None = None, **how: Unpack[Reading]) -> Past:
+        """An outdial as it was at a time (RFC 3339), or after so many of its events."""
+        return await self.send(reading(routes.past(outdial_id, at, minutes), how))
 
     async def open_attempts(self, outdial_id: str, *, limit: int | None = None, **how: Unpack[Reading]) -> OpenAttempts:
         """The attempts that are not over, the longest open first."""

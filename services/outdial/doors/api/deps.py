@@ -113,6 +113,8 @@ class Door:
     settings: Settings
     plan_changes: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from reading a plan to changing it, so that two changes of different fields both hold."""
+    replays: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a past is folded: it is much work, and one is enough."""
     closing: bool = False
     """Set when the server is about to stop: streams and long polls end at the next opportunity."""
     sockets: Counter[str] = field(default_factory=Counter)

@@ -5,8 +5,10 @@ times a second at most. ``id:`` is the position, so a stream that was cut goes o
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Final
+from contextlib import closing
+from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -14,15 +16,16 @@ from starlette.responses import Response, StreamingResponse
 
 from outdial.doors.api import shapes
 from outdial.doors.api.deps import Door, customer_of, door_of, path_id, position_after, position_in, reply, whole_number
+from outdial.doors.api.errors import NO_OUTDIAL, PARAMETER, Refused
 from outdial.doors.api.events import STREAM_HEADERS
 from outdial.doors.api.outdials import found
 from outdial.doors.api.paging import Times, iso_time, times_of
-from outdial.position import Position
+from outdial.position import MOST_DIGITS, Position
 from outdial.requests import Unavailable
-from outdial.scalars import SECOND_US, format_instant
-from outdial.views import activity, calls, history, outdials
+from outdial.scalars import SECOND_US, format_instant, parse_instant
+from outdial.views import activity, calls, history, outdials, past
 from outdial.views.outdials import Outdial
-from outdial.wire import to_json
+from outdial.wire import from_json, to_json
 
 router = APIRouter(tags=["live"])
 EVERY_S: Final = 0.25
@@ -53,25 +56,21 @@ async def get_activity(request: Request) -> Response:
     """Requests and ends of attempts over the last minutes, step by step, and what steered the dialing."""
     row = found(request, path_id(request))
     minutes = whole_number(request, "minutes", USUAL_MINUTES, 1, LONGEST_MINUTES)
-    return reply(_activity(door_of(request), row, minutes, times_of(request)))
+    return reply(_activity(_now(door_of(request)), row, minutes, times_of(request)))
 
 
 @router.get("/outdials/{id}/yield")
 async def get_yield(request: Request) -> Response:
     """How attempts ended: by the ordinal of the attempt on its target, by destination, by hour of the day (UTC)."""
-    row, reader = found(request, path_id(request)), door_of(request).reader
-    return reply({"outdial_id": row.id, **{f"by_{measure}": activity.yields(reader, row.id, measure) for measure in activity.MEASURES}})
+    return reply(_yield(door_of(request).reader, found(request, path_id(request))))
 
 
 @router.get("/outdials/{id}/calendar")
 async def get_calendar(request: Request) -> Response:
     """How many targets fall due in each quarter of an hour to come, if nothing changes until then."""
-    row, door = found(request, path_id(request)), door_of(request)
+    row = found(request, path_id(request))
     hours = whole_number(request, "hours", USUAL_HOURS, 1, LONGEST_HOURS)
-    now, step = door.ledger.now(), STEP_MINUTES * MINUTE_S
-    due = outdials.calendar(door.reader, row.id, now, step * SECOND_US, hours * 60 // STEP_MINUTES)
-    body = {"outdial_id": row.id, "begins": times_of(request)(now), "step_s": step, "overdue": due.overdue, "due": due.steps}
-    return reply({**body, "later": due.later})
+    return reply(_calendar(_now(door_of(request)), row, hours, times_of(request)))
 
 
 @router.get("/outdials/{id}/open_attempts")
@@ -79,7 +78,67 @@ async def list_open_attempts(request: Request) -> Response:
     """The attempts that are not over, the longest open first."""
     row = found(request, path_id(request))
     limit = whole_number(request, "limit", SHOWN_OPEN, 1, SHOWN_OPEN)
-    return reply(_open(door_of(request), row, limit, times_of(request)))
+    return reply(_open(door_of(request).reader, row, limit, times_of(request)))
+
+
+@router.get("/outdials/{id}/past")
+async def get_past(request: Request) -> Response:
+    """An outdial as it was ``at`` an instant, or after so many of its events: its numbers, folded anew from those events.
+
+    What the hours, the clocks and the waits of that instant say is said as of then.
+    """
+    row, door, times = found(request, path_id(request)), door_of(request), times_of(request)
+    minutes = whole_number(request, "minutes", USUAL_MINUTES, 1, LONGEST_MINUTES)
+    newest = history.version(door.reader, row.id)
+    version, at = _point(request, row, newest)
+    if version > past.MOST_EVENTS:
+        message = (
+            f"the outdial had {version:,} events by then; up to {past.MOST_EVENTS:,} are folded for an answer. GET /events has them all"
+        )
+        raise Refused(PARAMETER, "past_too_long", message)
+    async with door.replays:
+        with closing(past.Past(door.reader, row.id, version, SHOWN_EVENTS)) as then:
+            for _ in then.fold():
+                await asyncio.sleep(0)
+            position = Position.beginning(door.ledger.position.partitions).after(then.place)
+            moment = Moment(then.reader, then.time if at is None else at, position)
+            was = outdials.get(then.reader, row.customer_id, row.id)
+            if was is None:
+                raise Refused(NO_OUTDIAL, "outdial_unknown", "there is no such outdial")
+            shown = {
+                "outdial_id": row.id,
+                "at": times(moment.now),
+                "now": times(door.ledger.now()),
+                "version": version,
+                "newest": newest,
+                "calendar": _calendar(moment, was, USUAL_HOURS, times),
+                "results": _yield(then.reader, was),
+                **_shown(moment, was, minutes, times),
+                "events": [from_json(body) for _, body in then.newest],
+            }
+    return reply(shown)
+
+
+def _point(request: Request, row: Outdial, newest: int) -> tuple[int, int | None]:
+    """How many events of an outdial ``at`` stands for, and the instant it names; None: that of the last of them.
+
+    Raises:
+        Refused: INVALID_REQUEST_PARAMETER.
+    """
+    door, text = door_of(request), request.query_params.get("at", "")
+    wrong = f"at must be a time from {iso_time(row.tm_create)} on, such as 2026-11-21T04:10:32Z, or a number of events, 1 to {newest}"
+    if text.isascii() and text.isdigit():
+        if len(text) <= MOST_DIGITS and 1 <= int(text) <= newest:
+            return int(text), None
+        raise Refused(PARAMETER, "field_invalid", wrong)
+    try:
+        at = parse_instant(text)
+    except ValueError:
+        at = None
+    if not isinstance(at, int) or at < row.tm_create:
+        raise Refused(PARAMETER, "field_invalid", wrong)
+    at = min(at, door.ledger.now())
+    return history.version_at(door.reader, row.id, at), at
 
 
 @router.get("/outdials/{id}/live")
@@ -104,35 +163,63 @@ async def stream_overview(request: Request) -> Response:
 # --- what is shown ------------------------------------------------------------------------------
 
 
+class Moment(NamedTuple):
+    """What is looked at."""
+
+    reader: sqlite3.Connection
+    now: int
+    """The instant it is looked at, microseconds."""
+    position: Position
+    """How much of the log it shows."""
+
+
+def _now(door: Door) -> Moment:
+    return Moment(door.reader, door.ledger.now(), door.ledger.position)
+
+
 def _of_outdial(door: Door, row: Outdial, minutes: int, after: Position) -> dict[str, Any]:
     events = history.newest(door.reader, row.id, after, SHOWN_EVENTS)
+    return {**_shown(_now(door), row, minutes, iso_time), "events": [_Raw(body) for _, body in reversed(events)]}
+
+
+def _shown(moment: Moment, row: Outdial, minutes: int, times: Times) -> dict[str, Any]:
     return {
-        "outdial": shapes.outdial(row, iso_time),
-        "dialing": shapes.dialing(row, iso_time),
-        "stats": _stats(door, row),
-        "activity": _activity(door, row, minutes, iso_time),
-        "open_attempts": _open(door, row, SHOWN_OPEN, iso_time),
-        "events": [_Raw(body) for _, body in reversed(events)],
+        "outdial": shapes.outdial(row, times),
+        "dialing": shapes.dialing(row, times),
+        "stats": _stats(moment, row, times),
+        "activity": _activity(moment, row, minutes, times),
+        "open_attempts": _open(moment.reader, row, SHOWN_OPEN, times),
     }
 
 
-def _stats(door: Door, row: Outdial) -> dict[str, Any]:
-    return shapes.stats(row, outdials.stats(door.reader, row.id, door.ledger.now()), door.ledger.position, iso_time)
+def _stats(moment: Moment, row: Outdial, times: Times) -> dict[str, Any]:
+    return shapes.stats(row, outdials.stats(moment.reader, row.id, moment.now), moment.position, times)
 
 
-def _activity(door: Door, row: Outdial, minutes: int, times: Times) -> dict[str, Any]:
+def _yield(reader: sqlite3.Connection, row: Outdial) -> dict[str, Any]:
+    return {"outdial_id": row.id, **{f"by_{measure}": activity.yields(reader, row.id, measure) for measure in activity.MEASURES}}
+
+
+def _calendar(moment: Moment, row: Outdial, hours: int, times: Times) -> dict[str, Any]:
+    step = STEP_MINUTES * MINUTE_S
+    due = outdials.calendar(moment.reader, row.id, moment.now, step * SECOND_US, hours * 60 // STEP_MINUTES)
+    body = {"outdial_id": row.id, "begins": times(moment.now), "step_s": step, "overdue": due.overdue, "due": due.steps}
+    return {**body, "later": due.later}
+
+
+def _activity(moment: Moment, row: Outdial, minutes: int, times: Times) -> dict[str, Any]:
     span = minutes * MINUTE_S
     step = next((step for step in STEPS_S if span // step <= MOST_STEPS), STEPS_S[-1])
-    pace = activity.pace(door.reader, row.id, door.ledger.now(), span, step)
+    pace = activity.pace(moment.reader, row.id, moment.now, span, step)
     controls = [
         {"time": times(time), "type": name, "actor": actor or None}
-        for _, time, name, actor in activity.controls(door.reader, row.id, SHOWN_CONTROLS)
+        for _, time, name, actor in activity.controls(moment.reader, row.id, SHOWN_CONTROLS)
     ]
     return {"outdial_id": row.id, "begins": times(pace.begins * SECOND_US), "step_s": pace.step, **pace.counts, "controls": controls}
 
 
-def _open(door: Door, row: Outdial, limit: int, times: Times) -> dict[str, Any]:
-    shown = calls.open_of_outdial(door.reader, row.id, limit)
+def _open(reader: sqlite3.Connection, row: Outdial, limit: int, times: Times) -> dict[str, Any]:
+    shown = calls.open_of_outdial(reader, row.id, limit)
     return {"outdial_id": row.id, "open": row.open_attempts, "result": [shapes.open_attempt(call, times) for call in shown]}
 
 
@@ -157,7 +244,7 @@ class Overview:
         known = self._known.get(row.id)
         if known is not None and known[0] == at:
             return known
-        return at, {"outdial": shapes.outdial(row, iso_time), "stats": _stats(self._door, row)}
+        return at, {"outdial": shapes.outdial(row, iso_time), "stats": _stats(_now(self._door), row, iso_time)}
 
 
 # --- how it is sent -----------------------------------------------------------------------------

@@ -70,6 +70,10 @@ const page = {
     history.pushState(null, "", path);
     show();
   },
+  replace(path) {
+    history.replaceState(null, "", path);
+    show();
+  },
   titled(title) {
     document.title = `${title} · Outdial`;
   },

@@ -74,6 +74,6 @@ function item(id, event, plans) {
     "li",
     { "data-type": event.type },
     h("time", { datetime: event.time, title: everywhere(at) }, dated(at)),
-    h("div", {}, h("p", { class: "what" }, told(event)), changed ? difference(changed) : null, asItStands(event)),
+    h("div", {}, h("p", { class: "what" }, told(event)), changed ? difference(changed) : null, asItStands(event), h("a", { class: "back", href: `/outdials/${id}?at=${event.sequence}` }, "The page then")),
   );
 }

@@ -1,7 +1,8 @@
 // The rate of requests and of ends over time, with a mark for whatever steered it.
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
-import { h, say } from "./dom.js";
+import { h, mark, say } from "./dom.js";
+import { locate } from "./parts.js";
 import { clock, count, instant } from "./words.js";
 
 /** Lines of the chart: outcome words that each adds up. Dashes tell them apart as well as colours do. */
@@ -24,12 +25,12 @@ const CONTROLS = {
 };
 const HEIGHT = 240;
 
-export function chart(hrefOf) {
+export function chart(sourceOf) {
   const place = h("div", { class: "chart", role: "img", "aria-label": "Requests and ends of attempts over time; the table below says the same" });
   const legend = h("ul", { class: "legend" });
   const steered = h("ol", { class: "steered" });
   const totals = LINES.map((line) => {
-    const value = h("a", { class: "n", "data-json": line.of.map((name) => `sum(${name})`).join("+"), href: "" }, h("span", {}, "0"));
+    const value = h("a", { class: "n", href: "" }, h("span", {}, "0"));
     legend.append(h("li", {}, swatch(line), h("span", {}, line.name), value));
     return value;
   });
@@ -62,7 +63,9 @@ export function chart(hrefOf) {
       last = { data, controls };
       draw();
       sums.forEach((values, index) => {
-        totals[index].setAttribute("href", hrefOf(minutes));
+        const [href, path] = locate(sourceOf(minutes), LINES[index].of.map((name) => `sum(${name})`).join("+"));
+        mark(totals[index], "href", href);
+        mark(totals[index], "data-json", path);
         say(totals[index].firstElementChild, count(values.reduce((sum, value) => sum + value, 0)));
       });
       const items = controls.slice(0, 4).map((one) => {

@@ -6,7 +6,7 @@ import { chart } from "./chart.js";
 import { changesOf, difference, planChanges, planFacts, planOrigin, told } from "./events.js";
 import { Keyed, h, mark, say } from "./dom.js";
 import { attempt, button, card, chip, jsonLink, number, stack } from "./parts.js";
-import { clock, count, everywhere, instant, masked, minute, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
+import { clock, count, dated, everywhere, instant, masked, minute, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
 import { PARTS, divided } from "./overview.js";
 
 const SLOW_MS = 5000;
@@ -16,23 +16,34 @@ const MINUTES = [[15, "15 min"], [60, "1 h"], [360, "6 h"], [1440, "24 h"]];
 
 export function outdial(page, id) {
   const base = `/v1.0/outdials/${id}`;
-  const href = { stats: `${base}/stats?time=iso`, dialing: `${base}/dialing?time=iso`, open: `${base}/open_attempts?time=iso`, why: `${base}/why?time=iso` };
+  const at = new URLSearchParams(location.search).get("at");
+  const then = (wanted) => `${base}/past?time=iso&at=${encodeURIComponent(at)}&minutes=${wanted}`;
+  const source = (part, path) => (at ? { href: then(15), part } : { href: `${base}/${path}` });
+  const from = {
+    stats: source("stats", "stats?time=iso"),
+    dialing: source("dialing", "dialing?time=iso"),
+    open: source("open_attempts", "open_attempts?time=iso"),
+    calendar: source("calendar", "calendar?time=iso"),
+    results: source("results", "yield"),
+    why: at ? source("stats") : { href: `${base}/why?time=iso` },
+  };
   const seen = { outdial: null, dialing: null, stats: null, activity: null, open: null, why: null, at: Date.now(), shown: page.numbersShown };
   let minutes = 15;
   let stop = () => {};
 
-  const head = header(id, seen, () => askWhy(true));
-  const steps = funnel(id, href);
-  const pace = chart((wanted) => `${base}/activity?time=iso&minutes=${wanted}`);
-  const blocked = blockedBy(href);
-  const open = openAttempts(id, href, page, seen);
+  const head = header(page, id, seen, at, () => askWhy(true));
+  const bar = at ? timeBar(page, id, at) : null;
+  const steps = funnel(id, from, at ? `${base}/stats?time=iso` : null);
+  const pace = chart((wanted) => (at ? { href: then(wanted), part: "activity" } : `${base}/activity?time=iso&minutes=${wanted}`));
+  const blocked = blockedBy(from);
+  const open = openAttempts(id, from, page, seen);
   const feed = activityFeed(id, base);
-  const calendar = retryCalendar(base);
-  const yields = yieldTables(base);
-  const plan = planInForce(href);
-  const strip = compliance(href);
+  const calendar = retryCalendar(from);
+  const yields = yieldTables(from);
+  const plan = planInForce();
+  const strip = compliance(from);
   const drop = h("div", {});
-  const letGo = importing(id, drop, page.main);
+  const letGo = at ? () => {} : importing(id, drop, page.main);
   const adding = card("Add people", {}, drop);
   const range = h(
     "span",
@@ -48,6 +59,7 @@ export function outdial(page, id) {
 
   page.main.replaceChildren(
     head.element,
+    bar ? bar.element : "",
     steps.element,
     h(
       "div",
@@ -56,18 +68,18 @@ export function outdial(page, id) {
         "div",
         {},
         card("Pace", { kind: "first", more: [range], note: "a minute, by the ledger's clock" }, pace.element),
-        card("Calls in progress", { more: [open.total, jsonLink(href.open, "Open attempts")] }, open.element),
-        card("Falling due", { note: "targets per quarter of an hour", more: [jsonLink(`${base}/calendar?time=iso`, "Calendar")] }, calendar.element),
-        card("What tries yield", { note: "answered, of the attempts that ended", more: [jsonLink(`${base}/yield`, "Yield")] }, yields.element),
-        adding,
+        card("Calls in progress", { more: [open.total, jsonLink(from.open, "Open attempts")] }, open.element),
+        card("Falling due", { note: "targets per quarter of an hour", more: [jsonLink(from.calendar, "Calendar")] }, calendar.element),
+        card("What tries yield", { note: "answered, of the attempts that ended", more: [jsonLink(from.results, "Yield")] }, yields.element),
+        at ? null : adding,
       ),
       h(
         "div",
         {},
-        card("What holds it", { kind: "second", more: [jsonLink(href.why, "Why")] }, blocked.element),
+        card("What holds it", { kind: "second", more: [jsonLink(from.why, at ? "Numbers" : "Why")] }, blocked.element),
         card("Activity", { more: [feed.controls, jsonLink(`/v1.0/events?outdial_id=${id}&limit=100`, "Events")] }, feed.element, h("p", { class: "below" }, h("a", { href: `/outdials/${id}/changes` }, "Who did what"), " to the list itself, since it was made")),
-        card("Plan in force", { more: [jsonLink(href.dialing, "Dialing")] }, plan.element),
-        card("Kept promises", { more: [button("Do not call", { kind: "small", title: "Suppress a number: no call to it is requested any more", onclick: () => suppress({ outdialId: id }) }), jsonLink(href.stats, "Numbers")] }, strip.element),
+        card("Plan in force", { more: [jsonLink(from.dialing, "Dialing")] }, plan.element),
+        card("Kept promises", { more: [at ? null : button("Do not call", { kind: "small", title: "Suppress a number: no call to it is requested any more", onclick: () => suppress({ outdialId: id }) }), jsonLink(from.stats, "Numbers")].filter(Boolean) }, strip.element),
       ),
     ),
   );
@@ -89,7 +101,7 @@ export function outdial(page, id) {
     const now = performance.now();
     if (!force && now - whyAsked < WHY_MS) return;
     whyAsked = now;
-    seen.why = await get(href.why).catch(() => null);
+    seen.why = await get(from.why.href).catch(() => null);
     show();
   };
   let explained = 1;
@@ -101,39 +113,63 @@ export function outdial(page, id) {
     plan.explain(plans);
   };
   let slowAsked = false;
-  const slow = () => {
+  const slow = async () => {
     slowAsked = true;
-    calendar.load();
-    yields.load();
+    const [due, results] = await Promise.all([get(from.calendar.href).catch(() => null), get(from.results.href).catch(() => null)]);
+    if (due) calendar.show(due);
+    if (results) yields.show(results);
   };
 
+  const take = (message) => {
+    seen.at = instant(message.at);
+    for (const name of ["outdial", "dialing", "stats"]) if (message[name]) seen[name] = message[name];
+    if (message.open_attempts) seen.open = message.open_attempts;
+    if (message.activity) {
+      seen.activity = message.activity;
+      pace.show(message.activity, minutes);
+    }
+    if (message.events) feed.add(message.events);
+    if (message.outdial) page.titled(message.outdial.name || "Outdial");
+    show();
+    explain(seen.dialing?.plan_version);
+  };
+  const gone = () => page.missing("There is no such outdial", "It may belong to another customer, or the address is wrong.");
+  const look = async () => {
+    try {
+      const [found, now] = await Promise.all([get(then(minutes)), get(`${base}/stats?time=iso`)]);
+      take(found);
+      calendar.show(found.calendar);
+      yields.show(found.results);
+      steps.compare(now);
+      bar.show(found);
+      page.freshness({ on: false, then: `as it was at ${dated(instant(found.at))}` });
+    } catch (error) {
+      bar.fail(error.message);
+      page.freshness({ on: false, why: error.status ? error.message : "the service cannot be reached" });
+      if (error.status === 404) gone();
+    }
+  };
   const listen = () => {
     stop();
+    if (at) {
+      look();
+      return;
+    }
     stop = follow(
       `${base}/live?minutes=${minutes}`,
       (message) => {
-        seen.at = instant(message.at);
-        for (const name of ["outdial", "dialing", "stats"]) if (message[name]) seen[name] = message[name];
-        if (message.open_attempts) seen.open = message.open_attempts;
-        if (message.activity) {
-          seen.activity = message.activity;
-          pace.show(message.activity, minutes);
-        }
-        if (message.events) feed.add(message.events);
-        if (message.outdial) page.titled(message.outdial.name || "Outdial");
-        show();
-        explain(seen.dialing?.plan_version);
+        take(message);
         askWhy(Boolean(message.dialing));
         if (!slowAsked) slow();
       },
       (state) => {
         page.freshness(state);
-        if (state.gone) page.missing("There is no such outdial", "It may belong to another customer, or the address is wrong.");
+        if (state.gone) gone();
       },
     );
   };
   listen();
-  const timer = setInterval(() => !document.hidden && slow(), SLOW_MS);
+  const timer = setInterval(() => !document.hidden && !at && slow(), SLOW_MS);
   const relabel = () => {
     seen.shown = page.numbersShown;
     open.show(seen);
@@ -150,7 +186,7 @@ export function outdial(page, id) {
 
 // --- header -------------------------------------------------------------------------------------
 
-function header(id, seen, changed) {
+function header(page, id, seen, at, changed) {
   const state = chip();
   const name = h("h1", { text: " " });
   const lead = h("strong");
@@ -167,6 +203,7 @@ function header(id, seen, changed) {
     pause: button("Pause", { sign: "❚❚", onclick: set("pause", "Paused: no call is requested until it is resumed."), title: "Request no calls until it is resumed; open ones go on" }),
     drain: button("Drain", { sign: "▽", onclick: set("drain", "Draining: open targets are finished, then it stops."), title: "Finish what was begun, then stop" }),
     stop: button("Stop", { sign: "■", onclick: set("stop", "Stopped: no call is requested any more."), title: "Request no calls any more; open ones go on" }),
+    back: button("Look back", { sign: "↶", onclick: () => page.go(`/outdials/${id}?at=${new Date(seen.at).toISOString()}`), title: "This page as it was at an earlier time" }),
   };
   const shown = { run: ["pause", "drain", "stop"], paused: ["resume", "stop"], draining: ["pause", "stop"], stopping: ["start"], stop: ["start"] };
   const element = h(
@@ -195,14 +232,53 @@ function header(id, seen, changed) {
       say(lead, told.lead);
       say(rest, told.rest);
       bar.set(divided(stats), stats.total);
-      for (const [word, one] of Object.entries(buttons)) one.hidden = outdial.tm_delete !== null || !shown[now].includes(word) || (["pause", "drain"].includes(word) && !("paused" in dialing));
+      for (const [word, one] of Object.entries(buttons)) one.hidden = at !== null || (word !== "back" && (outdial.tm_delete !== null || !shown[now].includes(word))) || (["pause", "drain"].includes(word) && !("paused" in dialing));
     },
   };
 }
 
 // --- how far --------------------------------------------------------------------------------------
 
-function funnel(id, href) {
+/** Where in the past the page is, and the way to other times. */
+function timeBar(page, id, at) {
+  const slider = h("input", { type: "range", step: "1000", "aria-label": "Time", disabled: true });
+  const when = h("strong");
+  const says = h("span", { class: "note", role: "status" }, "Folding the events of then …");
+  const go = (wanted) => {
+    page.sliding = document.activeElement === slider;
+    page.replace(`/outdials/${id}?at=${wanted}`);
+  };
+  const before = button("Event before", { kind: "small", sign: "◀" });
+  const after = button("Event after", { kind: "small", sign: "▶" });
+  const live = button("Back to live", { kind: "small", onclick: () => page.go(`/outdials/${id}`) });
+  slider.addEventListener("input", () => say(when, dated(Number(slider.value))));
+  slider.addEventListener("change", () => go(new Date(Number(slider.value)).toISOString()));
+  const element = h("section", { class: "card then", "aria-label": "Looking back" }, h("p", {}, "As it was at ", when), slider, h("div", { class: "buttons" }, before, after, live), says);
+  say(when, /^\d+$/.test(at) ? `event ${at}` : dated(instant(at)));
+  return {
+    element,
+    show(found) {
+      const moment = instant(found.at);
+      slider.min = Math.ceil(instant(found.outdial.tm_create) / 1000) * 1000;
+      slider.max = Math.max(moment, instant(found.now));
+      slider.value = moment;
+      slider.disabled = false;
+      say(when, dated(moment));
+      mark(when, "title", everywhere(moment));
+      mark(slider, "aria-valuetext", dated(moment));
+      say(says, `After event ${count(found.version)} of ${count(found.newest)}, folded from the log just now. What holds each person was not asked then: the reasons are those the log has.`);
+      before.disabled = found.version <= 1;
+      after.disabled = found.version >= found.newest;
+      before.onclick = () => go(found.version - 1);
+      after.onclick = () => go(found.version + 1);
+      if (page.sliding) slider.focus();
+      page.sliding = false;
+    },
+    fail: (message) => say(says, message),
+  };
+}
+
+function funnel(id, from, live) {
   const tiles = [
     ["total", "On the list", "total", "all", "all"],
     ["due", "Due now", "due_now", "waiting", "waiting"],
@@ -214,39 +290,44 @@ function funnel(id, href) {
   ];
   const numbers = {};
   const shares = {};
+  const nows = {};
+  const valuesOf = ({ lifecycle, ...stats }) => ({
+    total: stats.total,
+    due: stats.due_now,
+    later: stats.waiting - stats.due_now,
+    open: lifecycle.dialing + lifecycle.answered,
+    reached: lifecycle.finished,
+    spent: lifecycle.failed,
+    held: stats.no_tries,
+  });
   const element = h(
     "ol",
     { class: "funnel", "aria-label": "How far it is" },
     tiles.map(([name, label, path, part, list]) => {
-      numbers[name] = number(href.stats, path, label);
+      numbers[name] = number(from.stats, path, label);
       shares[name] = h("span", { class: "share" });
-      return h("li", { "data-part": part }, h("a", { class: "label", href: `/outdials/${id}/targets?show=${list}`, title: "Who these are" }, label), numbers[name].element, shares[name]);
+      if (live) nows[name] = number(live, path, `${label} now`);
+      const who = live ? h("span", { class: "label" }, label) : h("a", { class: "label", href: `/outdials/${id}/targets?show=${list}`, title: "Who these are" }, label);
+      return h("li", { "data-part": part }, who, numbers[name].element, shares[name], live ? h("span", { class: "share" }, "now ", nows[name].element) : null);
     }),
   );
   return {
     element,
     show(stats) {
-      const { lifecycle } = stats;
-      const values = {
-        total: stats.total,
-        due: stats.due_now,
-        later: stats.waiting - stats.due_now,
-        open: lifecycle.dialing + lifecycle.answered,
-        reached: lifecycle.finished,
-        spent: lifecycle.failed,
-        held: stats.no_tries,
-      };
-      for (const [name, value] of Object.entries(values)) {
+      for (const [name, value] of Object.entries(valuesOf(stats))) {
         numbers[name].set(value);
         say(shares[name], name === "total" ? `${plural(stats.requested, "request")}` : percent(value, stats.total));
       }
+    },
+    compare(stats) {
+      for (const [name, value] of Object.entries(valuesOf(stats))) nows[name].set(value);
     },
   };
 }
 
 // --- what holds it --------------------------------------------------------------------------------
 
-function blockedBy(href) {
+function blockedBy(from) {
   const body = h("tbody");
   const none = h("p", { class: "none" }, "Nothing holds anybody.");
   const element = h(
@@ -282,13 +363,15 @@ function blockedBy(href) {
   };
   return {
     element,
-    show({ why }) {
-      const rows = (why?.reasons || []).filter((one) => one.why !== "reached").map((one) => ({
+    show({ why, stats }) {
+      const then = from.why.part ? Object.entries(stats.blocked || {}).filter(([, n]) => n > 0) : [];
+      const past = then.map(([rule, n]) => ({ key: rule, says: rule.charAt(0).toUpperCase() + rule.slice(1).replaceAll("_", " "), n, path: `blocked.${rule}`, href: from.stats, until: "", when: "" }));
+      const rows = from.why.part ? past : (why?.reasons || []).filter((one) => one.why !== "reached").map((one) => ({
         key: one.why,
         says: one.says.charAt(0).toUpperCase() + one.says.slice(1),
         n: one.targets,
         path: `reasons[${one.why}].targets`,
-        href: href.why,
+        href: from.why,
         ...at(one.next_at, instant(why.at)),
       }));
       keyed.show(rows, (row) => row.key);
@@ -299,8 +382,8 @@ function blockedBy(href) {
 
 // --- calls in progress ------------------------------------------------------------------------------
 
-function openAttempts(id, href, page, seen) {
-  const total = number(href.open, "open", "Calls open");
+function openAttempts(id, from, page, seen) {
+  const total = number(from.open, "open", "Calls open");
   const body = h("tbody");
   const masks = h("button", { type: "button", class: "button small", "aria-pressed": "false", onclick: () => page.showNumbers(!page.numbersShown) }, "Show numbers");
   const element = h(
@@ -426,9 +509,9 @@ function item(id, row) {
 
 // --- later ------------------------------------------------------------------------------------------
 
-function retryCalendar(base) {
-  const overdue = number(`${base}/calendar?time=iso`, "overdue", "Due now");
-  const later = number(`${base}/calendar?time=iso`, "later", "Later");
+function retryCalendar(from) {
+  const overdue = number(from.calendar, "overdue", "Due now");
+  const later = number(from.calendar, "later", "Later");
   const cells = Array.from({ length: 48 }, () => h("span", { class: "cell" }));
   const hours = Array.from({ length: 12 }, () => h("th", { scope: "col" }));
   const table = h(
@@ -439,9 +522,7 @@ function retryCalendar(base) {
   );
   return {
     element: h("div", {}, h("p", { class: "line-up" }, h("span", {}, overdue.element, " due now"), h("span", {}, later.element, " after that")), h("div", { class: "scroll-x", tabindex: "0", role: "group", "aria-label": "Targets per quarter of an hour" }, table)),
-    async load() {
-      const found = await get(`${base}/calendar?time=iso`).catch(() => null);
-      if (!found) return;
+    show(found) {
       const begins = instant(found.begins);
       const most = Math.max(1, ...found.due);
       overdue.set(found.overdue);
@@ -458,7 +539,7 @@ function retryCalendar(base) {
   };
 }
 
-function yieldTables(base) {
+function yieldTables(from) {
   const names = { try: ["Try", (key) => `${key}.`], destination: ["Destination", (key) => String(key)], hour: ["Hour, UTC", (key) => `${String(key).padStart(2, "0")}–${String((key + 1) % 24).padStart(2, "0")}`] };
   const bodies = {};
   const element = h(
@@ -469,8 +550,8 @@ function yieldTables(base) {
       bodies[measure] = new Keyed(
         body,
         ({ key }) => {
-          const ended = number(`${base}/yield`, `by_${measure}[${key}].ended`, `Attempts that ended, ${title} ${key}`);
-          const answered = number(`${base}/yield`, `by_${measure}[${key}].outcome.answered`, `Answered, ${title} ${key}`);
+          const ended = number(from.results, `by_${measure}[${key}].ended`, `Attempts that ended, ${title} ${key}`);
+          const answered = number(from.results, `by_${measure}[${key}].outcome.answered`, `Answered, ${title} ${key}`);
           const share = h("span");
           const meter = h("span", { class: "meter", "aria-hidden": "true" });
           return { ended, answered, share, meter, element: h("tr", {}, h("th", { scope: "row" }, label(key)), h("td", {}, meter, share), h("td", { class: "right" }, answered.element, h("span", { class: "note" }, " of "), ended.element)) };
@@ -488,9 +569,8 @@ function yieldTables(base) {
   );
   return {
     element,
-    async load() {
-      const found = await get(`${base}/yield`).catch(() => null);
-      if (found) for (const measure of Object.keys(names)) bodies[measure].show(found[`by_${measure}`], (row) => row.key);
+    show(found) {
+      for (const measure of Object.keys(names)) bodies[measure].show(found[`by_${measure}`], (row) => row.key);
     },
   };
 }
@@ -530,14 +610,14 @@ function planInForce() {
   };
 }
 
-function compliance(href) {
+function compliance(from) {
   const rows = [
     ["requested", "requested", "calls requested, each under an id of its own"],
     ["lost", "lost", "results that never came, given up when the lease ended"],
     ["given_back", "given_back", "never placed; the try was given back"],
     ["deleted", "deleted", "targets deleted; nobody calls them any more"],
   ];
-  const numbers = rows.map(([, path, label]) => number(href.stats, path, label));
+  const numbers = rows.map(([, path, label]) => number(from.stats, path, label));
   const element = h("ul", { class: "strip" }, rows.map(([, , label], index) => h("li", {}, numbers[index].element, h("span", {}, label))));
   return {
     element,

@@ -4,8 +4,15 @@ import { get, text as getText } from "./api.js";
 import { h, mark, say } from "./dom.js";
 import { STATES, count } from "./words.js";
 
+/** Where a number stands: the address, and where in its JSON. `source` is an address, or one part of what an address answers. */
+export function locate(source, path) {
+  if (!source.part) return [source.href ?? source, path];
+  return [source.href, path.replace(/[a-z_]+(?:[.[][\w.[\]]*)?(?=$|[-+)])/g, (one) => `${source.part}.${one}`)];
+}
+
 /** A number that leads to the JSON it is from. `path` says where in it: `lifecycle.finished`, `waiting-due_now`, `sum(requested)`. */
-export function number(href, path, label) {
+export function number(source, inPart, label) {
+  const [href, path] = locate(source, inPart);
   const element = h("a", { class: "n", href, "data-json": path, title: `${label}: open its JSON`, "aria-label": label });
   const value = h("span", { text: "–" });
   element.append(value);
@@ -18,7 +25,7 @@ export function number(href, path, label) {
   };
 }
 
-export const jsonLink = (href, what) => h("a", { class: "json", href, title: `${what} as JSON` }, "JSON");
+export const jsonLink = (source, what) => h("a", { class: "json", href: locate(source, "")[0], title: `${what} as JSON` }, "JSON");
 
 export function chip() {
   const sign = h("span", { "aria-hidden": "true" });
