@@ -55,8 +55,9 @@ faults: .venv/for-development ## Kill, pause and mislead ledgers and brokers on 
 	$(if $(GOAL),,$(BIN)/python -m pytest tests/brokers/three.py)
 	PYTHONPATH=tests:. $(BIN)/python -m faults.chaos $(if $(KAFKA),--kafka $(KAFKA)) $(foreach goal,$(GOAL),--goal $(goal))
 
-chaos: .venv/for-development ## The same until the night's sizes are written down in docs/results/chaos.jsonl; stop it and go on whenever you like.
-	PYTHONPATH=tests:. $(BIN)/python -m faults.chaos --night $(foreach goal,$(GOAL),--goal $(goal))
+chaos: .venv/for-development ## The same until the night's sizes are written down in docs/results/chaos.jsonl; stop it and go on whenever you like. A peer's 20 kills: make chaos GOAL=G1 PEER=faust-rocksdb
+	$(if $(findstring rocksdb,$(PEER)),$(BIN)/python -m pip --disable-pip-version-check --quiet install "rocksdict>=0.3.29")
+	PYTHONPATH=tests:. $(BIN)/python -m faults.chaos $(if $(PEER),--peer $(PEER) --until 20,--night) $(foreach goal,$(GOAL),--goal $(goal))
 
 reliability: .venv/for-development ## Write docs/reliability.md from docs/results/chaos.jsonl.
 	PYTHONPATH=tests:. $(BIN)/python -m faults.chaos --report

@@ -96,7 +96,7 @@ def _peers(counted: Sequence[dict[str, Any]]) -> list[str]:
         "its folder, and so is a peer's process that ends by itself. A run goes on when a partition stands still for 60 s, or no",
         "target comes to its end for 180 s at last, or not all within 600 s: each is a wait given up. One cause may be counted in",
         "several columns; findings are all the checker said, lateness on a busy machine included. Settings that are not named below are",
-        "the defaults.",
+        "the defaults. `make chaos GOAL=G1 PEER=kafka-streams` adds to a row.",
         "",
         "| ledger | kills | targets | "
         + " | ".join(name for name, _ in COLUMNS)
