@@ -11,6 +11,8 @@ from page.campaign import Campaign, ask
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SETTLED_MS = 12_000
 """Until there is something to see: at this speed, twelve minutes of dialing."""
+LOOKED_BACK_TO = 900
+"""Events of the campaign: its list, and some minutes of dialing."""
 THEMES = ("light", "dark")
 WIDTHS = (1440, 360)
 
@@ -33,14 +35,15 @@ async def main() -> None:
 
 async def take(url: str, campaign: Campaign) -> None:
     """One picture of each view in each form."""
+    views = {**campaign.views, "then": f"{campaign.views['outdial']}?at={LOOKED_BACK_TO}"}
     async with chromium() as browser:
         for theme in THEMES:
             for width in WIDTHS:
                 async with window(browser, color_scheme=theme, viewport={"width": width, "height": 900}) as seen:
-                    for name, path in campaign.views.items():
+                    for name, path in views.items():
                         await seen.page.goto(url + path)
                         await seen.page.wait_for_selector(campaign.shown[name])
-                        await seen.until("() => document.querySelector('#freshness').dataset.state === 'on'")
+                        await seen.until("() => document.querySelector('#freshness').dataset.state in {on: 1, then: 1}")
                         await seen.page.wait_for_timeout(1_500)
                         await seen.page.screenshot(path=PICTURES / f"{name}-{theme}-{width}.png", full_page=True)
 
