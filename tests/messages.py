@@ -15,7 +15,7 @@ from outdial.address import Address
 from outdial.commands import COMMANDS, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS, EventData
-from outdial.scalars import Id, Instant, PasswordHash, PositionText, Secret, TokenHash, Uri, Username, Word
+from outdial.scalars import Id, Instant, PasswordHash, PositionText, Secret, TokenHash, Traceparent, Uri, Username, Word
 from outdial.windows import DAYS, Windows
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +51,7 @@ windows = st.fixed_dictionaries(
     }
 ).map(Windows.model_validate)
 
+traceparents = st.none() | st.from_regex(r"00-[1-9a-f]{32}-[1-9a-f]{16}-0[01]", fullmatch=True)
 WHOLE: dict[object, st.SearchStrategy[Any]] = {
     Id: ids,
     Instant: instants,
@@ -67,6 +68,7 @@ WHOLE: dict[object, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     NoneType: st.none(),
     Windows: windows,
+    Traceparent: traceparents,
     Any: plain,
 }
 
@@ -149,6 +151,7 @@ events: st.SearchStrategy[Event] = st.builds(
     causation_hash=st.just("") | st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
     data=event_data,
     actor=st.none() | texts,
+    traceparent=traceparents,
 )
 
 

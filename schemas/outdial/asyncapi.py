@@ -27,6 +27,7 @@ from outdial.topology import (
     config,
     replication,
 )
+from outdial.trace import HEADER_TRACE
 
 Json = dict[str, Any]
 BINDING: Final = "0.5.0"
@@ -40,6 +41,13 @@ Write commands, read dial requests, answer with DialAnswered and DialResult: tha
 Values are JSON. Times are RFC 3339 in UTC with microseconds, durations are milliseconds. Everything is written in transactions:
 read with `isolation.level=read_committed`. The partition of a record is murmur2 of its key; a command on another partition is
 forwarded, not refused. `{answer}` on a command asks for its answer on the answers topic."""
+_TRACE: Final[tuple[Json, str]] = (
+    {"type": "string"},
+    (
+        "Where it belongs in a trace (W3C Trace Context), if the sender says so: of a dial request, in that of who added its target or "
+        "opened it again. One that is malformed is passed over."
+    ),
+)
 _MESSAGES: Final = "#/components/messages/"
 _SCHEMAS: Final = "#/components/schemas/"
 _EXAMPLES: Final = "examples.json"
@@ -285,6 +293,7 @@ def _commands(schemas: _Schemas) -> dict[str, Json]:
                     "the answers topic."
                 ),
             ),
+            HEADER_TRACE: _TRACE,
             HEADER_SEAL: ({"type": "string"}, "Only the ledger can make it: this is a command of its own to another stream."),
         }
     )
@@ -332,6 +341,7 @@ def _outgoing(schemas: _Schemas, topology: Topology) -> dict[str, Json]:
             schemas.take("dial-request.json", "requests"),
             "The id of the target.",
             [(None, {}, _DIAL_REQUEST)],
+            headers=_headers({HEADER_TRACE: _TRACE}),
             correlation=("$message.payload#/attempt_id", "DialAnswered and DialResult name it."),
         ),
         "Rejection": _message(

@@ -22,6 +22,7 @@ from outdial.scalars import (
     Secret,
     Text,
     TokenHash,
+    Traceparent,
     Uri,
     Username,
     Word,
@@ -56,6 +57,8 @@ class Command(BaseModel):
     """When the sender made it: information only, no rule reads it."""
     if_version: Annotated[int, Field(ge=0)] | None = None
     """Carry it out only if its stream stands at this version, the ``sequence`` of its last event; else ``version_differs``."""
+    traceparent: Traceparent = None
+    """Where it belongs in the sender's trace (W3C); events and dial requests that come of it have the same. Malformed: none."""
 
     @property
     def stream(self) -> str:

@@ -28,6 +28,8 @@ class Event:
     """16 hexadecimal digits over the command's content; empty for what became due."""
     data: EventData
     actor: str | None = None
+    traceparent: str | None = None
+    """The trace of the command that caused it; of a dial request, of the one that added its target or opened it again."""
 
     @property
     def type(self) -> str:
@@ -74,5 +76,7 @@ class CloudEvent(BaseModel):
     """16 hexadecimal digits over what the command asked; empty for what became due."""
     actor: str | None = None
     """Who asked, if the command said so."""
+    traceparent: str | None = None
+    """Where it belongs in the trace of who asked, if that was said (the extension Distributed Tracing of CloudEvents)."""
     data: dict[str, Any]
     """What happened, in the shape ``dataschema`` names."""

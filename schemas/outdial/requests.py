@@ -41,6 +41,8 @@ class DialRequest(BaseModel):
     data: str = ""
     event_id: str
     """The DialRequested event this request was made from."""
+    traceparent: str | None = None
+    """Where it belongs in the trace of who added the target (W3C), if that was said; the record's header says the same."""
 
 
 class Rejection(BaseModel):

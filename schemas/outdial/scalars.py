@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
+from outdial.trace import traceparent_of
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND_US = 1_000_000
@@ -67,6 +69,9 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """Microseconds since 1970-01-01 UTC; RFC 3339 with six digits on the wire."""
+
+Traceparent = Annotated[str | None, BeforeValidator(traceparent_of), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
+"""Where something belongs in a trace (W3C); what is malformed is taken for absent."""
 
 NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, StringConstraints(max_length=255, pattern=NO_NUL)]

@@ -17,8 +17,8 @@ from outdial.events import EVENTS, EventData
 from outdial.scalars import format_instant, parse_instant
 
 MAX_COMMAND_BYTES: Final = 900 * 1024
-NOT_CONTENT: Final = {"id", "time", "actor", "customer_id"}
-"""Fields of a command that say who sent it and when, not what it asks."""
+NOT_CONTENT: Final = {"id", "time", "actor", "customer_id", "traceparent"}
+"""Fields of a command that say who sent it, when and in which trace, not what it asks."""
 
 
 _SCHEMAS: Final = {f"outdial/{name}/1": model for name, model in EVENTS.items()}
@@ -141,14 +141,16 @@ def encode_event(event: Event) -> bytes:
     """An event as a CloudEvents object. The envelope is written by hand: all its texts are ids, and it is half of what is written."""
     data = event.data
     name = type(data).__name__
-    actor = b"" if event.actor is None else b'"actor":' + to_json(event.actor) + b","
+    more = b"" if event.actor is None else b'"actor":' + to_json(event.actor) + b","
+    if event.traceparent is not None:
+        more += b'"traceparent":' + to_json(event.traceparent) + b","
     head = (
         f'{{"specversion":"1.0","id":"{data.kind}/{event.stream}/{event.sequence}","source":"outdial","type":"{name}",'
         f'"subject":"{event.stream}","time":"{format_instant(event.time)}","datacontenttype":"application/json",'
         f'"dataschema":"outdial/{name}/1","sequence":{event.sequence},"causationid":"{event.causation_id}",'
         f'"causationhash":"{event.causation_hash}",'
     )
-    return head.encode() + actor + b'"data":' + type(data).__pydantic_serializer__.to_json(data, exclude_none=True) + b"}"
+    return head.encode() + more + b'"data":' + type(data).__pydantic_serializer__.to_json(data, exclude_none=True) + b"}"
 
 
 def decode_event(text: bytes) -> Event:
@@ -173,6 +175,7 @@ def event_from(envelope: dict[str, Any]) -> Event:
         envelope["causationhash"],
         data_from(model, envelope["data"]),
         envelope.get("actor"),
+        envelope.get("traceparent"),
     )
 
 

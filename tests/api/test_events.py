@@ -56,6 +56,21 @@ async def test_without_its_targets_an_outdial_tells_what_was_done_to_itself(api:
     await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", "/events?targets=false")
 
 
+async def test_a_request_that_belongs_to_a_trace_has_its_events_and_calls_in_it(api: Api) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    outdial_id = await api.outdial()
+    path, phone = f"/outdials/{outdial_id}/targets", {"destination_0": {"type": "tel", "target": "+15551230001"}}
+    await api.ok("POST", path, phone, headers={"traceparent": trace})
+    await api.ok("POST", path, phone, headers={"traceparent": "nonsense"})
+    await api.ok("POST", path, {"targets": [phone], "on_duplicate": "accept"}, headers={"traceparent": trace})
+    await api.run(outdial_id)
+    await api.requests()
+
+    events = (await api.ok("GET", "/events"))["result"]
+    for kind in ("TargetAdded", "DialRequested"):
+        assert [event.get("traceparent") for event in events if event["type"] == kind] == [trace, None, trace]
+
+
 async def test_events_page_by_position_and_by_outdial(api: Api) -> None:
     outdials = [await api.outdial() for _ in range(3)]
     for outdial_id in outdials:

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
+from contextvars import copy_context
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 
 from cli.program import Start
 from outdial.doors.cli.logs import LONGEST, OWN, cleaned, configure
+from outdial.trace import current_trace
 
 NUMBER = "+14155550101"
 ANNS = "a-token-of-somebody"
@@ -47,6 +49,20 @@ def test_an_error_is_one_line_with_its_type_and_not_its_text(capsys: pytest.Capt
     assert err.count("\n") == 1
     assert NUMBER not in err
     assert "Traceback" not in err
+
+
+@pytest.mark.usefixtures("_configured")
+def test_what_belongs_to_a_trace_is_logged_with_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    def say(traceparent: str | None) -> None:
+        current_trace.set(traceparent)
+        logging.getLogger("outdial").warning("done")
+
+    for trace in (None, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+        copy_context().run(say, trace)
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.endswith(" warning outdial: done")
+    assert second.endswith(" warning outdial: done trace_id=0af7651916cd43dd8448eb211c80319c")
 
 
 @pytest.mark.usefixtures("_configured")

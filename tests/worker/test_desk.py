@@ -11,6 +11,7 @@ import pytest
 
 from outdial.commands import DialAnswered, DialResult, OutdialCommand
 from outdial.requests import DialRequest
+from outdial.trace import current_trace
 from outdial.worker.carrier import Call, Carrier, NotDialed, Outcome, Result
 from outdial.worker.carriers.scripted import ScriptedCarrier
 from outdial.worker.carriers.simulated import plan_call
@@ -78,6 +79,21 @@ async def test_the_words_of_an_attempt_have_the_same_ids_whoever_says_them() -> 
         await dealt(Ends("answered", answered=1), heard, one)
     assert [word.id for word in both[0].words] == [word.id for word in both[1].words]
     assert len({word.id for word in both[0].words}) == 2
+
+
+async def test_what_is_said_of_a_call_is_in_the_trace_of_its_request_and_so_is_what_is_logged() -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    heard, current = Heard(), []
+
+    class Looks(Ends):
+        async def place(self, request: DialRequest, call: Call) -> Outcome | Result | None:
+            current.append(current_trace.get())
+            return await super().place(request, call)
+
+    await dealt(Looks("answered", answered=1), heard, request().model_copy(update={"traceparent": trace}), request())
+
+    assert sorted(str(word.traceparent) for word in heard.words) == [*[trace] * 2, *["None"] * 2]
+    assert current == [trace, None]
 
 
 async def test_a_call_that_was_not_started_gives_the_try_back() -> None:

@@ -92,6 +92,14 @@ async def test_a_request_is_posted_whole_and_signed() -> None:
     assert verify(SECRET, headers[HEADER.lower()], body, round(time.time()))
 
 
+async def test_a_request_that_belongs_to_a_trace_says_so_in_the_header() -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with served(Server()) as server:
+        await place(server.url, request().model_copy(update={"traceparent": trace}))
+        await place(server.url)
+    assert [headers.get("traceparent") for headers, _ in server.came] == [trace, None]
+
+
 async def test_a_connection_that_is_cut_short_while_it_is_made_safe_is_closed() -> None:
     async with silent() as receiver:
         carrier = WebhookCarrier(receiver.uri, SECRET, allow_private=True, timeout_s=PATIENCE_S)

@@ -626,7 +626,11 @@ class Ledger:
                 told = [*told, *cap.reactions(outdial, data, now)]
         elif type(data) in pace.TELLING:
             told = pace.reactions(self.outdials[stream], cast("ShareEvent", data), now)
-        event = Event(stream, 1 if before is None else before.version + 1, now, command_id, content, data, command.actor)
+        trace = command.traceparent
+        if trace is None and type(data) is DialRequested and self.outdials[stream].traces:
+            trace = self.outdials[stream].traces.get(data.target_id)
+        version = 1 if before is None else before.version + 1
+        event = Event(stream, version, now, command_id, content, data, command.actor, trace)
         effects.events.append(event)
         self._evolve(event)
         if type(data) is DialRequested:
@@ -635,11 +639,12 @@ class Ledger:
             self._tell(one, command, command_id, effects)
 
     def _tell(self, told: FollowUp, command: Command, command_id: str, effects: Effects) -> None:
-        """Give a follow-up its id, its customer and its actor."""
+        """Give a follow-up its id, its customer, its actor and its trace."""
         stream = self._stream(command.kind, command.stream)
         owner = command.customer_id if stream is None else stream.customer_id
         follow_id = derived(command_id, f"{command.kind}/{len(effects.follow_ups)}")
-        named = told.command.model_copy(update={"id": follow_id, "customer_id": owner, "actor": command.actor})
+        given = {"id": follow_id, "customer_id": owner, "actor": command.actor, "traceparent": command.traceparent}
+        named = told.command.model_copy(update=given)
         effects.follow_ups.append(FollowUp(named, told.awaited))
 
     def _stream(self, kind: Kind, stream: str) -> Stream | None:
@@ -658,6 +663,8 @@ class Ledger:
             if outdial is None:
                 outdial = self.outdials[event.stream] = Outdial(event.stream)
             outdial.evolve(data, event.time)  # type: ignore[arg-type]
+            if event.traceparent is not None:
+                outdial.trace(data, event.traceparent)  # type: ignore[arg-type]
             if type(data) is OutdialCreated:
                 outdial.guard = self._watching(outdial.customer_id)
                 self._outdials_of.setdefault(outdial.customer_id, []).append(outdial)
@@ -763,4 +770,6 @@ def _request(outdial: Outdial, event: Event) -> tuple[str, bytes]:
     }
     if data.source is None:
         del told["source"]
+    if event.traceparent is not None:
+        told["traceparent"] = event.traceparent
     return data.target_id, to_json(told)

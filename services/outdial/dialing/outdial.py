@@ -189,7 +189,8 @@ class Outdial:
     __slots__ = (
         "agenda", "asking", "asks", "blocked", "by_fingerprint", "campaign_id", "campaign_runs", "customer_id", "data", "deleted",
         "deleted_dials", "detail", "ended", "expiries", "guard", "id", "leases", "marks", "name", "open", "outplan_id",
-        "outplan_version", "plan", "plan_version", "recent", "ringing", "run", "runs", "share", "silent", "targets", "twins", "version",
+        "outplan_version", "plan", "plan_version", "recent", "ringing", "run", "runs", "share", "silent", "targets", "traces", "twins",
+        "version",
     )  # fmt: skip
 
     def __init__(self, outdial_id: str) -> None:
@@ -238,6 +239,8 @@ class Outdial:
         self.asking: dict[str, LeaveAsked] = {}
         """Leaves that were asked for and not answered, by target."""
         self.blocked = Blocked()
+        self.traces: dict[str, str] = {}
+        """By target, of those that were added, or opened again, in somebody's trace: which."""
 
     # --- evolve -------------------------------------------------------------------------------------
 
@@ -262,6 +265,7 @@ class Outdial:
             case TargetDeleted():
                 self._change(event.target_id, event, time)
                 self._forget(self.targets[event.target_id].facts)
+                self.traces.pop(event.target_id, None)
             case TargetBlocked() | TargetUnblocked() | LeaveAsked() | LeaveUnused() | TargetDeferred():
                 self._guarded(event, time)
             case DialingStarted():
@@ -289,6 +293,11 @@ class Outdial:
                 self.deleted_dials.add(event.attempt_id)
             case _:
                 pass
+
+    def trace(self, event: OutdialEvent, traceparent: str) -> None:
+        """Fold in which trace an event stands: calls to a target are made in that of who wanted it called."""
+        if isinstance(event, TargetAdded | TargetReopened):
+            self.traces[event.target_id] = traceparent
 
     def _added(self, event: TargetAdded, time: int) -> None:
         added = targets.added(event, self.version, time)

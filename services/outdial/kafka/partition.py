@@ -52,6 +52,7 @@ from outdial.metrics import Meters
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
 from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, partition_of
+from outdial.trace import HEADER_TRACE
 from outdial.wire import Malformed, encode, encode_event
 
 RECORDS_AT_ONCE: Final = 4_000
@@ -417,10 +418,11 @@ class Partition:
             asked = cast("DialRequested", event.data)
             turn.tally["outdial_dial_requests_total", asked.rule] += 1
             turn.lateness.append((event.time - asked.due_at) / SECOND_US)
-        for target_id, request in effects.requests:
+        for (_, event), (target_id, request) in zip(effects.asked, effects.requests, strict=True):
             key = target_id.encode()
+            headers = [] if event.traceparent is None else [(HEADER_TRACE, event.traceparent.encode())]
             # Which partition it is means nothing to anybody, as long as a target has one of its own.
-            turn.out.add(self._topology.dial_requests, crc32(key) % self._requests_partitions, key, request, [])
+            turn.out.add(self._topology.dial_requests, crc32(key) % self._requests_partitions, key, request, headers)
         if root is not None:
             turn.answers.append(_answer(effects, root, self.number))
 

@@ -13,6 +13,7 @@ from outdial.kafka.errors import ClusterError
 from outdial.requests import Rejection
 from outdial.scalars import MILLISECOND_US, ZERO_ID
 from outdial.topology import HEADER_ANSWER, HEADER_PARTITION_WIDE, HEADER_SEAL, partition_of
+from outdial.trace import HEADER_TRACE, traceparent_of
 from outdial.wire import Malformed, decode_command, decode_event, encode, to_json
 
 ORIGINAL_BYTES: Final = 64 * 1024
@@ -121,6 +122,9 @@ def received(record: Record, seal: Seal, customer_id: str) -> Received:
         given["id"] = derived(ZERO_ID, f"{record.topic}/{record.partition}/{record.offset}")
     if command.customer_id is None and isinstance(command, OWNED):
         given["customer_id"] = customer_id
+    trace = traceparent_of(header(headers, HEADER_TRACE)) if headers and command.traceparent is None else None
+    if trace is not None:
+        given["traceparent"] = trace
     identified = command.id is not None
     return Received(record, command.model_copy(update=given) if given else command, None, internal, root, identified)
 

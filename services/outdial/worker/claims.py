@@ -153,6 +153,7 @@ class Claims:
             target_id=request.target_id,
             attempt_id=request.attempt_id,
             worker=self._worker,
+            traceparent=request.traceparent,
         )
 
 

@@ -12,6 +12,7 @@ from outdial.commands import OUTCOMES, DialAnswered, DialResult, Outcome, Outdia
 from outdial.ids import derived
 from outdial.requests import DialRequest
 from outdial.scalars import SECOND_US
+from outdial.trace import current_trace
 from outdial.worker.carrier import Carrier, NotDialed, Result
 from outdial.worker.claims import Granted
 from outdial.worker.clock import now_us
@@ -173,6 +174,7 @@ class Desk:
             log.error("a dial request could not be dealt with: %s", _where(error))
 
     async def _deal(self, request: DialRequest, *, in_time: bool) -> None:
+        current_trace.set(request.traceparent)
         try:
             word = await self._word_of(request)
         finally:
@@ -266,6 +268,7 @@ def _to(request: DialRequest, word: str) -> dict[str, Any]:
         "outdial_id": request.outdial_id,
         "target_id": request.target_id,
         "attempt_id": request.attempt_id,
+        "traceparent": request.traceparent,
     }
 
 

@@ -25,6 +25,7 @@ from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED,
 from outdial.doors.api.limits import Limiter
 from outdial.doors.api.secrets import is_ours, token_hash
 from outdial.requests import Unavailable
+from outdial.trace import HEADER_TRACE, current_trace, traceparent_of
 from outdial.views import accounts
 
 _LOG: Final = logging.getLogger("outdial.http")
@@ -34,6 +35,7 @@ _REQUEST_ID: Final = pattern(rb"[A-Za-z0-9_-]{1,64}")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRETS: Final = ("token", "accesskey")
 _VERSIONED: Final = "/v1.0/"
+_TRACE: Final = HEADER_TRACE.encode()
 _STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
 SWITCHED: Final = 101
 """The status a websocket begins with."""
@@ -46,7 +48,7 @@ FRAMES: Final = 6
 _STOPPED: Final = Refused(
     UNAVAILABLE, "stopping", "the service is stopping and did not finish this request; send it again", headers={"Connection": "close"}
 )
-_WANTED: Final = frozenset({b"accept", b"authorization", b"cookie", b"host", b"origin", b"x-request-id"})
+_WANTED: Final = frozenset({b"accept", b"authorization", b"cookie", b"host", b"origin", b"traceparent", b"x-request-id"})
 
 
 class Front:
@@ -70,6 +72,8 @@ class Front:
         headers = {name: value for name, value in scope["headers"] if name in _WANTED}
         request_id = _request_id(headers)
         accept = headers.get(b"accept", b"").decode("latin-1")
+        trace = traceparent_of(headers[_TRACE]) if _TRACE in headers else None
+        current_trace.set(trace)
         responses = self.door.responses
         begun, position = False, ""
 
@@ -90,7 +94,8 @@ class Front:
             await send(message)
 
         try:
-            caller = scope[CALLER] = await self._caller(scope, headers, secrets, request_id)
+            caller = await self._caller(scope, headers, secrets, request_id)
+            scope[CALLER] = caller = caller if trace is None else caller._replace(traceparent=trace)
             if scope.get("method") == "GET":
                 await self._bring_up(scope["path"], scope["query_string"], stands=caller.token_hash is not None)
                 position = str(self.door.ledger.position)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from outdial.commands import Command, CreateCampaign, UpdateCampaign
 from outdial.doors.api.bodies import JSON_TYPES, LARGE, LINES_TYPES, MANY, check_actions, media_type_of, read_bytes
-from outdial.doors.api.deps import Door, command_id, customer_of, door_of, reply, submit
+from outdial.doors.api.deps import Door, asked_by, command_id, customer_of, door_of, reply, submit
 from outdial.doors.api.errors import Refused, by_form, by_rule
 from outdial.ids import item_id
 from outdial.requests import Answer
@@ -63,7 +63,7 @@ async def _many(request: Request, body: bytes) -> Response:
     waiting: list[tuple[int, Command | Refused]] = []
     for number, line in _lines(body):
         try:
-            waiting.append((number, _decoded(line, customer_of(request), item_id(base, number))))
+            waiting.append((number, asked_by(request, _decoded(line, customer_of(request), item_id(base, number)))))
         except Refused as why:
             waiting.append((number, why))
         if len(waiting) == AT_ONCE:

@@ -172,6 +172,8 @@ class Caller(NamedTuple):
     """Of the access key or session that let them in; None: the settings did."""
     name: str | None = None
     """Of the user or the access key; None: the settings let them in, and do not say who it is."""
+    traceparent: str | None = None
+    """The trace the request belongs to, if it says so."""
 
 
 def door_of(request: HTTPConnection) -> Door:
@@ -300,10 +302,16 @@ async def submit(request: Request, command: Command, refusal: Callable[[str | No
     return answer
 
 
-def asked_by(request: Request, command: C) -> C:
-    """The command with the name of who asks, where that is known: nobody speaks for another."""
-    name = caller_of(request).name
-    return command if name is None else command.model_copy(update={"actor": name})
+A = TypeVar("A", bound=Command)
+
+
+def asked_by(request: Request, command: A) -> A:
+    """The command with the name of who asks, where that is known: nobody speaks for another. And with the trace of the request."""
+    caller = caller_of(request)
+    given = {} if caller.name is None else {"actor": caller.name}
+    if caller.traceparent is not None and command.traceparent is None:
+        given["traceparent"] = caller.traceparent
+    return command.model_copy(update=given) if given else command
 
 
 def _version_wanted(request: Request, stream: str, tags: str) -> int:

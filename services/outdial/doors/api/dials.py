@@ -15,6 +15,7 @@ from outdial.doors.api.auth import still_let_in
 from outdial.doors.api.bodies import LARGE, MANY, as_object, needed, picked, read_json, read_object
 from outdial.doors.api.deps import (
     Door,
+    asked_by,
     caller_of,
     command_id,
     customer_of,
@@ -138,7 +139,7 @@ async def _say(request: Request, model: type[DialAnswered | DialResult], names: 
     refused: dict[int, Refused] = {}
     for index, (item, place) in enumerate(zip(items, await _places(request, items), strict=True)):
         try:
-            commands[index] = made(model, {**_fields(item, place, names), "id": item_id(base, index)})
+            commands[index] = asked_by(request, made(model, {**_fields(item, place, names), "id": item_id(base, index)}))
         except Refused as why:
             refused[index] = why
     answers = await door_of(request).send(list(commands.values())) if commands else []

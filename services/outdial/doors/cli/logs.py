@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from outdial.trace import current_trace, trace_id_of
+
 LONGEST: Final = 300
 OWN: Final = ("outdial", "uvicorn")
 """What ``--log-level`` is about: the program itself, and its HTTP server."""
@@ -75,7 +77,9 @@ class _Line(logging.Formatter):
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
         error = record.exc_info[1] if record.exc_info else None
         why = "" if error is None else f": {type(error).__name__} at {place(error)}"
-        return f"{at} {record.levelname.lower()} {record.name}: {cleaned(record.getMessage())}{why}"
+        trace = current_trace.get()
+        where = "" if trace is None else f" trace_id={trace_id_of(trace)}"
+        return f"{at} {record.levelname.lower()} {record.name}: {cleaned(record.getMessage())}{why}{where}"
 
 
 class _Stderr(logging.Handler):

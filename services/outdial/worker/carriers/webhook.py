@@ -27,6 +27,7 @@ from outdial.hosts import NoAddress, PrivateAddress, address_of
 from outdial.opened import Opened
 from outdial.requests import DialRequest
 from outdial.scalars import SECOND_US
+from outdial.trace import HEADER_TRACE
 from outdial.wire import encode
 from outdial.worker.carrier import Call, NotDialed
 from outdial.worker.clock import now_us
@@ -102,6 +103,8 @@ class WebhookCarrier:
             "Content-Type": "application/json",
             HEADER: sign(self._secret, now_us() // SECOND_US, body),
         }
+        if request.traceparent is not None:
+            headers[HEADER_TRACE] = request.traceparent
         opened = Opened()
         extensions = {"sni_hostname": self._url.host, "trace": opened}
         post = self._client.build_request("POST", self._url.copy_with(host=address), content=body, headers=headers, extensions=extensions)
