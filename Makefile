@@ -33,8 +33,9 @@ canaries: .venv/for-development ## Send 1,000 tokens and numbers through every r
 fuzz: .venv/for-development ## Generated requests to every route: 20,000 and more. Other: make fuzz CASES=5000 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m fuzz --cases $(or $(CASES),20000) --seed $(or $(SEED),1)
 
-suppressed: .venv/for-development ## Put numbers on the list while 1,000 requests a second are made on 12 partitions: none to them after the answer. Other: make suppressed RATE=300
+suppressed: .venv/for-development ## Put numbers on the list while 1,000 requests a second are made on 12 partitions: none to them after the answer; then kill the service while caps and the list hold. Other: make suppressed RATE=300 KILLS=5
 	RATE=$(or $(RATE),1000) SECONDS_OF_IT=10 $(BIN)/python -m pytest tests/troubles/test_suppressed.py
+	SPARED_KILLS=$(or $(KILLS),20) $(BIN)/python -m pytest tests/faults/test_spared.py
 
 retries: .venv/for-development ## Send requests again and again, losing answers, and count what came of them. Other: make retries RETRIES=500
 	$(BIN)/python -m pytest tests/api/test_retries.py --retries=$(or $(RETRIES),10000)

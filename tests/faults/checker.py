@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from faults.sparing import faults_of_sparing, requests_after
 from oracle import allowed
 
 SECOND = 1_000_000
@@ -47,6 +48,8 @@ class Memory:
     read: dict[int, str] = field(default_factory=dict)
     """Log position -> attempt id of the dial requests read."""
     placed: list[Placed] = field(default_factory=list)
+    listed: dict[str, int] = field(default_factory=dict)
+    """Number -> log position told when it was acknowledged that it is on the list, for good."""
 
 
 @dataclass
@@ -153,6 +156,7 @@ def faults_of_log(rows: list[Row], *, all_must_end: bool) -> list[str]:
             found += [f"position {row.position}: {fault}" for fault in reading.take(row.event)]
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             found.append(f"position {row.position}: {row.type} makes no sense here ({error!r})")
+    found += faults_of_sparing([rows])
     if all_must_end:
         found += reading.left_over()
     return found
@@ -448,6 +452,7 @@ def _faults_of_answers(rows: list[Row], memory: Memory) -> Iterator[str]:
         if made[target_id] != 1:
             yield f"target {target_id} was acknowledged and is {made[target_id]} times in the log"
     requests = {row.position: row.event["data"]["attempt_id"] for row in rows if row.type == "DialRequested"}
+    yield from requests_after(rows, memory.listed)
     if memory.read != requests:
         odd = sorted(set(memory.read.items()) ^ set(requests.items()))[:3]
         yield f"the dial requests read are not those in the log, beginning with {odd}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from faults.checker import Memory, Placed, Row, faults_of_log, faults_of_memory, rows_of
+from faults.sparing import faults_of_sparing
 from outdial.commands import AddTarget, CreateOutdial, DialResult
 from outdial.embedded.runtime import Embedded
 from outdial.plan import Plan
@@ -125,6 +126,18 @@ def _plan(nth: int, **fields: object) -> Damage:
     return damage
 
 
+def _reaching(nth: int, number: str) -> Damage:
+    """The nth of those whose list and caps spare some, as if that had been their number."""
+
+    def damage(rows: list[Row]) -> list[Row]:
+        [outdial_id] = {row.stream for row in rows if row.type == "LeaveAsked"}
+        added = [row for row in rows if row.type == "TargetAdded" and row.stream == outdial_id]
+        added[nth].event["data"]["personal"]["destinations"][0]["target"] = number
+        return rows
+
+    return damage
+
+
 def _torn(rows: list[Row]) -> list[Row]:
     del rows[50]
     return rows
@@ -175,6 +188,9 @@ DAMAGES: dict[str, Damage] = {
     "a request comes outside the hours": _plan(-1, windows={"hours": [{"days": ["mon"], "start": "03:00", "end": "03:01"}]}),
     "another wait than that of the outcome": _plan(-1, result_policy={"busy": {"interval_ms": [2_000]}}),
     "another number than that after the outcome": _plan(-1, result_policy={"busy": {"interval_ms": [2_000, 60_000]}}),
+    "somebody on the list is called": _reaching(1, "+15550000041"),
+    "somebody who stands for a beginning on the list is called": _reaching(1, "+447012345678"),
+    "two call one number more often together than they may": _reaching(2, "+15550000042"),
     "a call back is forgotten": _without("DialEnded", -3),
 }
 
@@ -184,6 +200,13 @@ def test_every_damage_is_found(log: list[Row], damage: Damage) -> None:
     before = faults_of_log(log, all_must_end=True)
     found = [fault for fault in faults_of_log(damage(deepcopy(log)), all_must_end=True) if fault not in before]
     assert found
+
+
+def test_calls_to_one_address_are_counted_over_all_partitions(log: list[Row]) -> None:
+    assert list(faults_of_sparing([log])) == []
+    found = list(faults_of_sparing([log, log]))
+    assert found
+    assert all("one too many" in fault for fault in found)
 
 
 def test_what_was_acknowledged_read_or_placed_must_be_in_the_log(log: list[Row]) -> None:
@@ -198,6 +221,7 @@ def test_what_was_acknowledged_read_or_placed_must_be_in_the_log(log: list[Row])
     wrong = [
         Memory(read=requests, acknowledged={"00000000-0000-4000-8000-000000000001": len(log)}),
         Memory(read=requests, acknowledged={log[-1].event["causationid"]: 1}),
+        Memory(read=requests, listed={"+15550000042": 1}),
         Memory(read=requests, added={"00000000-0000-4000-8000-000000000001"}),
         Memory(read=dict(list(requests.items())[1:])),
         Memory(read={**requests, 1: "00000000-0000-4000-8000-000000000001"}),

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 from faults.chaos.reading import Rec, Topics
 from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_log, micros, parts_of
+from faults.sparing import faults_of_sparing
 
 LATE_US = 10 * SECOND
 """How much longer than its lease an attempt may be open, while somebody could have ended it."""
@@ -78,6 +79,7 @@ def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True) 
         found += [f"partition {number}, {fault}" for fault in _overdue(rows, memory.outages)]
     rows = [row for log in logs for row in log]
     found += _faults_of_places(topics)
+    found += faults_of_sparing(logs)
     found += _faults_of_ids(rows)
     found += _faults_of_attempts(rows)
     found += _faults_of_inputs(topics) if memory.positions else ()
