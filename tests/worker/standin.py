@@ -142,7 +142,7 @@ class Ledger:
         return [names[type(command)] for _, command in self.told if getattr(command, "attempt_id", None) == attempt_id]
 
 
-async def until(holds: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+async def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Wait until something holds; fail with its name when it does not in time."""
     limit = time.monotonic() + seconds
     while not holds():
