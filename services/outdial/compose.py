@@ -366,7 +366,7 @@ def _kafka_options(options: "ServeOptions", cluster: "Cluster") -> "Options":
 async def _open(options: "ServeOptions", meters: "Meters") -> "Embedded | Doors":
     """The runtime the doors of this process stand on."""
     if options.cluster is None:
-        return await _open_embedded(options)
+        return await _open_embedded(options, meters)
     from outdial.kafka import topics
     from outdial.kafka.service import Doors
 
@@ -376,7 +376,7 @@ async def _open(options: "ServeOptions", meters: "Meters") -> "Embedded | Doors"
     return await _asked(Doors.open(_kafka_options(options, options.cluster), options.data, deciding=deciding, meters=meters))
 
 
-async def _open_embedded(options: "ServeOptions") -> "Embedded":
+async def _open_embedded(options: "ServeOptions", meters: "Meters") -> "Embedded":
     import sqlite3
     import time
     from contextlib import closing
@@ -405,11 +405,23 @@ async def _open_embedded(options: "ServeOptions") -> "Embedded":
             speed=options.speed,
             key=options.fingerprint_key,
             steady=_steady if options.speed == 1 else None,
+            meters=meters,
         )
     except sqlite3.Error as error:
         raise _refused(explained(error, options.data / DATABASE)) from None
     except StoreError as error:
         raise _refused(error) from None
+
+
+def _meters(role: str) -> "Meters":
+    """The counts of a process, which say what it is."""
+    from importlib.metadata import version
+
+    from outdial.metrics import Meters
+
+    meters = Meters()
+    meters.read("outdial_build_info", lambda: {(version("outdial"), role): 1.0})
+    return meters
 
 
 class _Part(Protocol):
@@ -426,9 +438,8 @@ async def _serve(options: "ServeOptions", sock: "socket.socket", beside: "Beside
     """Serve HTTP over a runtime until something ends it; True when that was SIGINT."""
     from outdial.doors.api.app import make_app
     from outdial.doors.page.files import make_router
-    from outdial.metrics import Meters
 
-    meters = Meters()
+    meters = _meters(options.role)
     runtime = await _open(options, meters)
     app = make_app(runtime, runtime.reader, _settings(options, runtime, meters), [make_router()])
     app.state.topology = None if options.cluster is None else options.cluster.topology
@@ -476,9 +487,8 @@ async def _ledger_role(options: "ServeOptions", sock: "socket.socket", beside: "
     """Decide commands until something ends it; True when that was SIGINT."""
     from outdial.doors.api.health import make_health_app
     from outdial.kafka.runtime import Ledgers
-    from outdial.metrics import Meters
 
-    meters = Meters()
+    meters = _meters("ledger")
     ledgers = await _asked(Ledgers.open(_kafka_options(options, _named(options.cluster)), meters))
     server = _server(make_health_app(lambda: ledgers.not_ready, meters), options.log_level)
     serving = _serving("ledger", sock, tls=False, data=options.data, wanted=options.port)
@@ -488,15 +498,14 @@ async def _ledger_role(options: "ServeOptions", sock: "socket.socket", beside: "
 async def _work(options: "WorkerOptions", sock: "socket.socket", beside: "Beside") -> bool:
     """Place calls until something ends it; True when that was SIGINT."""
     from outdial.doors.api.health import make_health_app
-    from outdial.metrics import Meters
     from outdial.worker.service import Worker
     from outdial.worker.service import WorkerOptions as Told
 
     carrier, close_carrier = _carrier_of(options)
     cluster = options.cluster
     told = Told(cluster.connection, carrier, cluster.topology, max_calls=options.max_calls, claim=options.claim)
-    working = _Working(Worker(told), close_carrier)
-    meters = Meters()
+    working = _Working(Worker(told), cluster.topology.dial_requests, close_carrier)
+    meters = _meters("worker")
     working.meter(meters)
     server = _server(make_health_app(lambda: working.not_ready, meters), options.log_level)
     serving = _serving("worker", sock, tls=False, data=Path(), wanted=options.port)
@@ -506,8 +515,9 @@ async def _work(options: "WorkerOptions", sock: "socket.socket", beside: "Beside
 class _Working:
     """A dial worker as a part of a process."""
 
-    def __init__(self, worker: "Worker", close_carrier: "Callable[[], Awaitable[None]]") -> None:
+    def __init__(self, worker: "Worker", topic: str, close_carrier: "Callable[[], Awaitable[None]]") -> None:
         self._worker = worker
+        self._topic = topic
         self._stop = asyncio.Event()
         self._close_carrier = close_carrier
         self._task = asyncio.create_task(worker.run(self._stop), name="worker")
@@ -526,7 +536,11 @@ class _Working:
             words = ("placed", "refused", "dropped", "malformed", "not_dialed", "unknown", "repeated")
             return {(word,): float(getattr(status, word)) for word in words}
 
+        def lag() -> dict[tuple[str, ...], float]:
+            return {(self._topic, str(number)): float(left) for number, left in self._worker.lag().items()}
+
         meters.read("outdial_calls_total", calls)
+        meters.read("outdial_consumer_lag", lag)
         meters.read("outdial_calls_open", lambda: {(): float(self._worker.status().open_calls)})
         meters.read("outdial_ready", lambda: {(): float(self._worker.status().ready)})
 

@@ -63,6 +63,7 @@ async def test_every_request_is_claimed_then_placed_and_its_result_is_said(ledge
         await until(lambda: len(ledger.results) == 50, "every result is said")
         assert worker.status().placed == 50
         assert worker.status().open_calls == 0
+        await until(lambda: worker.lag() == dict.fromkeys(range(4), 0), "nothing is left to read")
     assert Counter(phones.asked) == Counter(one.attempt_id for one in requests)
     assert {tuple(ledger.words(one.attempt_id)) for one in requests} == {("claim", "answered", "result")}
 

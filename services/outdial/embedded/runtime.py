@@ -9,6 +9,7 @@ the log again, and whoever waited is told that nothing was done.
 
 import asyncio
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing, suppress
@@ -22,8 +23,11 @@ from outdial.dialing.ledger import Effects, Ledger
 from outdial.embedded.errors import UNREADABLE, explained, unreadable
 from outdial.embedded.leases import LeaseTime
 from outdial.embedded.log import DATABASE, Log, open_reader
+from outdial.envelope import Event
+from outdial.metrics import Meters
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
+from outdial.tally import Tally
 from outdial.views import history
 from outdial.wire import decode_event
 
@@ -69,7 +73,14 @@ class Embedded:
     """The running ledger of one data folder."""
 
     def __init__(
-        self, folder: Path, log: Log, reader: sqlite3.Connection, clock: Callable[[], int], speed: float, steady: Callable[[], int] | None
+        self,
+        folder: Path,
+        log: Log,
+        reader: sqlite3.Connection,
+        clock: Callable[[], int],
+        speed: float,
+        steady: Callable[[], int] | None,
+        meters: Meters | None,
     ) -> None:
         self.folder = folder
         self.reader = reader
@@ -82,6 +93,7 @@ class Embedded:
         self._clock = clock
         self._speed = speed
         self._lease_time = LeaseTime(steady)
+        self._meters = meters
         self._idle_at = 0
         """When it was last seen that nothing comes of what is due; 0 once something did."""
         self._ledger = self._new_ledger()
@@ -103,11 +115,12 @@ class Embedded:
         speed: float = 1.0,
         key: str | None = None,
         steady: Callable[[], int] | None = None,
+        meters: Meters | None = None,
     ) -> Self:
         """Open a data folder, read its log, and start.
 
         ``clock`` gives microseconds since 1970 UTC; ``speed`` how many of its seconds pass in one of ours. ``steady`` gives
-        microseconds that pass evenly, where the clock may be set while this runs.
+        microseconds that pass evenly, where the clock may be set while this runs. ``meters``: where it counts what it does.
 
         Raises:
             StoreError: the folder cannot be used; its ``fix`` says what to do.
@@ -116,7 +129,10 @@ class Embedded:
             log = await Log.open(folder, key)
             opened.push_async_callback(log.close)
             reader = opened.enter_context(closing(open_reader(folder)))
-            runtime = cls(folder, log, reader, clock, speed, steady)
+            if meters is not None:
+                # Log and views are one transaction here.
+                meters.read("outdial_projection_lag_events", lambda: {(): 0.0})
+            runtime = cls(folder, log, reader, clock, speed, steady, meters)
             await runtime._replay()
             opened.pop_all()
         runtime._task = asyncio.create_task(runtime._run(), name="ledger")
@@ -266,12 +282,17 @@ class Embedded:
         events = [event for effects in turn.effects for event in effects.events]
         if self.not_ready is not None:
             return
+        began = time.perf_counter()
         if events:
             try:
                 await self._log.append(events)
             except sqlite3.Error as error:
+                if self._meters is not None:
+                    self._meters.count("outdial_transactions_total", "aborted")
                 self._failed(error)
                 return
+        if self._meters is not None:
+            self._count(turn, events, time.perf_counter() - began, self._meters)
         position = str(self._log.position)
         self._turns.remove(turn)
         for waiting, chains in turn.waiting:
@@ -280,6 +301,20 @@ class Embedded:
         if events:
             async with self._committed:
                 self._committed.notify_all()
+
+    def _count(self, turn: Turn, events: Sequence[Event], seconds: float, meters: Meters) -> None:
+        """Count what was committed, and what was refused beside it."""
+        tally = Tally()
+        for _, chains in turn.waiting:
+            for first, *_ in chains:
+                tally.decided(first.command.type, first.result)  # type: ignore[attr-defined]
+                if first.decision.refused is not None:
+                    tally.refused(first.decision.refused.reason)
+        tally.appended(events)
+        if events:
+            tally.committed(meters, seconds)
+        else:
+            tally.tell(meters)
 
     def _take(self) -> list[Waiting]:
         """What arrived, up to the size of one commit."""

@@ -71,6 +71,8 @@ class Mirror:
         self._reader: sqlite3.Connection | None = None
         self._asker: AIOKafkaConsumer | None = None
         self._projector = Projector()
+        self._end = self.position
+        """Where the committed events ended when that was asked last."""
         self._moved = asyncio.Condition()
         self._released = False
         self._asked: asyncio.Task[Position] | None = None
@@ -110,6 +112,11 @@ class Mirror:
         """Why the views do not follow the log at the moment."""
         silent = asyncio.get_running_loop().time() - self._heard > SILENT_S
         return self._not_ready or ("kafka_unavailable" if silent else None)
+
+    @property
+    def lag(self) -> int:
+        """Records of the events that are committed and not in the views yet, about: it is asked once a second."""
+        return sum(max(0, end - mark) for end, mark in zip(self._end.marks, self.position.marks, strict=True))
 
     @property
     def reader(self) -> sqlite3.Connection:
@@ -323,7 +330,7 @@ class Mirror:
         """Ask again and again whether a broker is there: to a reader, one that is away is one that has nothing new."""
         while True:
             with suppress(*PASSING):
-                await asyncio.shield(self._ask())
+                self._end = await asyncio.shield(self._ask())
                 self._heard = asyncio.get_running_loop().time()
             await asyncio.sleep(HEAR_EVERY_S)
 

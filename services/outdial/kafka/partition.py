@@ -10,11 +10,11 @@ then the positions and the log are read, for only now they can no longer change.
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
@@ -25,7 +25,7 @@ from outdial.commands import Command
 from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.envelope import CONTENT_TYPE, Event
-from outdial.events import DialEnded, DialRequested, SuppressionsAdded, TargetAdded
+from outdial.events import SuppressionsAdded, TargetAdded
 from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.options import Options
@@ -51,6 +51,7 @@ from outdial.kafka.topics import changed
 from outdial.metrics import Meters
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
+from outdial.tally import Tally
 from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, partition_of
 from outdial.trace import HEADER_TRACE
 from outdial.wire import Malformed, encode, encode_event
@@ -94,10 +95,7 @@ class Turn:
     bytes: int = 0
     next_offset: int | None = None
     """Of the commands, when some were read."""
-    tally: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    """By metric and labels: what is counted once it is committed."""
-    lateness: list[float] = field(default_factory=list)
-    """Of the dial requests, since they fell due, seconds."""
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def records(self) -> int:
@@ -361,7 +359,7 @@ class Partition:
             turn.out.add(self._topology.commands, place, key, value, headers)
             return
         effects = self._settle(command, came.root, now, turn, internal=came.internal)
-        turn.tally["outdial_decisions_total", command.type, effects.result] += 1  # type: ignore[attr-defined]
+        turn.tally.decided(command.type, effects.result)  # type: ignore[attr-defined]
         refused = effects.decision.refused
         if refused is not None and not came.internal:
             self._reject(came, refused.reason, refused.message, now, turn)
@@ -411,13 +409,7 @@ class Partition:
                 value = encode_event(event)
                 turn.events.append((key, value))
                 turn.bytes += len(value)
-                turn.tally["outdial_events_appended_total", event.type] += 1
-                if isinstance(event.data, DialEnded):
-                    turn.tally["outdial_dial_results_total", event.data.outcome, str(event.data.lost).lower()] += 1
-        for _, event in effects.asked:
-            asked = cast("DialRequested", event.data)
-            turn.tally["outdial_dial_requests_total", asked.rule] += 1
-            turn.lateness.append((event.time - asked.due_at) / SECOND_US)
+            turn.tally.appended(effects.events)
         for (_, event), (target_id, request) in zip(effects.asked, effects.requests, strict=True):
             key = target_id.encode()
             headers = [] if event.traceparent is None else [(HEADER_TRACE, event.traceparent.encode())]
@@ -427,7 +419,7 @@ class Partition:
             turn.answers.append(_answer(effects, root, self.number))
 
     def _reject(self, came: Received, reason: str, message: str, now: int, turn: Turn) -> None:
-        turn.tally["outdial_rejections_total", reason] += 1
+        turn.tally.refused(reason)
         key, value = rejection(came, reason, message, now)
         turn.out.add(self._topology.rejections, self.number, key, value, [])
 
@@ -470,19 +462,10 @@ class Partition:
                 future.add_done_callback(_hear)
         self.next_offset = next_offset
         self._at = Mark(last, digest_of(final), next_offset)
-        self._count(turn, loop.time() - began)
+        turn.tally.committed(self._meters, loop.time() - began)
         self._not_kept += len(turn.events)
         if self._kept is not None and self._not_kept >= max(SNAPSHOT_EVENTS, self._size):
             self._keep()
-
-    def _count(self, turn: Turn, seconds: float) -> None:
-        """Count what was committed."""
-        for (name, *labels), times in turn.tally.items():
-            self._meters.count(name, *labels, by=times)
-        for late in turn.lateness:
-            self._meters.observe("outdial_schedule_lag_seconds", late)
-        self._meters.count("outdial_transactions_total", "committed")
-        self._meters.observe("outdial_transaction_duration_seconds", seconds)
 
     async def _send_answers(
         self, producer: Producer, answers: Sequence[AnswerRecord], last: int, futures: "list[asyncio.Future[object]]"

@@ -54,6 +54,8 @@ class Doors:
             await sending.close()
             await mirror.close()
             raise
+        if meters is not None:
+            meters.read("outdial_projection_lag_events", lambda: {(): float(mirror.lag)})
         return cls(options, mirror, sending, ledgers)
 
     @property

@@ -98,6 +98,20 @@ class _Thread(driver.AIOKafkaConsumerThread):
         assigned = consumer.assignment()
         return {partition: range(before[partition], after[partition]) for partition in wanted if partition in assigned}
 
+    @property
+    def lag(self) -> dict[int, int]:
+        """By partition: committed records that were not read yet, as of the last time something was read there."""
+        consumer = self._consumer
+        if consumer is None:
+            return {}
+        assignment = consumer._subscription.subscription.assignment  # noqa: SLF001  where it reads it tells nobody who does not wait
+        found = {} if assignment is None else {place.partition: assignment.state_value(place) for place in assignment.tps}
+        return {
+            number: max(0, state.lso - state.position)
+            for number, state in found.items()
+            if state is not None and state.lso is not None and state.has_valid_position
+        }
+
 
 async def _committed(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
     """The offsets the coordinator has; 0 where it has none."""
@@ -197,6 +211,13 @@ class Intake:
     def partitions(self) -> int:
         """How many partitions are ours."""
         return 0 if self._taking is None else len(self._app.consumer.assignment())
+
+    @property
+    def lag(self) -> dict[int, int]:
+        """By partition of ours: requests that wait to be read."""
+        consumer = self._app.consumer if self._taking is not None else None
+        thread = consumer._thread if isinstance(consumer, _Consumer) else None  # noqa: SLF001  as above
+        return thread.lag if isinstance(thread, _Thread) else {}
 
     async def start(self) -> None:
         """Join the group. Returns when it has given us partitions, or none."""

@@ -132,6 +132,10 @@ class Worker:
             repeated=counts.repeated,
         )
 
+    def lag(self) -> dict[int, int]:
+        """By partition of the dial requests that is its own: how many wait to be read."""
+        return {} if self._intake is None else self._intake.lag
+
     async def run(self, stop: asyncio.Event) -> None:
         """Place calls until ``stop`` is set; then take no more, let the open calls end, and say how they did.
 

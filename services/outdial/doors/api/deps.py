@@ -137,12 +137,14 @@ class Door:
             Refused: REQUEST_TIMEOUT, with the id of the first command and of what it makes; it may still be carried out.
             outdial.requests.Unavailable: nothing was done.
         """
+        began = self.settings.clock()
         try:
             answers = await self.ledger.submit(commands, patience_s)
         except Unavailable as why:
             if why.reason == LATE:
                 raise unavailable(why, **_named(commands[0])) from why
             raise
+        self.settings.meters.observe("outdial_command_duration_seconds", self.settings.clock() - began)
         for answer in answers:
             self.commands[answer.type, answer.result] += 1
         return answers

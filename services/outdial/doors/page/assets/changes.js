@@ -14,6 +14,9 @@ const KINDS = {
 };
 const NOBODY = "nobody named";
 
+/** What somebody wrote, as a spreadsheet shows it: it takes a text that begins so for a formula. */
+const text = (words) => (/^[=+\-@\t\r]/.test(words) ? `'${words}` : words);
+
 export function changes(page, id) {
   const kind = h("select", { "aria-label": "What", "data-search": true }, Object.entries(KINDS).map(([name, [label]]) => h("option", { value: name }, label)));
   const who = h("select", { "aria-label": "Who" }, h("option", { value: "" }, "Everybody"));
@@ -44,7 +47,7 @@ export function changes(page, id) {
   };
   const take = (form) => {
     const found = shown();
-    const rows = found.map((event) => ({ time: event.time, type: event.type, what: told({ ...event, actor: "" }), actor: event.actor || "", reason: event.data.reason || "", sequence: event.sequence, position: event.position, event_id: event.id, command_id: event.causationid }));
+    const rows = found.map((event) => ({ time: event.time, type: event.type, what: text(told({ ...event, actor: "" })), actor: text(event.actor || ""), reason: text(event.data.reason || ""), sequence: event.sequence, position: event.position, event_id: event.id, command_id: event.causationid }));
     if (form === "csv") download(`changes-${shortId(id)}.csv`, spreadsheet(rows), "text/csv");
     else download(`changes-${shortId(id)}.ndjson`, found.map((event) => `${JSON.stringify(event)}\n`).join(""), "application/x-ndjson");
   };
