@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .DELETE_ON_ERROR:
 
 run: .venv/for-run ## Start the demo: a campaign on simulated phones, with its numbers moving.
-	$(BIN)/outdial demo
+	@trap : INT; $(BIN)/outdial demo || [ $$? -eq 130 ]
 
 broker: ## A Kafka broker on 127.0.0.1:9092, without Docker (needs Java 17 and Maven). Other: make broker PORT=19092 SIZE=3
 	@PYTHONPATH=tests $(PYTHON) -m brokers --port $(or $(PORT),9092) --size $(or $(SIZE),1)

@@ -1,5 +1,7 @@
 import asyncio
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -261,3 +263,28 @@ async def test_of_who_is_too_late_or_suppressed_or_was_called_too_often_nobody_i
     assert {rule for rule, n in stats.blocked.items() if n} == {"expired", "suppressed", "frequency_cap"}
     assert (stats.lifecycle["failed"], targets.many(views.reader, outdial, [late])[0].lifecycle) == (1, "failed")
     assert outdials.stats(views.reader, outdial, until).due_now == 1
+
+
+async def test_numbers_that_are_read_while_others_write_are_of_one_moment(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.target(outdial, PHONE)
+    reader = await views.show(log)
+    [(_, _, path)] = reader.execute("PRAGMA database_list").fetchall()
+    wanted = outdials.stats(reader, outdial, log.clock)
+
+    statements: list[str] = []
+
+    def meanwhile(statement: str) -> None:
+        statements.append(statement)
+        if len(statements) == 3:
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                for table in ("waiting", "tally"):
+                    other.execute(f"DELETE FROM {table}")  # noqa: S608  one of the two above
+
+    reader.set_trace_callback(meanwhile)
+
+    assert outdials.stats(reader, outdial, log.clock) == wanted
+    assert not reader.in_transaction
+    assert len(statements) > 3
+    reader.set_trace_callback(None)
+    assert outdials.stats(reader, outdial, log.clock) != wanted

@@ -22,7 +22,7 @@ from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import counts
 from outdial.views.counts import GONE, Calendar, InForce, Stats
-from outdial.views.rows import Before, Write, cursor_of, writes
+from outdial.views.rows import Before, Write, cursor_of, one_moment, writes
 from outdial.wire import encode, from_json, to_json
 
 DDL: Final = (
@@ -289,12 +289,14 @@ def page(db: sqlite3.Connection, customer_id: str, before: Before, limit: int, d
 
 def stats(db: sqlite3.Connection, outdial_id: str, now: int) -> Stats:
     """The numbers of an outdial at an instant (microseconds); all 0 when there is no such outdial."""
-    return counts.stats(db, *_in_force(db, outdial_id), now)
+    with one_moment(db):
+        return counts.stats(db, *_in_force(db, outdial_id), now)
 
 
 def calendar(db: sqlite3.Connection, outdial_id: str, now: int, step: int, steps: int) -> Calendar:
     """When the targets of an outdial fall due, by ``steps`` steps of ``step`` microseconds from an instant on."""
-    return counts.calendar(db, *_in_force(db, outdial_id), now, step, steps)
+    with one_moment(db):
+        return counts.calendar(db, *_in_force(db, outdial_id), now, step, steps)
 
 
 def _in_force(db: sqlite3.Connection, outdial_id: str) -> tuple[int, InForce]:

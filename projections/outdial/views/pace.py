@@ -9,7 +9,7 @@ from typing import Final
 
 from outdial.envelope import Event
 from outdial.events import PaceSet, ShareGiven, ShareWanted
-from outdial.views.rows import Write
+from outdial.views.rows import Write, one_moment
 
 DDL: Final = (
     """
@@ -114,6 +114,7 @@ class Pace:
 
 def get(db: sqlite3.Connection, customer_id: str, limit: int) -> Pace:
     """How many calls a second a customer's outdials may request together, and the largest shares of it."""
-    found = db.execute(_PACE, (customer_id,)).fetchone()
-    rows = db.execute(_SHARES, (customer_id, limit)).fetchall()
+    with one_moment(db):
+        found = db.execute(_PACE, (customer_id,)).fetchone()
+        rows = db.execute(_SHARES, (customer_id, limit)).fetchall()
     return Pace(0 if found is None else found[0], [Shared(*row[:3]) for row in rows], rows[0][3] if rows else 0)

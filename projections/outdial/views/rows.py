@@ -34,6 +34,19 @@ def cursor_of(before: Before, limit: int, *, deleted: bool) -> dict[str, Any]:
 
 
 @contextmanager
+def one_moment(db: sqlite3.Connection) -> Iterator[None]:
+    """What is read within stands as it was at one moment, whatever is committed meanwhile; within another one nothing changes."""
+    if db.in_transaction:
+        yield
+        return
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("COMMIT")
+
+
+@contextmanager
 def merged(db: sqlite3.Connection, statement: str, after: Position) -> Iterator[Iterator[tuple[Any, ...]]]:
     """The rows after a position, of all its partitions, by (time, place): the same order in every process.
 
@@ -41,9 +54,7 @@ def merged(db: sqlite3.Connection, statement: str, after: Position) -> Iterator[
     number that stands for ``{high}`` in it. Rows are fetched as they are taken, all of them as they were at one moment.
     """
     with ExitStack() as opened:
-        if not db.in_transaction:
-            db.execute("BEGIN")
-            opened.callback(db.execute, "COMMIT")
+        opened.enter_context(one_moment(db))
         parts = [opened.enter_context(closing(db.execute(_up_to(statement, high), (low,)))) for low, high in after.ranges()]
         yield heapq.merge(*parts)
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from outdial.views import counts, outdials
 from outdial.views.counts import EXPIRED, RULES, STATUS_OF
+from outdial.views.rows import one_moment
 
 _STATES: Final = """
     SELECT state, dialing, plan = '', paused <> '', sum(n)
@@ -38,6 +39,11 @@ class Targets:
 
 def targets(db: sqlite3.Connection, now: int) -> Targets:
     """How many targets there are at an instant, and what holds them."""
+    with one_moment(db):
+        return _targets(db, now)
+
+
+def _targets(db: sqlite3.Connection, now: int) -> Targets:
     status, blocked = dict.fromkeys(("idle", "progressing", "done"), 0), Counter[str]()
     for state, dialing, unplanned, paused, n in db.execute(_STATES).fetchall():
         status[STATUS_OF.get(state, "done")] += n
@@ -65,4 +71,5 @@ class Paces:
 
 def paces(db: sqlite3.Connection) -> Paces:
     """How the calls per second of customers are used."""
-    return Paces(db.execute(_PACES).fetchone()[0], *db.execute(_SHARES).fetchone())
+    with one_moment(db):
+        return Paces(db.execute(_PACES).fetchone()[0], *db.execute(_SHARES).fetchone())

@@ -25,6 +25,7 @@ from outdial.requests import Unavailable
 from outdial.scalars import SECOND_US, format_instant, parse_instant
 from outdial.views import activity, calls, history, outdials, past
 from outdial.views.outdials import Outdial
+from outdial.views.rows import one_moment
 from outdial.wire import from_json, to_json
 
 router = APIRouter(tags=["live"])
@@ -280,7 +281,8 @@ async def _frames(door: Door, parts: Parts, after: Position) -> AsyncIterator[by
         late = await _late(door)
         begun = loop.time()
         position = door.ledger.position
-        shown = {name: _written(part) for name, part in parts(after).items()}
+        with one_moment(door.reader):
+            shown = {name: _written(part) for name, part in parts(after).items()}
         changed = {name: body for name, body in shown.items() if known.get(name) != body}
         known = shown
         head = {
