@@ -125,7 +125,7 @@ def _tell(session: Session, change: "Route[Suppressing]") -> None:
     for error in told["errors"]:
         say(f"entry {error['index'] + 1}: {error['message']} ({error['reason']})")
     if told.get("open_count"):
-        say(f"{told['open_count']} calls were requested before and may be under way")
+        say(f"requested before, and perhaps under way: {told['open_count']}")
     show(session, told)
     if told["errors"]:
         raise typer.Exit(REFUSED_ROWS)
