@@ -76,6 +76,15 @@ def free_ports(count: int) -> list[int]:
     raise NotReady(f"no {count} free ports from {PORTS.start} to {PORTS.stop - 1}")
 
 
+def _stands_still(process: "subprocess.Popen[bytes] | None") -> bool:
+    """Whether every thread of a process that was told to stop has stopped: on a busy machine some go on for a moment."""
+    threads = [] if process is None else Path(f"/proc/{process.pid}/task").glob("*/stat")
+    try:
+        return all(thread.read_text().rpartition(")")[2].split()[0] in "TtZX" for thread in threads)
+    except OSError:  # one has ended meanwhile
+        return False
+
+
 def settings(size: int) -> dict[str, str]:
     """What every broker of the tests is told, wherever it runs: small, quick, and nothing made by itself."""
     copies, needed = ("3", "2") if size >= 3 else ("1", "1")
@@ -249,6 +258,9 @@ class Cluster:
             if node.process is not None and node.alive:
                 node.process.send_signal(signal.SIGSTOP)
                 node.paused = True
+        for node in map(self.node, numbers):
+            while node.paused and node.alive and not _stands_still(node.process):
+                time.sleep(0.005)
 
     def resume(self, *numbers: int) -> None:
         """Let paused nodes go on."""

@@ -27,11 +27,11 @@ from outdial.commands import (
     StopDialing,
 )
 from outdial.scalars import ZERO_ID
-from races.door import Pressed
+from races.door import PATIENCE_S, Pressed
 from races.running import Remembered
 
-LONGEST_S: Final = 5.5
-"""A command is answered within 5 s; a little more is the machine's."""
+LONGEST_S: Final = PATIENCE_S + 0.5
+"""So long a command waits for its answer: what is answered is looked at here, not how soon."""
 ENDS: Final = ("DialingStopped", "DialingFinished")
 
 

@@ -97,7 +97,7 @@ class Within:
 
     async def send(self, command: Command) -> Answer:
         """As a route does."""
-        [answer] = await self.doors.submit([command])
+        [answer] = await self.doors.submit([command], PATIENCE_S)
         return answer
 
     async def shows(self, kind: str, thing: str) -> bool:
