@@ -43,7 +43,7 @@ async def take(url: str, campaign: Campaign) -> None:
                     for name, path in views.items():
                         await seen.page.goto(url + path)
                         await seen.page.wait_for_selector(campaign.shown[name])
-                        await seen.until("() => document.querySelector('#freshness').dataset.state in {on: 1, then: 1}")
+                        await seen.until("() => document.querySelector('#freshness').dataset.state in {on: 1, then: 1, read: 1}")
                         await seen.page.wait_for_timeout(1_500)
                         await seen.page.screenshot(path=PICTURES / f"{name}-{theme}-{width}.png", full_page=True)
 

@@ -18,6 +18,11 @@ WIDTHS: Final = (1440, 360)
 PRESSED: Final = (
     "() => [...document.querySelectorAll('button, input, select')].filter((one) => one.checkVisibility()).map((one) => one.outerHTML)"
 )
+TEXT: Final = "document.body.textContent"
+FADED: Final = (
+    "() => [...document.querySelectorAll('.scroll, .scroll-x')].every("
+    "(one) => (one.scrollWidth - one.clientWidth - one.scrollLeft > 1) === one.hasAttribute('data-right'))"
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,10 +33,12 @@ async def test_every_view_can_be_read_by_everybody_and_a_wall_from_across_the_ro
     async with window(browser) as seen:
         for name, path in campaign.views.items():
             await seen.page.goto(service.url + path)
-            await seen.until("() => document.querySelector('#freshness').dataset.state in {on: 1, then: 1}")
+            await seen.until("() => document.querySelector('#freshness').dataset.state in {on: 1, then: 1, read: 1}")
             await seen.page.wait_for_selector(campaign.shown[name])
+            assert (name, "[object " in await seen.page.evaluate(TEXT)) == (name, False)
             for width in WIDTHS:
                 await seen.page.set_viewport_size({"width": width, "height": 900})
+                await seen.until(FADED)
                 for theme in THEMES:
                     await seen.page.emulate_media(color_scheme=theme)
                     assert (name, theme, width, await violations(seen)) == (name, theme, width, [])

@@ -14,8 +14,10 @@ from page.conftest import Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SIMULATED = ("--carrier", "simulated", "--speed", "30")
-PEOPLE = "name,destination_0,destination_1\n" + "".join(f"Person {n},+1202555{n:04},p{n}@example.com\n" for n in range(120))
-WRONG = "Nobody,,\nWrong,not a number,\n"
+PEOPLE = "name,destination_0,destination_1,expires_at\n" + "".join(
+    f"Person {n},+1202555{n:04},p{n}@example.com,2099-01-02T12:00:00Z\n" for n in range(120)
+)
+WRONG = "Nobody,,,\nWrong,not a number,,\n"
 DIFFERENT = """async () => {
     const value = (found, path) => path.split(/(?<=[^(\\[])(?=[+-])/).reduce((sum, part) => {
         const sign = part[0] === "-" ? -1 : 1;
@@ -87,7 +89,7 @@ async def imports_a_list(seen: Window, url: str) -> None:
     page = seen.page
     await page.goto(url)
     await page.get_by_role("button", name="New outdial").click()
-    await page.get_by_role("dialog").get_by_label("Name").fill("June")
+    await page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("June")
     await page.get_by_role("button", name="Create", exact=True).click()
     await page.get_by_role("heading", name="June").wait_for()
     assert "The list is empty" in await seen.text(".verdict")
@@ -107,7 +109,8 @@ async def starts_by_a_new_plan(seen: Window) -> None:
     page = seen.page
     await page.get_by_role("button", name="Start", exact=True).click()
     await page.get_by_role("button", name="New plan").click()
-    await page.get_by_role("dialog").get_by_label("Name").fill("Patient")
+    assert "outdial outplans create --name Patient" in str(await page.get_by_role("dialog").locator(".commands").text_content())
+    await page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("Patient")
     await page.get_by_label("Calls open at once").fill("20")
     await page.get_by_role("button", name="Create", exact=True).click()
     await page.get_by_role("dialog").get_by_role("button", name="Start", exact=True).click()
@@ -143,6 +146,8 @@ async def shows_who_did_what(seen: Window) -> None:
     page = seen.page
     await page.get_by_role("link", name="Who did what").click()
     await page.get_by_text("dialing stopped").wait_for()
+    assert await seen.text("h1") == "Who did what: June"
+    assert await page.get_by_text("Nobody is named").is_visible()
     assert await page.evaluate(DIFFERENCES, ".timeline .diff") == [["Between tries", "1 h", "2 h"], ["Calls open at once", "20", "25"]]
     assert await violations(seen) == []
     await page.get_by_label("What", exact=True).select_option("Runs")
@@ -172,7 +177,12 @@ async def looks_back(seen: Window) -> None:
     assert "The list is empty" in await seen.text(".verdict")
     assert "now 120" in " ".join((await seen.text(".funnel")).split())
     assert await numbers_are_those_of_their_json(seen) > 20
-    await page.get_by_role("button", name="Back to live").click()
+    await page.goto(re.sub(r"at=.*", "at=rubbish", page.url))
+    assert "at must be a time from" in await seen.text(".refused")
+    assert await seen.text("h1") == "June"
+    assert await page.locator(".head button:visible:not(.commands *)").count() == 0
+    seen.faults = [fault for fault in seen.faults if "400 (Bad Request)" not in fault]
+    await page.get_by_role("link", name="as it is now").click()
     await seen.until("() => document.querySelector('#freshness').textContent.startsWith('live')")
     await page.locator(".feed a").first.wait_for()
 
@@ -204,5 +214,6 @@ async def goes_on_after_a_restart(seen: Window, service: Service, serve: Serve) 
     await page.locator(".feed a").first.click()
     await seen.until("() => location.pathname.includes('/targets/')")
     await page.get_by_text("joined the list").wait_for()
+    assert " Jan 2099 " in await seen.text(".facts:has-text('Too late from')")
     await page.go_back()
     assert page.url == url

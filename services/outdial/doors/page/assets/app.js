@@ -49,6 +49,7 @@ function sayFreshness() {
   let state = "off";
   let told = `not live: ${line.why}`;
   if (line.then) [state, told] = ["then", line.then];
+  else if (line.read) [state, told] = ["read", line.read];
   else if (line.on && line.late) told = `not live: ${line.late.replaceAll("_", " ")}`;
   else if (line.on && age > STALE_MS) told = `not live: silent for ${Math.round(age / 1000)} s`;
   else if (line.on) {
@@ -113,7 +114,7 @@ document.addEventListener("click", (event) => {
     showJson(link.href, link.dataset.json);
   } else if (VIEWS.some(([pattern]) => pattern.test(link.pathname)) && !link.hasAttribute("download")) {
     event.preventDefault();
-    if (link.pathname !== location.pathname) {
+    if (link.pathname + link.search !== location.pathname + location.search) {
       page.go(link.pathname + link.search);
       scrollTo(0, 0);
       main.focus({ preventScroll: true });

@@ -1,5 +1,6 @@
 // Who did what to an outdial, and when: every event about the list itself, none of its calls. To be filtered, and taken along as a file.
 
+import { get } from "./api.js";
 import { commands } from "./actions.js";
 import { asItStands, changesHref, changesOf, difference, planChanges, told } from "./events.js";
 import { h, say } from "./dom.js";
@@ -22,6 +23,8 @@ export function changes(page, id) {
   const who = h("select", { "aria-label": "Who" }, h("option", { value: "" }, "Everybody"));
   const list = h("ol", { class: "timeline dated" });
   const counted = h("p", { class: "note", role: "status" });
+  const nameless = h("p", { class: "note", hidden: true }, "Nobody is named: a name is known only of who comes as a user or by an access key (", h("code", {}, "outdial users"), ", ", h("code", {}, "outdial accesskeys"), ").");
+  const title = h("h1", {}, "Who did what");
   const save = (name, title) => button(name, { kind: "small", sign: "↓", title, onclick: () => take(name.toLowerCase()) });
 
   page.main.replaceChildren(
@@ -29,10 +32,10 @@ export function changes(page, id) {
       "header",
       { class: "head" },
       h("p", { class: "crumbs" }, h("a", { href: "/" }, "Outdials"), " / ", h("a", { href: `/outdials/${id}` }, shortId(id)), " / changes"),
-      h("div", { class: "title" }, h("h1", {}, "Who did what"), h("span", { class: "grow" }), kind, who),
+      h("div", { class: "title" }, title, h("span", { class: "grow" }), kind, who),
       commands([["GET", `/v1.0/events?outdial_id=${id}&targets=false`, undefined, `outdial events --outdial ${id} --json`]]),
     ),
-    card("Newest first", { more: [save("CSV", "What is shown, as a table"), save("NDJSON", "What is shown, an event a line"), jsonLink(changesHref(id), "Events")] }, counted, list),
+    card("Newest first", { more: [save("CSV", "What is shown, as a table"), save("NDJSON", "What is shown, an event a line"), jsonLink(changesHref(id), "Events")] }, counted, nameless, list),
   );
   page.titled("Changes");
 
@@ -53,11 +56,14 @@ export function changes(page, id) {
   };
   const load = async () => {
     try {
-      events = await changesOf(id);
+      const [found, all] = await Promise.all([get(`/v1.0/outdials/${id}`), changesOf(id)]);
+      events = all;
+      say(title, `Who did what: ${found.name || shortId(id)}`);
+      nameless.hidden = events.length === 0 || events.some((event) => event.actor);
       plans = planChanges(events);
       who.replaceChildren(who.firstElementChild, ...[...new Set(events.map(actorOf))].sort().map((name) => h("option", { value: name }, name)));
       show();
-      page.freshness({ on: false, then: `as it was at ${clock(Date.now())}` });
+      page.freshness({ on: false, read: `as it was at ${clock(Date.now())}` });
     } catch (error) {
       if (error.status === 404) page.missing("There is no such outdial", "It may belong to another customer, or the address is wrong.");
       else say(counted, error.message);

@@ -3,7 +3,7 @@
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 import { h, mark, say } from "./dom.js";
 import { locate } from "./parts.js";
-import { clock, count, instant } from "./words.js";
+import { clock, count, dated, instant } from "./words.js";
 
 /** Lines of the chart: outcome words that each adds up. Dashes tell them apart as well as colours do. */
 const LINES = [
@@ -70,7 +70,7 @@ export function chart(sourceOf) {
       });
       const items = controls.slice(0, 4).map((one) => {
         const [sign, word] = CONTROLS[one.type] || ["•", one.type];
-        return h("li", {}, h("span", { "aria-hidden": "true" }, sign), ` ${clock(one.at * 1000)} ${word}${one.actor ? ` by ${one.actor}` : ""}`);
+        return h("li", {}, h("span", { "aria-hidden": "true" }, sign), ` ${dated(one.at * 1000)} ${word}${one.actor ? ` by ${one.actor}` : ""}`);
       });
       const told = items.map((item) => item.textContent).join("\n");
       if (told !== steered.dataset.told) {

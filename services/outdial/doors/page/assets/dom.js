@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element. Properties: attributes, `class`, `text`, `vars` (CSS variables), `onclick` and the like; null leaves one out. */
+/** An element. Properties: attributes, `class`, `text`, `vars` (CSS variables), `onclick` and the like; null leaves one out. Children may be lists of lists. */
 export function h(tag, properties, ...children) {
   const element = tag === "svg" || tag === "path" ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(properties || {})) {
@@ -12,7 +12,7 @@ export function h(tag, properties, ...children) {
     else if (name === "vars") for (const [key, one] of Object.entries(value)) element.style.setProperty(`--${key}`, one);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 

@@ -5,8 +5,8 @@ import { commands, importing, setDialing, start, suppress } from "./actions.js";
 import { chart } from "./chart.js";
 import { changesOf, difference, planChanges, planFacts, planOrigin, told } from "./events.js";
 import { Keyed, h, mark, say } from "./dom.js";
-import { attempt, button, card, chip, jsonLink, number, stack } from "./parts.js";
-import { clock, count, dated, everywhere, instant, masked, minute, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
+import { attempt, button, card, chip, jsonLink, number, scroller, stack } from "./parts.js";
+import { count, dated, everywhere, instant, masked, minute, otherDay, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
 import { PARTS, divided } from "./overview.js";
 
 const SLOW_MS = 5000;
@@ -134,6 +134,11 @@ export function outdial(page, id) {
     explain(seen.dialing?.plan_version);
   };
   const gone = () => page.missing("There is no such outdial", "It may belong to another customer, or the address is wrong.");
+  const refuse = async (message) => {
+    const found = seen.outdial || (await get(base).catch(() => null));
+    if (found) head.name(found);
+    page.main.replaceChildren(head.element, bar.refused(message));
+  };
   const look = async () => {
     try {
       const [found, now] = await Promise.all([get(then(minutes)), get(`${base}/stats?time=iso`)]);
@@ -144,9 +149,10 @@ export function outdial(page, id) {
       bar.show(found);
       page.freshness({ on: false, then: `as it was at ${dated(instant(found.at))}` });
     } catch (error) {
-      bar.fail(error.message);
-      page.freshness({ on: false, why: error.status ? error.message : "the service cannot be reached" });
+      page.freshness({ on: false, why: error.status ? "this time cannot be shown" : "the service cannot be reached" });
       if (error.status === 404) gone();
+      else if (error.status) refuse(error.message);
+      else bar.fail("The service cannot be reached.");
     }
   };
   const listen = () => {
@@ -205,6 +211,8 @@ function header(page, id, seen, at, changed) {
     stop: button("Stop", { sign: "■", onclick: set("stop", "Stopped: no call is requested any more."), title: "Request no calls any more; open ones go on" }),
     back: button("Look back", { sign: "↶", onclick: () => page.go(`/outdials/${id}?at=${new Date(seen.at).toISOString()}`), title: "This page as it was at an earlier time" }),
   };
+  for (const one of Object.values(buttons)) one.hidden = true;
+  state.element.hidden = true;
   const shown = { run: ["pause", "drain", "stop"], paused: ["resume", "stop"], draining: ["pause", "stop"], stopping: ["start"], stop: ["start"] };
   const element = h(
     "header",
@@ -222,12 +230,15 @@ function header(page, id, seen, at, changed) {
       ["GET", `/v1.0/outdials/${id}/stats`, undefined, `outdial watch ${id}`],
     ]),
   );
+  const named = (outdial) => say(name, outdial.name || "(no name)");
   return {
     element,
+    name: named,
     show({ outdial, dialing, stats }, told) {
       const now = stateOf(dialing);
-      say(name, outdial.name || "(no name)");
+      named(outdial);
       state.set(now);
+      state.element.hidden = false;
       mark(says, "data-tone", told.tone);
       say(lead, told.lead);
       say(rest, told.rest);
@@ -254,7 +265,7 @@ function timeBar(page, id, at) {
   slider.addEventListener("input", () => say(when, dated(Number(slider.value))));
   slider.addEventListener("change", () => go(new Date(Number(slider.value)).toISOString()));
   const element = h("section", { class: "card then", "aria-label": "Looking back" }, h("p", {}, "As it was at ", when), slider, h("div", { class: "buttons" }, before, after, live), says);
-  say(when, /^\d+$/.test(at) ? `event ${at}` : dated(instant(at)));
+  say(when, /^\d+$/.test(at) ? `event ${at}` : Number.isNaN(instant(at)) ? at : dated(instant(at)));
   return {
     element,
     show(found) {
@@ -275,6 +286,7 @@ function timeBar(page, id, at) {
       page.sliding = false;
     },
     fail: (message) => say(says, message),
+    refused: (message) => h("div", { class: "card refused", role: "alert" }, h("p", { class: "bad" }, message), h("p", {}, h("a", { href: `/outdials/${id}` }, "Show it as it is now"))),
   };
 }
 
@@ -359,7 +371,7 @@ function blockedBy(from) {
   const at = (text, now) => {
     const when = instant(text);
     if (when === null) return { until: "by something that happens", when: "" };
-    return { until: when <= now ? "now" : clock(when), when: when <= now ? "" : `in ${span(when - now)}`, title: everywhere(when) };
+    return { until: when <= now ? "now" : dated(when), when: when <= now ? "" : `in ${span(when - now)}`, title: everywhere(when) };
   };
   return {
     element,
@@ -386,9 +398,10 @@ function openAttempts(id, from, page, seen) {
   const total = number(from.open, "open", "Calls open");
   const body = h("tbody");
   const masks = h("button", { type: "button", class: "button small", "aria-pressed": "false", onclick: () => page.showNumbers(!page.numbersShown) }, "Show numbers");
-  const element = h(
-    "div",
-    { class: "scroll", tabindex: "0", role: "group", "aria-label": "Calls in progress" },
+  const more = h("p", { class: "below", hidden: true });
+  const element = scroller(
+    "Calls in progress",
+    {},
     h(
       "table",
       { class: "calls" },
@@ -396,6 +409,7 @@ function openAttempts(id, from, page, seen) {
       body,
     ),
     h("p", { class: "none" }, "No call is open."),
+    more,
   );
   const keyed = new Keyed(
     body,
@@ -429,6 +443,9 @@ function openAttempts(id, from, page, seen) {
       total.set(open.open);
       keyed.show(open.result, (row) => row.attempt_id);
       mark(element, "data-empty", open.result.length ? null : "");
+      const unseen = open.open - open.result.length;
+      more.hidden = unseen <= 0;
+      say(more, `and ${count(unseen)} more: these are the longest open`);
       mark(masks, "aria-pressed", String(page.numbersShown));
       say(masks, page.numbersShown ? "Hide numbers" : "Show numbers");
     },
@@ -447,7 +464,7 @@ const GROUPS = {
 function activityFeed(id, base) {
   const list = h("ol", { class: "feed" });
   const paused = h("p", { class: "paused" }, "paused");
-  const element = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Activity, newest first" }, list);
+  const element = scroller("Activity, newest first", {}, list);
   const choice = h("select", { "aria-label": "Show", "data-search": true }, Object.keys(GROUPS).map((name) => h("option", { value: name }, name)));
   let rows = [];
   let last = 0;
@@ -491,7 +508,7 @@ function item(id, row) {
   const element = h(
     "li",
     { "data-type": row.type, "data-outcome": outcome },
-    h("time", { datetime: row.time, title: everywhere(at) }, clock(at)),
+    h("time", { datetime: row.time, title: everywhere(at) }, dated(at)),
     h("span", { class: "what" }, told(row)),
     target_id ? h("a", { href: `/outdials/${id}/targets/${target_id}` }, shortId(target_id)) : null,
   );
@@ -521,19 +538,25 @@ function retryCalendar(from) {
     h("tbody", {}, [0, 1, 2, 3].map((quarter) => h("tr", {}, h("th", { scope: "row" }, `+${quarter * 15}`), cells.filter((_, index) => index % 4 === quarter).map((cell) => h("td", {}, cell))))),
   );
   return {
-    element: h("div", {}, h("p", { class: "line-up" }, h("span", {}, overdue.element, " due now"), h("span", {}, later.element, " after that")), h("div", { class: "scroll-x", tabindex: "0", role: "group", "aria-label": "Targets per quarter of an hour" }, table)),
+    element: h("div", {}, h("p", { class: "line-up" }, h("span", {}, overdue.element, " due now"), h("span", {}, later.element, " after that")), scroller("Targets per quarter of an hour", { kind: "scroll-x" }, table)),
     show(found) {
       const begins = instant(found.begins);
       const most = Math.max(1, ...found.due);
       overdue.set(found.overdue);
       later.set(found.later);
-      hours.forEach((cell, index) => say(cell, minute(begins + index * 3600000)));
+      hours.forEach((cell, index) => {
+        const hour = begins + index * 3600000;
+        const day = otherDay(hour);
+        const fresh = day && (index === 0 || day !== otherDay(hour - 3600000));
+        cell.replaceChildren(...(fresh ? [h("small", {}, day)] : []), minute(hour));
+        mark(cell, "title", dated(hour, minute));
+      });
       cells.forEach((cell, index) => {
         const n = found.due[index];
         say(cell, n ? count(n) : "·");
         cell.style.setProperty("--share", n / most);
         mark(cell, "data-dense", n / most > 0.55 ? "" : null);
-        mark(cell, "title", `${plural(n, "target")} between ${minute(begins + index * 900000)} and ${minute(begins + (index + 1) * 900000)}`);
+        mark(cell, "title", `${plural(n, "target")} between ${dated(begins + index * 900000, minute)} and ${dated(begins + (index + 1) * 900000, minute)}`);
       });
     },
   };
@@ -564,7 +587,7 @@ function yieldTables(from) {
           entry.meter.style.setProperty("--share", row.ended ? answered / row.ended : 0);
         },
       );
-      return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Yield by ${title}` }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, title), h("th", { scope: "col" }, "Answered"), h("th", { scope: "col", class: "right" }, "Attempts"))), body));
+      return scroller(`Yield by ${title}`, {}, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, title), h("th", { scope: "col" }, "Answered"), h("th", { scope: "col", class: "right" }, "Attempts"))), body));
     }),
   );
   return {

@@ -25,7 +25,21 @@ export function number(source, inPart, label) {
   };
 }
 
-export const jsonLink = (source, what) => h("a", { class: "json", href: locate(source, "")[0], title: `${what} as JSON` }, "JSON");
+/** Opens what is behind something as it is sent; `label` where it stands beside another. */
+export const jsonLink = (source, what, label = "JSON") => h("a", { class: "json", href: locate(source, "")[0], title: `${what} as sent` }, label);
+
+/** A box that scrolls, and fades where it has more to show. `kind`: "scroll", or "scroll-x" for one as high as what is in it. */
+export function scroller(label, { kind = "scroll" } = {}, ...children) {
+  const element = h("div", { class: kind, tabindex: "0", role: "group", "aria-label": label }, ...children);
+  const fade = () => {
+    mark(element, "data-right", element.scrollWidth - element.clientWidth - element.scrollLeft > 1 ? "" : null);
+    mark(element, "data-below", element.scrollHeight - element.clientHeight - element.scrollTop > 1 ? "" : null);
+  };
+  const sizes = new ResizeObserver(fade);
+  for (const one of [element, ...element.children]) sizes.observe(one);
+  element.addEventListener("scroll", fade, { passive: true });
+  return element;
+}
 
 export function chip() {
   const sign = h("span", { "aria-hidden": "true" });

@@ -2,7 +2,7 @@
 
 import { get, text } from "./api.js";
 import { h } from "./dom.js";
-import { card, jsonLink } from "./parts.js";
+import { card, jsonLink, scroller } from "./parts.js";
 import { count } from "./words.js";
 
 const EVERY_MS = 2000;
@@ -21,7 +21,7 @@ export function system(page) {
   const tables = h("div", { class: "grid" });
   page.main.replaceChildren(
     h("header", { class: "head" }, h("div", { class: "title" }, h("h1", {}, "System")), ready),
-    card("This process", { more: [jsonLink("/readyz", "Readiness"), jsonLink("/metrics", "Metrics")] }, facts),
+    card("This process", { more: [jsonLink("/readyz", "Readiness"), jsonLink("/metrics", "Metrics", "Metrics")] }, facts),
     tables,
   );
   page.titled("System");
@@ -66,5 +66,5 @@ function group(title, samples) {
   const rows = samples.map((one) =>
     h("tr", {}, h("th", { scope: "row" }, h("span", {}, one.name.replace(/^outdial_/, "").replace(/_total$/, "").replaceAll("_", " ")), one.labels ? h("small", {}, Object.values(one.labels).join(" · ")) : null), h("td", { class: "right" }, Number.isInteger(one.value) ? count(one.value) : one.value.toPrecision(3))),
   );
-  return card(title, {}, h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": title }, h("table", {}, h("tbody", {}, rows))));
+  return card(title, {}, scroller(title, {}, h("table", {}, h("tbody", {}, rows))));
 }

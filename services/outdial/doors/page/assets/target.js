@@ -5,7 +5,7 @@ import { commands, suppress } from "./actions.js";
 import { h, say } from "./dom.js";
 import { asItStands, told } from "./events.js";
 import { attempt, button, card, jsonLink } from "./parts.js";
-import { LIFECYCLES, clock, everywhere, instant, masked, plural, shortId, span } from "./words.js";
+import { LIFECYCLES, dated, everywhere, instant, localized, masked, plural, shortId, span } from "./words.js";
 
 const EVERY_MS = 2000;
 const SLOTS = [0, 1, 2, 3, 4];
@@ -17,7 +17,7 @@ export function target(page, outdialId, id) {
   const says = h("p", { class: "verdict" });
   const facts = h("dl", { class: "facts" });
   const rules = h("ol", { class: "rules" });
-  const timeline = h("ol", { class: "timeline" });
+  const timeline = h("ol", { class: "timeline dated" });
   const masks = button("Show numbers", { kind: "small", onclick: () => page.showNumbers(!page.numbersShown) });
   const silence = button("Do not call", {
     title: "Suppress a number: no call to it is requested any more",
@@ -57,7 +57,7 @@ export function target(page, outdialId, id) {
       { class: "grid" },
       card("Who", { more: [masks, jsonLink(`${base}?time=iso`, "Target")] }, facts),
       card("Why, rule by rule", { kind: "wide", more: [jsonLink(`${base}/why?time=iso`, "Why")] }, rules),
-      card("What happened", { kind: "full", more: [jsonLink(`${base}/history`, "History"), jsonLink(`${base}/calls?time=iso`, "Calls")] }, timeline),
+      card("What happened", { kind: "full", more: [jsonLink(`${base}/history`, "History"), jsonLink(`${base}/calls?time=iso`, "Calls", "Calls")] }, timeline),
     ),
   );
 
@@ -92,7 +92,7 @@ export function target(page, outdialId, id) {
     remove.hidden = found.tm_delete !== null;
     say(masks.lastElementChild, page.numbersShown ? "Hide numbers" : "Show numbers");
     const now = instant(why?.at) ?? Date.now();
-    say(says, why?.verdict || `${word}.`);
+    say(says, why ? localized(why.verdict) : `${word}.`);
     showFacts(facts, found, page.numbersShown);
     showRules(rules, why, now);
     showTimeline(timeline, events, found.time_zone);
@@ -116,11 +116,11 @@ function showFacts(list, found, shown) {
   const more = [
     ["Priority", found.priority],
     ["Time zone", found.time_zone || [...new Set((found.zones || []).flat())].filter(Boolean).join(", ") || "not given"],
-    ["Too late from", found.expires_at ? clock(instant(found.expires_at)) : null],
+    ["Too late from", found.expires_at ? dated(instant(found.expires_at)) : null],
     ["Tries in all", `${found.try_count_current}${found.try_count_max === null ? "" : ` of ${found.try_count_max}`}`],
-    ["Call back at", found.call_back_at ? clock(instant(found.call_back_at)) : null],
+    ["Call back at", found.call_back_at ? dated(instant(found.call_back_at)) : null],
     ["Detail", found.detail || null],
-    ["Joined", clock(instant(found.tm_create))],
+    ["Joined", dated(instant(found.tm_create))],
     ["Id", found.id],
   ];
   list.replaceChildren(...[...rows, ...more].filter(([, value]) => value !== null && value !== undefined).map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, String(value)))));
@@ -134,7 +134,7 @@ function showRules(list, why, now) {
   list.replaceChildren(
     ...why.rules.map((rule) => {
       const until = instant(rule.until);
-      const when = rule.holds && until !== null ? ` until ${clock(until)}, ${until > now ? `in ${span(until - now)}` : "now"}` : "";
+      const when = rule.holds && until !== null ? ` until ${dated(until)}, ${until > now ? `in ${span(until - now)}` : "now"}` : "";
       const facts = Object.entries(rule.facts || {}).map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(" · ");
       return h("li", { "data-holds": rule.holds ? "" : null }, h("span", { class: "sign", "aria-hidden": "true" }, rule.holds ? "✕" : "✓"), h("span", {}, h("strong", {}, rule.rule.replaceAll("_", " ")), rule.holds ? ": this holds it" : ": does not hold it", when, facts ? h("small", {}, facts) : null));
     }),
@@ -152,7 +152,7 @@ function showTimeline(list, events, zone) {
     return h(
       "li",
       { "data-type": event.type, "data-outcome": event.data.outcome },
-      h("time", { datetime: event.time, title: everywhere(at, zone) }, clock(at)),
+      h("time", { datetime: event.time, title: everywhere(at, zone) }, dated(at)),
       h(
         "div",
         {},

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { h, say } from "./dom.js";
-import { button, card, jsonLink } from "./parts.js";
+import { button, card, jsonLink, scroller } from "./parts.js";
 import { LIFECYCLES, clock, count, masked, shortId } from "./words.js";
 
 const PAGE = 100;
@@ -38,7 +38,7 @@ export function targets(page, id) {
     card(
       "Newest first",
       { more: [masks, jsonLink(base, "Targets")] },
-      h("div", { class: "scroll-x", tabindex: "0", role: "group", "aria-label": "Targets" }, h("table", { class: "calls" }, h("thead", {}, h("tr", {}, ["Name", "Number", "State", "Tries", "Last"].map((name) => h("th", { scope: "col" }, name)))), body)),
+      scroller("Targets", { kind: "scroll-x" }, h("table", { class: "calls" }, h("thead", {}, h("tr", {}, ["Name", "Number", "State", "Tries", "Last"].map((name) => h("th", { scope: "col" }, name)))), body)),
       told,
       more,
     ),
@@ -79,7 +79,7 @@ export function targets(page, id) {
       show();
       more.hidden = token === null;
       say(told, `${count(found.length)} shown; ${token === null ? `all ${count(looked)}` : `the newest ${count(looked)}`} looked at.`);
-      page.freshness({ on: false, why: `the list as it was at ${clock(Date.now())}` });
+      page.freshness({ on: false, read: `the list as it was at ${clock(Date.now())}` });
     } catch (error) {
       if (mine !== run) return;
       if (error.status === 404) page.missing("There is no such outdial", "It may belong to another customer, or the address is wrong.");

@@ -23,11 +23,13 @@ export function span(ms) {
 export const clock = (ms, zone) => new Date(ms).toLocaleTimeString("en-GB", { ...CLOCK, timeZone: zone });
 export const minute = (ms, zone) => new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone });
 
+const isToday = (ms) => new Date(ms).toDateString() === new Date().toDateString();
+
 /** With its day, where that is another than today. */
-export function dated(ms) {
-  const today = new Date(ms).toDateString() === new Date().toDateString();
-  return today ? clock(ms) : `${new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })} ${clock(ms)}`;
-}
+export const dated = (ms, time = clock) => (isToday(ms) ? time(ms) : `${new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" })} ${time(ms)}`);
+
+/** Its day alone, where that is another than today. */
+export const otherDay = (ms) => (isToday(ms) ? "" : new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short" }));
 
 /** The time as every reader may want it: here, in UTC, and where the target is. */
 export function everywhere(ms, targetZone) {
@@ -100,9 +102,12 @@ const ENDED = {
   deleted: "it was deleted",
 };
 
-/** A verdict of the service in two parts, its times as they are here. */
+/** What the service says, its times as they are here. */
+export const localized = (text) => text.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g, (_, day, time) => dated(Date.parse(`${day}T${time}Z`)));
+
+/** A verdict of the service in two parts. */
 function parted(text) {
-  const local = text.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g, (_, day, time) => clock(Date.parse(`${day}T${time}Z`)));
+  const local = localized(text);
   const at = local.search(/[:;,]/);
   return at < 0 ? [local, ""] : [local.slice(0, at + 1), local.slice(at + 1).trim()];
 }
@@ -125,11 +130,11 @@ export function verdict({ outdial, dialing, stats, why, now }) {
     const [told, rest] = parted(why.verdict);
     const lead = why.why === "not_due" ? "Waiting:" : told;
     const dials = why.why === null || lead.startsWith("Dialing");
-    const eta = dials && why.per_minute > 0 && stats.waiting > 0 ? ` The ${count(stats.waiting)} waiting are tried by about ${minute(now + (stats.waiting / why.per_minute) * 60000)}.` : "";
+    const eta = dials && why.per_minute > 0 && stats.waiting > 0 ? ` The ${count(stats.waiting)} waiting are tried by about ${dated(now + (stats.waiting / why.per_minute) * 60000, minute)}.` : "";
     return { tone: dials ? "go" : ["paused", "draining", "not_due"].includes(why.why) ? "wait" : "held", lead, rest: rest + eta };
   }
   if (state !== "run") return { tone: "wait", lead: `${STATES[state].word}.`, rest: `${plural(stats.open_attempts, "call")} open.` };
   if (stats.open_attempts || stats.due_now) return { tone: "go", lead: "Dialing:", rest: `${plural(stats.open_attempts, "call")} open, ${count(stats.due_now)} due now.` };
   const next = instant(stats.next_due);
-  return { tone: "wait", lead: "Nothing is due:", rest: `${plural(stats.waiting, "target")} wait for their next try${next === null ? "" : `, the first at ${clock(next)}`}.` };
+  return { tone: "wait", lead: "Nothing is due:", rest: `${plural(stats.waiting, "target")} wait for their next try${next === null ? "" : `, the first at ${dated(next)}`}.` };
 }
