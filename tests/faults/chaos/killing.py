@@ -33,6 +33,6 @@ def kill_at_random(world: World, kills: int, sizes: tuple[int, ...] = (1, 2, 3, 
         processes.add(name)
         if number + 1 < kills and chance.random() < AGAIN:
             world.live(chance.uniform(0, 4))
-            world.outage(fault)
+            world.unfinished.append(fault)
         else:
             world.recovered(fault)

@@ -65,6 +65,8 @@ class World:
     """Waits that were given up."""
     still: list[int] = field(default_factory=list)
     """Partitions that had not gone on, of each fault after which some had not."""
+    unfinished: list[Fault] = field(default_factory=list)
+    """Faults whose recovery nobody waited for: the next came before it was over."""
     missed: list[Fault] = field(default_factory=list)
     """Faults whose recovery is still waited for, beside what happens meanwhile."""
 
@@ -79,7 +81,8 @@ class World:
         else:
             self.missed.append(fault)
             self.still.append(sum(at < fault.at * 1_000 for at in self.crowd.appended))
-        self.outage(fault)
+        self.outage(next(iter(self.unfinished), fault))
+        self.unfinished.clear()
 
     def _come(self, condition: Callable[[], bool], seconds: float, what: str) -> bool:
         """Whether something came to hold in time; AssertionError when not, unless that is only noted."""
