@@ -613,12 +613,15 @@ def _serving(role: str, sock: "socket.socket", *, tls: bool, data: Path, wanted:
 def _server(app: "ASGIApp", log_level: str, cert: Path | None = None, key: Path | None = None, *, sockets: bool = False) -> "Server":
     import uvicorn
 
-    from outdial.doors.api.upgrade import WEBSOCKETS
+    upgrades: dict[str, Any] = {"ws": "none"}
+    if sockets:
+        from outdial.doors.api.upgrade import WEBSOCKETS
 
+        upgrades = WEBSOCKETS
     config = uvicorn.Config(
         app,
         http="httptools",
-        **(WEBSOCKETS if sockets else {"ws": "none"}),
+        **upgrades,
         lifespan="off",
         access_log=log_level == "debug",
         log_config=None,

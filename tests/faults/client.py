@@ -73,6 +73,15 @@ class Service:
             assert answer.status_code < 500, answer.text
             return answer
 
+    async def requests(self, memory: Memory) -> AsyncIterator[list[dict[str, Any]]]:
+        """Every dial request, as many at a time as there are, noted as read."""
+        after = "0"
+        while True:
+            page = (await self.ask("GET", f"/dial_requests?after={after}&limit=100&wait_ms=1000")).json()
+            after = page["next_after"]
+            memory.read.update((int(request["position"]), request["attempt_id"]) for request in page["result"])
+            yield page["result"]
+
 
 class Users:
     """Everybody who uses the service."""
@@ -266,12 +275,8 @@ class Users:
 
     async def _dial(self, worker: str) -> None:
         """Read every dial request, and try to get hold of it before the other does."""
-        after = "0"
-        while True:
-            page = (await self.service.ask("GET", f"/dial_requests?after={after}&limit=100&wait_ms=1000")).json()
-            after = page["next_after"]
-            for request in page["result"]:
-                self.memory.read[int(request["position"])] = request["attempt_id"]
+        async for requests in self.service.requests(self.memory):
+            for request in requests:
                 self._calls.create_task(self._call(worker, request))
             async with self._requests:
                 self._requests.notify_all()

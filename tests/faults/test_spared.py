@@ -47,12 +47,8 @@ class Spared:
 
     async def dial(self) -> None:
         """Read every dial request and say that nobody answered."""
-        after = "0"
-        while True:
-            page = (await self.service.ask("GET", f"/dial_requests?after={after}&limit=100&wait_ms=1000")).json()
-            after = page["next_after"]
-            for request in page["result"]:
-                self.memory.read[int(request["position"])] = request["attempt_id"]
+        async for requests in self.service.requests(self.memory):
+            for request in requests:
                 await self.service.ask("POST", "/dial_results", {"attempt_id": request["attempt_id"], "outcome": "busy"})
 
     async def _command(self, command: dict[str, Any]) -> int:

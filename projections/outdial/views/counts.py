@@ -273,9 +273,10 @@ def calendar(db: sqlite3.Connection, outdial: int, force: InForce, now: int, ste
     if plan is None:
         return found
     for profile, waiting in db.execute(_PROFILES, (outdial,)).fetchall():
-        if isinstance(judged(profile, plan, force), str):
+        verdict = judged(profile, plan, force)
+        if isinstance(verdict, str):
             continue
-        asked = {"slice_us": SLICE_US, "wait": wait_us(profile, plan), "origin": now - step, "step": step, "end": now + steps * step}
+        asked = {"slice_us": SLICE_US, "wait": verdict.wait, "origin": now - step, "step": step, "end": now + steps * step}
         found.later += waiting
         for number, n in db.execute(_DUE_BY, {**asked, "outdial": outdial, "profile": profile}).fetchall():
             found.later -= n
@@ -475,12 +476,8 @@ def _zones(found: Profile, plan: Plan, places: list[int]) -> tuple[str, ...] | N
     return tuple(sorted({zone for slot in places for zone in plan.zones_for(found.zones[slot]) or ()}))
 
 
-def wait_us(profile: str, plan: Plan) -> int:
-    """How long targets of this profile wait from ``since`` on, microseconds."""
-    return _wait_us(parsed(profile).streak, plan)
-
-
 def _wait_us(streak: int, plan: Plan) -> int:
+    """How long targets wait from ``since`` on, microseconds."""
     if streak < 0:
         return 0
     backoff = min(FIRST_BACKOFF_MS << min(streak - 1, 10), LONGEST_BACKOFF_MS) if streak else 0

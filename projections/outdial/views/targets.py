@@ -32,8 +32,10 @@ from outdial.wire import encode_compact, from_json, to_json
 
 WAITING_LIFECYCLES: Final = frozenset(lifecycle for lifecycle, status in STATUS_OF.items() if status == "idle")
 
+_CLOCK: Final = """coalesce('"' || time_zone || '"', zones, '')"""
+"""What :func:`_clock` says, of a row."""
 DDL: Final = (
-    """
+    f"""
     CREATE TABLE IF NOT EXISTS target (
         position INTEGER PRIMARY KEY,   -- of TargetAdded
         outdial INTEGER NOT NULL,       -- outdial.position
@@ -64,7 +66,7 @@ DDL: Final = (
         profile TEXT GENERATED ALWAYS AS (
             slots || ',' || dialable || ',' || try_count_0 || ',' || try_count_1 || ',' || try_count_2 || ',' || try_count_3
             || ',' || try_count_4 || ',' || coalesce(try_count_max, -1) || ',' || streak || ',' || blocked
-            || ',' || coalesce('"' || time_zone || '"', zones, '')
+            || ',' || {_CLOCK}
         ) VIRTUAL
     )
     """,
@@ -78,11 +80,11 @@ TABLES: Final = ("target",)
 _ADDED: Final = """
     position, outdial, id, personal, slots, dialable, try_count_max, priority, time_zone, late_at, zones, tm_create, tm_update
 """
-LOAD: Final = """
+LOAD: Final = f"""
     SELECT json_group_array(json_array(
         outdial.id, target.position, target.outdial, target.id, slots, dialable, try_count_max,
         lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4, since, streak, last_outcome, ordinal,
-        last_call, target.tm_update, target.tm_delete, blocked, coalesce('"' || time_zone || '"', zones, '')
+        last_call, target.tm_update, target.tm_delete, blocked, {_CLOCK}
     ))
     FROM json_each(:targets) AS wanted
     CROSS JOIN target ON target.id = json_extract(wanted.value, '$[2]') AND target.position IN (
