@@ -162,3 +162,8 @@ class Unavailable(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+    @property
+    def late(self) -> bool:
+        """Whether, unlike for any other reason, the command was sent and may still be carried out."""
+        return self.reason == "answer_late"

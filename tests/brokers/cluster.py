@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -33,6 +33,7 @@ LOGGED: Final = {
     "log.kafka.coordinator.transaction": "info",
     "log.org.apache.kafka.coordinator.group": "info",
 }
+TAKEN: Final = "Address already in use"
 ROOT_CAUSE: Final = ("ERROR", "Exception in thread", "Error: ", "Error occurred")
 
 Answer = TypeVar("Answer")
@@ -74,6 +75,12 @@ def free_ports(count: int) -> list[int]:
         if free(port):
             found.append(port)
     raise NotReady(f"no {count} free ports from {PORTS.start} to {PORTS.stop - 1}")
+
+
+def _ports(size: int) -> list[Ports]:
+    """Free ones for so many nodes."""
+    found = free_ports(4 * size)
+    return [Ports(*found[4 * at : 4 * at + 4]) for at in range(size)]
 
 
 def _stands_still(process: "subprocess.Popen[bytes] | None") -> bool:
@@ -158,16 +165,17 @@ class Cluster:
         kept: Path | None = None,
         lasting: bool = False,
     ) -> None:
-        found = free_ports(4 * size)
+        ports = _ports(size)
         if port is not None:
-            found[0] = port
+            ports[0] = replace(ports[0], client=port)
+        self._port = port
         self.size = size
         self.folder = folder
         self.version = version
         self.more = dict(more or {})
         self.kept = kept
         self.lasting = lasting
-        self.nodes = tuple(Node(at + 1, folder / f"node-{at + 1}", Ports(*found[4 * at : 4 * at + 4])) for at in range(size))
+        self.nodes = tuple(Node(at + 1, folder / f"node-{at + 1}", ports[at]) for at in range(size))
         self._guard: subprocess.Popen[str] | None = None
         self._java = ""
         self._libs = Path()
@@ -201,10 +209,27 @@ class Cluster:
         """Start every node and wait until they serve. Unavailable: no Java, no jars. NotReady: they did not come up."""
         self._java = java()
         self._libs = jars(self.version, self.kept)
-        for node in self.nodes:
-            self._format(node)
-        self.launch(*range(1, self.size + 1))
-        self.wait_ready()
+        for left in (2, 1, 0):
+            for node in self.nodes:
+                self._format(node)
+            self.launch(*range(1, self.size + 1))
+            try:
+                self.wait_ready()
+            except NotReady:
+                if not left or not self._move():
+                    raise
+            else:
+                return
+
+    def _move(self) -> bool:
+        """Give the nodes other ports, if somebody was quicker to listen at theirs. False: nobody was, or those ports were asked for."""
+        if self._port is not None or not any(TAKEN in node.log for node in self.nodes):
+            return False
+        self.kill(*range(1, self.size + 1))
+        for node, ports in zip(self.nodes, _ports(self.size), strict=True):
+            (node.folder / "log").unlink(missing_ok=True)
+            node.ports = ports
+        return True
 
     def launch(self, *numbers: int) -> None:
         """Start the processes of nodes that do not run; `wait_ready` waits for them."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from brokers import libs
-from brokers.cluster import Cluster, free, metadata
+from brokers.cluster import HOST, Cluster, free, metadata
 from messages import ROOT
 from outdial.topology import TOPICS, Topology
 
@@ -81,6 +82,15 @@ os.kill(os.getpid(), signal.SIGKILL)
     while not free(int(ran.stdout)):
         assert time.monotonic() < deadline, f"the broker outlived its test at port {ran.stdout}"
         time.sleep(0.02)
+
+
+def test_a_broker_whose_port_was_taken_meanwhile_starts_at_another(kafka_cluster: Cluster, tmp_path: Path) -> None:
+    cluster = Cluster(1, tmp_path, version=kafka_cluster.version, kept=kafka_cluster.kept)
+    port = cluster.node(1).ports.client
+
+    with socket.create_server((HOST, port)), cluster:
+        assert cluster.node(1).ports.client != port
+        assert cluster.speaking() == cluster.bootstrap
 
 
 @pytest.mark.parametrize(("required", "outcome"), [("", "1 skipped"), ("1", "1 error")])

@@ -29,8 +29,6 @@ from outdial.wire import encode
 
 ANSWER_S: Final = 5.0
 """How long a command may go unanswered, unless whoever asks has more patience."""
-LATE: Final = "answer_late"
-"""The reason for which a command was sent, and what became of it is not known."""
 IDLE_MS: Final = 500
 RETRY_S: Final = 0.5
 
@@ -239,7 +237,7 @@ def _late(commands: Sequence[Command], within_s: float) -> Unavailable:
     first = commands[0]
     others = "" if len(commands) == 1 else f" and {len(commands) - 1} others"
     return Unavailable(
-        LATE,
+        "answer_late",
         f"not answered within {within_s:g} s, but it stays valid and may still be carried out: command {first.id} of {first.kind} "
         f"{first.stream}{others}; the same Idempotency-Key asks again",
     )

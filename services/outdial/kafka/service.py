@@ -10,7 +10,7 @@ from outdial.commands import Command
 from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options
 from outdial.kafka.runtime import Ledgers
-from outdial.kafka.sending import LATE, Sending
+from outdial.kafka.sending import Sending
 from outdial.metrics import Meters
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
@@ -83,7 +83,7 @@ class Doors:
         try:
             return await self._sending.submit(commands, patience_s)
         except Unavailable as error:
-            if error.reason != LATE:
+            if not error.late:
                 raise
             lag = {} if self.ledgers is None else {number: partition.lag for number, partition in self.ledgers.partitions.items()}
             log.warning("%s; in the way here: %s; views at %s; commands left by partition: %s", error, self.not_ready, self.position, lag)

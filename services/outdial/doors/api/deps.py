@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from outdial.commands import AddTarget, Command, CreateCampaign, CreateOutdial, CreateOutplan
-from outdial.doors.api.errors import BAD_ID, LATE, PARAMETER, TIMEOUT, Refused, by_form, by_rule, unavailable
+from outdial.doors.api.errors import BAD_ID, PARAMETER, TIMEOUT, Refused, by_form, by_rule, unavailable
 from outdial.doors.api.limits import Limiter, Rate
 from outdial.doors.api.secrets import Passwords
 from outdial.ids import derived, item_id
@@ -141,7 +141,7 @@ class Door:
         try:
             answers = await self.ledger.submit(commands, patience_s)
         except Unavailable as why:
-            if why.reason == LATE:
+            if why.late:
                 raise unavailable(why, **_named(commands[0])) from why
             raise
         self.settings.meters.observe("outdial_command_duration_seconds", self.settings.clock() - began)

@@ -97,8 +97,6 @@ CLAIM_RULES: Final = frozenset({"outdial_deleted", "target_deleted"})
 
 
 PROBLEM: Final = "application/problem+json"
-LATE: Final = "answer_late"
-"""The reason for which nothing is wrong but the time it takes."""
 
 
 class Refused(Exception):
@@ -142,7 +140,7 @@ def by_form(why: Malformed) -> Refused:
 
 def unavailable(why: Unavailable, **facts: Any) -> Refused:
     """The refusal of what cannot be done at the moment, or was not answered in time."""
-    return Refused(TIMEOUT if why.reason == LATE else UNAVAILABLE, why.reason, why.message, headers={"Retry-After": "1"}, **facts)
+    return Refused(TIMEOUT if why.late else UNAVAILABLE, why.reason, why.message, headers={"Retry-After": "1"}, **facts)
 
 
 class Told(NamedTuple):
