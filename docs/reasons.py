@@ -133,6 +133,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "undecodable": "There are bytes in the row that are no text in the encoding of the file.",
     "unknown_field": "There is no field of this name here.",
     "user_unknown": "There is no such user.",
+    "upgrade_missing": "The route is a websocket. Ask for it with `ws://` or `wss://`.",
     "username_taken": "Another user has this name.",
     "version_differs": "The stream has changed since the version that `If-Match` or `if_version` names. Read it again.",
     "views_behind": "The views of this process have not caught up with the log in time; `?stale=1` reads them as they are.",

@@ -1,4 +1,6 @@
-"""The topics and every message on them as AsyncAPI 3.0, made from the models. The file stands in ``schemas/json/asyncapi.json``.
+"""The topics, the websocket and every message on them as AsyncAPI 3.0, made from the models.
+
+The file stands in ``schemas/json/asyncapi.json``.
 
 A payload is the published JSON Schema of its message in the dialect AsyncAPI reads without being told (draft-07): its definitions
 stand under ``components/schemas``, and a reference that says more stands in an ``allOf``.
@@ -11,10 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from outdial.commands import COMMANDS
 from outdial.envelope import CONTENT_TYPE
 from outdial.events import EVENTS
-from outdial.export import documents
+from outdial.export import documents, schema_of
+from outdial.listening import PATH, SAID, TOLD, Notice
 from outdial.topology import (
     HEADER_ANSWER,
     HEADER_CONTENT_TYPE,
@@ -32,6 +37,10 @@ from outdial.trace import HEADER_TRACE
 Json = dict[str, Any]
 BINDING: Final = "0.5.0"
 """Version of the Kafka bindings."""
+SOCKET_BINDING: Final = "0.1.0"
+"""Version of the websocket bindings."""
+SOCKET: Final = "listen"
+"""The channel that is a websocket."""
 BROKERS: Final = 3
 """The settings shown are those of a cluster of so many brokers; with fewer there are fewer copies."""
 ABOUT: Final = """\
@@ -40,7 +49,9 @@ Write commands, read dial requests, answer with DialAnswered and DialResult: tha
 
 Values are JSON. Times are RFC 3339 in UTC with microseconds, durations are milliseconds. Everything is written in transactions:
 read with `isolation.level=read_committed`. The partition of a record is murmur2 of its key; a command on another partition is
-forwarded, not refused. `{answer}` on a command asks for its answer on the answers topic."""
+forwarded, not refused. `{answer}` on a command asks for its answer on the answers topic.
+
+Who has no Kafka hears of what happens on a websocket of the service, in VoIPBIN's words."""
 _TRACE: Final[tuple[Json, str]] = (
     {"type": "string"},
     (
@@ -184,6 +195,78 @@ _ANSWERS: Final[tuple[tuple[str, Json], ...]] = (
         },
     ),
 )
+_TIMES: Final[Json] = {
+    "tm_create": "2026-11-21 04:10:32.000000",
+    "tm_update": "2026-11-21 04:10:32.000000",
+    "tm_delete": "9999-01-01 00:00:00.000000",
+}
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+_NO_PLAN: Final[Json] = dict.fromkeys(("source", "max_attempts", "calls_per_second", "windows", "time_zone", "result_policy"))
+_FULL_TEL: Final = {**_TEL, "target_name": "", "name": "", "detail": ""}
+_HEARD: Final[Mapping[str, Json]] = {
+    "Wish": {"type": "subscribe", "topics": [f"customer_id:{CUSTOMER}:outdialtarget:*", f"customer_id:{CUSTOMER}:campaigncall"], "id": "1"},
+    "Heard": {
+        "type": "subscribed",
+        "id": "1",
+        "topics": [f"customer_id:{CUSTOMER}:outdialtarget:*", f"customer_id:{CUSTOMER}:campaigncall"],
+        "silent": [],
+        "position": "42",
+    },
+    "WishRefused": {
+        "type": "refused",
+        "error": {
+            "status": "PERMISSION_DENIED",
+            "reason": "PERMISSION_DENIED",
+            "message": "this token listens to its own customer only",
+            "request_id": "req_5F0E1D2C3B4A",
+            "details": [{"rule": "topic_denied", "pointer": "/topics/0"}],
+        },
+    },
+    "OutdialNotice": {
+        "type": "outdial_created",
+        "data": {
+            "id": OUTDIAL, "customer_id": CUSTOMER, "campaign_id": _NOBODY, "name": "June", "detail": "", "data": "", **_TIMES,
+        },
+    },
+    "OutdialtargetNotice": {
+        "type": "outdialtarget_updated",
+        "data": {
+            "id": TARGET, "outdial_id": OUTDIAL, "name": "Ann", "detail": "", "data": "", "status": "progressing", "lifecycle": "dialing",
+            "destination_0": _FULL_TEL, **dict.fromkeys(f"destination_{slot}" for slot in range(1, 5)),
+            "try_count_0": 1, **dict.fromkeys((f"try_count_{slot}" for slot in range(1, 5)), 0), "try_count_current": 1,
+            "try_count_max": None,
+            "try_count_remaining_0": 2, **dict.fromkeys((f"try_count_remaining_{slot}" for slot in range(1, 5)), 0),
+            "priority": 0, "time_zone": None, "zones": [["America/New_York"]], "expires_at": None, "call_back_at": None, **_TIMES,
+        },
+    },
+    "OutplanNotice": {
+        "type": "outplan_created",
+        "data": {
+            "id": OUTPLAN, "customer_id": CUSTOMER, "name": "gentle", "detail": "", **_NO_PLAN, **_PLAN,
+            **dict.fromkeys((f"max_try_count_{slot}" for slot in range(1, 5)), 0), "retry_mode": "destination", "max_concurrent": 100,
+            "pickup_timeout": 60_000, "result_grace": 600_000, "max_call_duration": 14_400_000, **_TIMES,
+        },
+    },
+    "CampaignNotice": {
+        "type": "campaign_status_run",
+        "data": {
+            "id": CAMPAIGN, "customer_id": CUSTOMER, "type": "call", "name": "Summer", "detail": "", "status": "run", "service_level": 0,
+            "agents": 0, "end_handle": "stop", "actions": [], "outplan_id": OUTPLAN, "outdial_id": OUTDIAL, "queue_id": _NOBODY,
+            "next_campaign_id": _NOBODY, "ended_how": None, "ended_reason": None, **_TIMES,
+        },
+    },
+    "CampaigncallNotice": {
+        "type": "campaigncall_created",
+        "data": {
+            "id": ATTEMPT, "customer_id": CUSTOMER, "campaign_id": CAMPAIGN, "outdial_id": OUTDIAL, "outdial_target_id": TARGET,
+            "outplan_id": OUTPLAN, "queue_id": _NOBODY, "flow_id": _NOBODY, "activeflow_id": _NOBODY, "reference_type": "none",
+            "reference_id": _NOBODY, "status": "dialing", "result": "", "source": None, "destination": _FULL_TEL, "destination_index": 0,
+            "try_count": 1, "outcome": None, "lost": False, "call_id": None, "worker": None, **_TIMES,
+        },
+    },
+}  # fmt: skip
+"""What an example of each message of the websocket says; of a notice, beside its place in the log."""
+_PLACED: Final[Json] = {"position": "42", "id": f"outdial/{OUTDIAL}/15", "time": "2026-11-21T04:10:32.000000Z"}
 _POSITION_NOTED: Final[Json] = {
     "title": "PositionNoted",
     "description": "Not an event, and without a key: skip it. The ledger notes how far it has read where no event says so.",
@@ -206,7 +289,7 @@ def asyncapi_document(topology: Topology | None = None) -> bytes:
 @lru_cache(maxsize=2)
 def _document(topology: Topology) -> bytes:
     schemas = _Schemas()
-    messages = {**_commands(schemas), **_events(schemas), **_outgoing(schemas, topology)}
+    messages = {**_commands(schemas), **_events(schemas), **_outgoing(schemas, topology), **_spoken(schemas)}
     on: dict[Name, list[str]] = {
         "commands": [name for name in messages if name.startswith("commands.")],
         "events": [name for name in messages if name.startswith("events.")],
@@ -218,7 +301,7 @@ def _document(topology: Topology) -> bytes:
         "asyncapi": "3.0.0",
         "id": "urn:outdial",
         "info": {
-            "title": "Outdial on Kafka",
+            "title": "Outdial: messages",
             "version": version("outdial"),
             "description": ABOUT.format(answer=HEADER_ANSWER),
             "license": {"name": "Apache-2.0"},
@@ -230,10 +313,17 @@ def _document(topology: Topology) -> bytes:
                 "protocol": "kafka",
                 "description": "The Kafka cluster of the installation.",
                 "variables": {"bootstrap": {"default": "localhost:9092", "description": "host:port of a broker."}},
-            }
+            },
+            "http": {
+                "host": "{service}",
+                "protocol": "ws",
+                "description": "The service, or any of its API processes; `wss` where it has TLS.",
+                "variables": {"service": {"default": "localhost:8080", "description": "host:port of it."}},
+                "security": [{"type": "http", "scheme": "bearer"}, {"type": "httpApiKey", "in": "query", "name": "token"}],
+            },
         },
-        "channels": {topic.name: _channel(topic, topology, on[topic.name]) for topic in TOPICS},
-        "operations": _operations(topology, on),
+        "channels": {**{topic.name: _channel(topic, topology, on[topic.name]) for topic in TOPICS}, SOCKET: _socket()},
+        "operations": {**_operations(topology, on), **_listening()},
         "components": {"messages": messages, "schemas": dict(sorted(schemas.found.items()))},
     }
     return json.dumps(made, indent=2, ensure_ascii=False).encode() + b"\n"
@@ -263,11 +353,16 @@ class _Schemas:
 
     def take(self, path: str, room: str) -> Json:
         """The schema of a message by its path below ``schemas/json``; its definitions are kept under ``room``."""
-        schema: Json = json.loads(self._documents[path])
+        return self._taken(json.loads(self._documents[path]), room)
+
+    def of(self, model: type[BaseModel], room: str) -> Json:
+        """The schema of a model that is not published in a file of its own, likewise."""
+        return self._taken(schema_of(model), room)
+
+    def _taken(self, schema: Json, room: str) -> Json:
         for name, definition in schema.pop("$defs", {}).items():
             self.found[f"{room}.{name}"] = _as_draft_07(definition, room)
-        del schema["$schema"], schema["$id"]
-        return {name: _as_draft_07(part, room) for name, part in schema.items()}
+        return {name: _as_draft_07(part, room) for name, part in schema.items() if name not in ("$schema", "$id")}
 
 
 def _as_draft_07(node: Any, room: str) -> Any:
@@ -360,6 +455,15 @@ def _outgoing(schemas: _Schemas, topology: Topology) -> dict[str, Json]:
     }
 
 
+def _spoken(schemas: _Schemas) -> dict[str, Json]:
+    """What is said on the websocket."""
+    found = {}
+    for name, model in {**SAID, **TOLD}.items():
+        example = {**(_PLACED if issubclass(model, Notice) else {}), **_HEARD[name]}
+        found[f"{SOCKET}.{name}"] = _message(name, schemas.of(model, SOCKET), None, [(None, {}, example)], on_kafka=False)
+    return found
+
+
 def _message(
     name: str,
     payload: Json,
@@ -369,6 +473,7 @@ def _message(
     headers: Json | None = None,
     content_type: str = "application/json",
     correlation: tuple[str, str] | None = None,
+    on_kafka: bool = True,
 ) -> Json:
     """A message; ``shown`` are its examples: what each shows, headers, payload."""
     made: Json = {"name": name, "title": name, "summary": _sentence(payload["description"]), "contentType": content_type}
@@ -377,10 +482,9 @@ def _message(
     made["payload"] = payload
     if correlation is not None:
         made["correlationId"] = {"location": correlation[0], "description": correlation[1]}
-    kafka: Json = {"bindingVersion": BINDING}
-    if key is not None:
-        kafka["key"] = {"type": "string", "format": "uuid", "description": key}
-    made["bindings"] = {"kafka": kafka}
+    if on_kafka:
+        shown_key = {} if key is None else {"key": {"type": "string", "format": "uuid", "description": key}}
+        made["bindings"] = {"kafka": {"bindingVersion": BINDING, **shown_key}}
     made["examples"] = [_example(*one) for one in shown]
     return made
 
@@ -405,6 +509,7 @@ def _channel(topic: Topic, topology: Topology, messages: list[str]) -> Json:
         "address": topology.topic(topic.name),
         "title": topic.name,
         "description": f"Key: {topic.key}. Value: {topic.value}.",
+        "servers": [{"$ref": "#/servers/kafka"}],
         "messages": {name: {"$ref": _MESSAGES + name} for name in messages},
         "bindings": {
             "kafka": {
@@ -419,6 +524,39 @@ def _channel(topic: Topic, topology: Topology, messages: list[str]) -> Json:
                 "bindingVersion": BINDING,
             }
         },
+    }
+
+
+def _words(models: Iterable[str]) -> list[str]:
+    """The names of messages of the websocket, as the document has them."""
+    return [f"{SOCKET}.{name}" for name in models]
+
+
+def _socket() -> Json:
+    """The channel that is a websocket: its address, what the request that opens it may say, and its messages."""
+    query = {
+        "after": ({"type": "string"}, "A position of the log to begin after; absent: what happens from the first subscription on."),
+        "time": ({"enum": ["iso"]}, "Times as RFC 3339, and null for not yet."),
+        "token": ({"type": "string"}, "The token, where no header brings it."),
+    }
+    return {
+        "address": PATH,
+        "title": "What happens, as VoIPBIN names it",
+        "description": (
+            "A websocket. A client says which topics it wants, and is told what happens to them from then on. It is read from the log as "
+            "it is taken; a reader that takes nothing for 30 s is closed (1013) and goes on with `after`."
+        ),
+        "servers": [{"$ref": "#/servers/http"}],
+        "messages": {name: {"$ref": _MESSAGES + name} for name in _words((*SAID, *TOLD))},
+        "bindings": {"ws": {"method": "GET", "query": _headers(query), "bindingVersion": SOCKET_BINDING}},
+    }
+
+
+def _listening() -> Json:
+    """Who says what on the websocket, seen from the service as everywhere."""
+    return {
+        "hearWishes": _operation("receive", SOCKET, "A client says what it wants to hear, or no longer.", _words(SAID)),
+        "tellWhatHappens": _operation("send", SOCKET, "The service answers a wish that has an `id`, and tells what happens.", _words(TOLD)),
     }
 
 

@@ -38,7 +38,7 @@ def documents() -> dict[str, bytes]:
     """Every schema by its path below ``schemas/json``, as the bytes of the file."""
     found = {f"commands/{name}.json": _command(name, model) for name, model in COMMANDS.items()}
     found |= {f"events/{name}.json": _event(name, model) for name, model in EVENTS.items()}
-    found |= {f"{name}.json": _headed(f"urn:outdial:{name}", _open(_schema(model))) for name, model in OUTGOING.items()}
+    found |= {f"{name}.json": _headed(f"urn:outdial:{name}", schema_of(model)) for name, model in OUTGOING.items()}
     return {path: json.dumps(schema, indent=2, ensure_ascii=False).encode() + b"\n" for path, schema in found.items()}
 
 
@@ -55,6 +55,11 @@ def write(folder: Path) -> list[Path]:
         file.write_bytes(text)
         written.append(file)
     return written
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of anything its readers take as it comes, with the texts of its fields."""
+    return _open(_schema(model))
 
 
 def _command(name: str, model: type[Command]) -> dict[str, Any]:

@@ -120,6 +120,7 @@ ROUTES: Final[dict[str, Asked]] = {
     ),
     "stream_events": Asked(OWN),
     "stream_overview": Asked(OWN),
+    "listen": Asked(OWN),
     **dict.fromkeys(("list_customers", "get_customer", "list_users", "get_user", "delete_user"), Asked(DENIED)),
     "create_customer": Asked(DENIED, {"name": "another"}),
     "create_accesskey_of_customer": Asked(DENIED, {}),
@@ -129,7 +130,7 @@ ROUTES: Final[dict[str, Asked]] = {
 """What needs a token, by the name of its operation."""
 PUBLIC: Final = frozenset({"is_alive", "is_ready", "metrics", "describe", "read_docs", "describe_topics", "read_messages", "log_in"})
 """What needs none."""
-STREAMS: Final = frozenset({"stream_events", "stream_overview", "stream_outdial"})
+STREAMS: Final = frozenset({"stream_events", "stream_overview", "stream_outdial", "listen"})
 """What goes on answering until its reader leaves."""
 
 

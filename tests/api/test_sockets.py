@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -16,6 +17,7 @@ from api.door import ALICE, ALICES, BOB, BOBS, TOKENS, Api, Opened, served
 from outdial.doors.api import notices, sockets, upgrade
 from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
 from outdial.doors.api.upgrade import WEBSOCKETS, Upgraded
+from outdial.listening import TOLD
 
 CLOSED = Settings(tokens=TOKENS)
 DEADLINE_S = 30
@@ -89,6 +91,7 @@ async def test_what_happens_is_told_in_voipbins_words_as_the_pages_tell_it(api: 
 
     words = ["outdial_created", "outdialtarget_created", "outdialtarget_updated", "campaigncall_created"]
     assert [one["type"] for one in told] == words
+    assert {name for one in told for name in meant(one)} == {"OutdialNotice", "OutdialtargetNotice", "CampaigncallNotice"}
     pages = (await api.ok("GET", "/events?names=voipbin"))["result"]
     assert [(one["type"], one["data"], one["id"]) for one in told] == [(one["type"], one["data"], one["id"]) for one in pages]
 
@@ -114,6 +117,7 @@ async def test_what_is_no_longer_wanted_is_not_told_and_what_is_wanted_again_is_
         await api.outdial(name="heard")
         told = await heard(ws)
 
+    assert meant(said) == ["Heard"]
     assert (said["type"], said["topics"], said["silent"]) == ("subscribed", [f"{ALL}:outdial", f"{ALL}:call:*"], [f"{ALL}:call:*"])
     assert told["data"]["name"] == "heard"
 
@@ -136,6 +140,17 @@ async def told_after(url: str, position: str, count: int) -> list[dict[str, Any]
     async with connect(f"{url}?after={position}") as ws:
         await wish(ws, "subscribe", ALL)
         return [await heard(ws) for _ in range(count)]
+
+
+def meant(said: dict[str, Any]) -> list[str]:
+    """The messages of the document that something said on the websocket is, fields and all."""
+    found = []
+    for name, model in TOLD.items():
+        with suppress(ValidationError):
+            made = model.model_validate(said)
+            if not made.model_extra and not getattr(getattr(made, "data", None), "model_extra", None):
+                found.append(name)
+    return found
 
 
 @pytest.mark.only("embedded", why="it is about the words, not about what is read")
@@ -181,6 +196,14 @@ async def test_who_may_not_listen_is_told_so_before_it_is_a_websocket(opened: Op
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+@pytest.mark.only("embedded", why="it is about the words, not about what is read")
+async def test_who_asks_for_it_over_plain_http_is_told_that_it_is_a_websocket(api: Api) -> None:
+    answer = await api.http.get("/v1.0/ws")
+
+    assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
+    assert answer.json()["error"]["reason"] == "UPGRADE_REQUIRED"
+
+
 @pytest.mark.only("embedded", why="it is about who asks, before any runtime is asked")
 async def test_a_token_is_taken_from_wherever_the_contract_has_it_and_lets_a_page_of_another_site_in(opened: Opened) -> None:
     api = await opened(CLOSED)
@@ -224,6 +247,7 @@ async def test_a_wish_that_cannot_be_met_is_refused_whole_and_the_socket_stays(a
             await ws.send(message)
             said.append(await heard(ws))
         assert {one["type"] for one in said} == {"refused"}
+        assert [meant(one) for one in said] == [["WishRefused"]] * len(refused)
         assert [one["error"]["details"][0]["rule"] for one in said] == [rule for _, rule in refused]
         assert (await wish(ws, "subscribe", ALL))["topics"] == [ALL]
 

@@ -11,10 +11,12 @@ import jsonschema_rs
 import pytest
 
 from messages import ROOT
-from outdial.asyncapi import asyncapi_document, command_examples, examples
+from outdial.asyncapi import SOCKET, asyncapi_document, command_examples, examples
 from outdial.events import EVENTS
 from outdial.kafka.records import position_noted
+from outdial.listening import SAID, TOLD
 from outdial.topology import TOPICS, Topology, config
+from outdial.views.retelling import NAMES
 from outdial.wire import decode_command, decode_event, public_types, to_json
 
 CHECKED_IN: Final = (ROOT / "schemas" / "json" / "asyncapi.json").read_bytes()
@@ -77,6 +79,7 @@ def test_the_document_is_valid_by_the_schema_of_the_specification() -> None:
         ("operations/decideCommands/bindings/kafka/groupId", 1),
         ("components/messages/DialRequest/payload/type", "objekt"),
         ("components/messages/DialRequest/examples/0", 1),
+        ("channels/listen/bindings/ws/method", "PUT"),
     ],
 )
 def test_the_schema_of_the_specification_sees_what_is_wrong_deep_inside(path: str, wrong: object) -> None:
@@ -101,7 +104,7 @@ def test_every_reference_leads_somewhere() -> None:
 def test_every_topic_is_a_channel_with_the_settings_it_is_created_with() -> None:
     topology = Topology()
 
-    assert set(DOCUMENT["channels"]) == {topic.name for topic in TOPICS}
+    assert set(DOCUMENT["channels"]) == {topic.name for topic in TOPICS} | {SOCKET}
     for topic in TOPICS:
         channel = DOCUMENT["channels"][topic.name]
         kafka = channel["bindings"]["kafka"]
@@ -109,6 +112,25 @@ def test_every_topic_is_a_channel_with_the_settings_it_is_created_with() -> None
         assert channel["address"] == kafka["topic"] == topology.topic(topic.name)
         assert (kafka["partitions"], kafka["replicas"]) == (topology.partitions, 3)
         assert shown == config(topic, 3)
+        assert channel["servers"] == [{"$ref": "#/servers/kafka"}]
+
+
+def test_the_websocket_is_a_channel_of_the_service_with_all_that_is_said_on_it() -> None:
+    channel = DOCUMENT["channels"][SOCKET]
+
+    assert (channel["address"], channel["servers"]) == ("/v1.0/ws", [{"$ref": "#/servers/http"}])
+    assert DOCUMENT["servers"]["http"]["protocol"] == "ws"
+    assert names(SOCKET) == {*SAID, *TOLD}
+    for name in SAID:
+        SAID[name].model_validate(MESSAGES[f"{SOCKET}.{name}"]["examples"][0]["payload"])
+
+
+def test_every_notice_there_is_has_its_word_in_the_document() -> None:
+    told = {word for name in NAMES.values() for word in name}
+    types = [MESSAGES[f"{SOCKET}.{name}"]["payload"]["properties"]["type"] for name in TOLD if name.endswith("Notice")]
+    shown = [word for one in types for word in one["enum"]]
+
+    assert sorted(shown) == sorted(told)
 
 
 def test_every_public_command_and_every_event_is_described() -> None:
@@ -130,7 +152,7 @@ def test_every_channel_is_sent_to_and_read_and_the_groups_are_those_of_the_code(
     }
     sent = {operation["channel"]["$ref"].rpartition("/")[2] for operation in operations if operation["action"] == "send"}
 
-    assert sent == {topic.name for topic in TOPICS}
+    assert sent == {topic.name for topic in TOPICS} | {SOCKET}
     assert groups == {"commands": [Topology().ledger_group], "dial-requests": [Topology().worker_group]}
 
 
@@ -172,8 +194,9 @@ def test_what_the_program_notes_on_the_events_topic_is_described() -> None:
 def test_another_prefix_and_count_of_partitions_stand_everywhere() -> None:
     document = json.loads(asyncapi_document(Topology("acme", 3)))
 
-    assert {channel["bindings"]["kafka"]["topic"].partition(".")[0] for channel in document["channels"].values()} == {"acme"}
-    assert {channel["bindings"]["kafka"]["partitions"] for channel in document["channels"].values()} == {3}
+    topics = [channel["bindings"]["kafka"] for channel in document["channels"].values() if "kafka" in channel["bindings"]]
+    assert {kafka["topic"].partition(".")[0] for kafka in topics} == {"acme"}
+    assert {kafka["partitions"] for kafka in topics} == {3}
     assert document["operations"]["decideCommands"]["bindings"]["kafka"]["groupId"]["enum"] == ["acme.ledger"]
     assert b"outdial.commands" not in asyncapi_document(Topology("acme", 3))
     assert problems(document) == []

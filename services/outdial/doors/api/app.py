@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from outdial import listening
 from outdial.doors.api import (
     accounts,
     asyncapi,
@@ -86,10 +87,10 @@ def routes_alone() -> FastAPI:
 def _offer_all(app: FastAPI) -> None:
     for part in (
         targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, live, why, preflight,
-        suppressions, pace, commands, accounts, webhook,
+        suppressions, pace, commands, accounts, webhook, sockets,
     ):  # fmt: skip
         _offer(app, part.router, PREFIX)
-    app.router.routes.append(WebSocketRoute(f"{PREFIX}/ws", sockets.serve))
+    app.router.routes.append(WebSocketRoute(listening.PATH, sockets.serve))
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")
 

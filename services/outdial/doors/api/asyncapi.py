@@ -1,4 +1,4 @@
-"""The topics, described: ``/asyncapi.json`` (AsyncAPI 3.0) and a page to read it by, with nothing from another host."""
+"""The topics and the websocket, described: ``/asyncapi.json`` (AsyncAPI 3.0) and a page to read it by, with nothing from another host."""
 
 import asyncio
 import json
@@ -53,12 +53,22 @@ def _who(operations: dict[str, Any], channel: str) -> list[str]:
 
 
 def _section(channel: dict[str, Any], messages: list[dict[str, Any]], who: list[str]) -> str:
-    kafka = channel["bindings"]["kafka"]
-    settings = {"partitions": kafka["partitions"], **kafka["topicConfiguration"]}
-    shown = "; ".join(f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in settings.items())
+    kafka = channel["bindings"].get("kafka")
+    shown = table(_query(channel["bindings"]["ws"])) if kafka is None else f"<p>{escape(_settings(kafka))}.</p>"
     roles = "".join(f"<li>{escape(text)}</li>" for text in who)
-    head = f"<h2><code>{escape(channel['address'])}</code></h2><p>{escape(channel['description'])} {escape(shown)}.</p><ul>{roles}</ul>"
+    head = f"<h2><code>{escape(channel['address'])}</code></h2><p>{escape(channel['description'])}</p>{shown}<ul>{roles}</ul>"
     return head + "".join(_message(message) for message in messages)
+
+
+def _settings(kafka: dict[str, Any]) -> str:
+    """How the topic is made."""
+    settings = {"partitions": kafka["partitions"], **kafka["topicConfiguration"]}
+    return "; ".join(f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in settings.items())
+
+
+def _query(socket: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What the request that opens a websocket may say."""
+    return [(f"?{name}=", field["description"], "") for name, field in socket["query"]["properties"].items()]
 
 
 def _message(message: dict[str, Any]) -> str:

@@ -29,6 +29,8 @@ Schema = dict[str, Any]
 _REF: Final = "#/components/schemas/{model}"
 MANY_KINDS: Final = 6
 """Kinds of body that the page does not lay out one by one."""
+_SOCKET: Final = "listen"
+"""The route that is a websocket."""
 _PAGES: Final = ("page_size", "page_token", "deleted")
 
 
@@ -94,7 +96,7 @@ def _tell(path: str, method: str, operation: Schema, told: Told) -> None:
     name = operation["operationId"]
     ids = [{"name": found, "in": "path", "required": True, "schema": _ID} for found in findall(r"{(\w+)}", path)]
     of_version = path.startswith("/v1.0/")
-    wanted = (*told.query, *(_READS if of_version and method == "get" else ()), *(("time",) if name in _TIMED else ()))
+    wanted = (*told.query, *(_READS if of_version and method == "get" and name != _SOCKET else ()), *(("time",) if name in _TIMED else ()))
     query = [
         {"name": found, "in": "query", "schema": schema, "description": means}
         for found, (schema, means) in _QUERY.items()
@@ -107,7 +109,7 @@ def _tell(path: str, method: str, operation: Schema, told: Told) -> None:
     ]
     operation["summary"] = operation["description"].partition(".")[0].replace("\n", " ")
     operation["parameters"] = ids + query + headers
-    operation["responses"] = _responses(name, method, of_version=of_version)
+    operation["responses"] = _switched() if name == _SOCKET else _responses(name, method, of_version=of_version)
     if not of_version:
         operation["security"] = []
     if told.body is not None:
@@ -121,11 +123,28 @@ def _responses(name: str, method: str, *, of_version: bool) -> Schema:
         done["headers"] = {"Outdial-Position": {"schema": _TEXT, "description": "The position of the log it holds at."}}
     if name in _SINGLE:
         done["headers"]["ETag"] = {"schema": _TEXT, "description": "The version of the stream."}
-    forms = {"application/json": {"schema": _ref("Error")}, "application/problem+json": {"schema": _ref("Problem")}}
-    found = {"200": done, "default": {"description": "A refusal.", "content": forms}}
+    found = {"200": done, "default": _refusal("A refusal.")}
     if name in _SINGLE and method == "get":
         found["304"] = {"description": "The client has it already."}
     return found
+
+
+def _switched() -> Schema:
+    """What a websocket begins with, or is refused with."""
+    why = {
+        "400": "A parameter cannot be what it is.",
+        "401": "There is no token, or none that is known here.",
+        "403": "A page of another site asks, and brings no token of its own.",
+        "426": "The request asks for no websocket.",
+        "429": "The customer has as many websockets open as it may, or asks too often.",
+    }
+    begun = {"description": "It is a websocket from here on. What is said on it stands in /asyncapi.json."}
+    return {"101": begun, **{status: _refusal(text) for status, text in why.items()}, "default": _refusal("A refusal.")}
+
+
+def _refusal(text: str) -> Schema:
+    forms = {"application/json": {"schema": _ref("Error")}, "application/problem+json": {"schema": _ref("Problem")}}
+    return {"description": text, "content": forms}
 
 
 def _ref(name: str) -> Schema:
@@ -362,6 +381,7 @@ def _told() -> dict[str, Told]:
         "claim_dial": Told(body=_object("attempt_id", "worker", **attempt, worker=_TEXT)),
         "say_answered": Told(body=_one_or_many(_object("attempt_id", **attempt))),
         "say_result": Told(body=_one_or_many(_object("attempt_id", "outcome", **result))),
+        "listen": Told(("after", "time")),
         "list_events": Told(("after", "limit", "outdial_id", "targets", "names")),
         "stream_events": Told(("after", "outdial_id", "targets", "names")),
         "log_in": Told(body=_object("username", "password", username=_TEXT, password=_TEXT)),

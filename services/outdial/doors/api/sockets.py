@@ -7,22 +7,26 @@ from the log as it takes it, so nothing piles up for one that is slow; one that 
 import asyncio
 import logging
 from contextlib import closing, suppress
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import BaseModel
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from outdial.doors.api import notices
 from outdial.doors.api.auth import still_let_in
 from outdial.doors.api.deps import caller_of, door_of, made, position_after
-from outdial.doors.api.errors import ARGUMENT, TOO_MANY, Refused, by_form, envelope
+from outdial.doors.api.errors import ARGUMENT, NOT_UPGRADED, TOO_MANY, Refused, by_form, envelope
 from outdial.doors.api.events import AT_ONCE_TOLD, LONGEST_PAUSE_S, Scope
 from outdial.doors.api.paging import times_of
 from outdial.doors.api.topics import Topic, around, topic_of
+from outdial.listening import Wish
 from outdial.position import Position
 from outdial.views.retelling import Retelling
 from outdial.wire import Malformed, from_json, to_json
 
+router = APIRouter(tags=["events"])
 _LOG: Final = logging.getLogger("outdial.http")
 MOST_TOPICS: Final = 100
 """Of one socket."""
@@ -34,15 +38,6 @@ GOING_AWAY, POLICY, FAILED, AGAIN_LATER = 1001, 1008, 1011, 1013
 """Close codes (RFC 6455, 7.4)."""
 
 
-class Wish(BaseModel):
-    """What a client sends. What else is in it is passed over, as VoIPBIN does."""
-
-    type: Literal["subscribe", "unsubscribe"]
-    topics: list[str]
-    id: str | None = None
-    """With it the client is told what came of it."""
-
-
 class Ended(Exception):
     """The socket is closed, for a reason its reader is told."""
 
@@ -50,6 +45,16 @@ class Ended(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+@router.get("/ws")
+async def listen(_request: Request) -> Response:
+    """Listen to what happens, over a websocket. What is said on it stands in ``/asyncapi.json``.
+
+    Raises:
+        Refused: whoever asks wants no websocket: one is :func:`serve`'s.
+    """
+    raise Refused(NOT_UPGRADED, "upgrade_missing", "this is a websocket: ask for it with ws:// or wss://", headers={"Upgrade": "websocket"})
 
 
 async def serve(socket: WebSocket) -> None:
