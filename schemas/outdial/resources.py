@@ -502,21 +502,35 @@ class Yield(BaseModel):
     """By the hour of the day in which it ended, UTC."""
 
 
-class Calendar(BaseModel):
-    """When the targets of an outdial fall due, to two seconds, if nothing changes until then."""
+class Falling(BaseModel):
+    """When some targets fall due, to two seconds, if nothing changes until then."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    outdial_id: Id
-    begins: When
-    """Now: when the first step begins."""
-    step_s: int
     overdue: int
     """Due already."""
     due: list[int]
     """How many fall due in each step."""
     later: int
     """After the last step."""
+
+
+class FallingIn(Falling):
+    """Those of them who are called next in the same time zones."""
+
+    zones: list[str] | None
+    """The zones the next number of each may be in; empty: nobody knows. Null: all zones that have no row of their own."""
+
+
+class Calendar(Falling):
+    """When the targets of an outdial fall due, to two seconds, if nothing changes until then."""
+
+    outdial_id: Id
+    begins: When
+    """Now: when the first step begins."""
+    step_s: int
+    zones: list[FallingIn] = []
+    """The same by time zone; they add up to the numbers above. The zones with most of them by name, the others together at the end."""
 
 
 class OpenAttempt(BaseModel):

@@ -77,6 +77,7 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
         await seen.until("() => document.querySelector('.verdict').textContent.includes('Not dialing: it was stopped')")
         await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0")
         assert await numbers_are_those_of_their_json(seen) > 20
+        await shows_who_falls_due_where(seen, service)
 
         await shows_who_was_reached(seen)
         await shows_who_did_what(seen)
@@ -140,6 +141,14 @@ async def shows_what_another_plan_changed(seen: Window, service: Service) -> Non
     for place in (".feed .diff", ".card .diff"):
         await seen.page.locator(place).first.wait_for()
         assert await seen.page.evaluate(DIFFERENCES, place) == changed
+
+
+async def shows_who_falls_due_where(seen: Window, service: Service) -> None:
+    outdial = re.findall(r"[0-9a-f-]{36}", seen.page.url)[0]
+    [zone] = ask(service.url, "GET", f"/outdials/{outdial}/calendar")["zones"]
+    shown = "[...document.querySelectorAll('.heat .warm')].map((cell) => Number(cell.textContent.replaceAll(',', '')))"
+    await seen.until(f"([told]) => String({shown}) === String(told)", zone["due"])
+    assert await seen.page.locator(".heat tbody th").all_inner_texts() == ["America/New York"]
 
 
 async def shows_who_did_what(seen: Window) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from outdial.events import DialEnded, DialingStarted, DialingStopped, DialRequested
 from outdial.views import activity, outdials
-from views.hand import MINUTE, SECOND, Log, Views, views_in
+from outdial.views.counts import Falling
+from views.hand import MINUTE, PHONE, SECOND, Log, Views, views_in
 from views.histories import STEPS, History, counted
 
 WEEK_S = 7 * 24 * 3_600
@@ -83,6 +84,10 @@ def test_a_calendar_leaves_nobody_out(steps: list[tuple[int, int]]) -> None:
                     calendar = outdials.calendar(reader, found.id, now, 15 * MINUTE, 8)
                     waiting = counted(found, now).waiting if found.plan is not None else 0
                     assert calendar.overdue + sum(calendar.steps) + calendar.later == waiting
+                    apart = Falling(0, [0] * 8, 0)
+                    for zone in calendar.zones.values():
+                        apart.add(zone)
+                    assert apart == Falling(calendar.overdue, calendar.steps, calendar.later)
 
     asyncio.run(compare())
 
@@ -98,3 +103,18 @@ async def test_a_calendar_says_when_a_retry_falls_due(views: Views, log: Log) ->
 
     assert (calendar.overdue, calendar.steps, calendar.later) == (1, [0, 0, 1, 0], 0)
     assert outdials.calendar(reader, outdial, log.clock, MINUTE, 4).later == 1
+
+
+async def test_a_calendar_says_in_which_zones_somebody_falls_due(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=1, max_try_count_1=1, try_interval=20 * 60_000, time_zone="Asia/Seoul")
+    log.target(outdial, time_zone="Europe/Berlin")
+    log.target(outdial)
+    both = log.target(outdial, PHONE, PHONE, zones=(("America/Chicago",), ("America/Denver", "America/Phoenix")))
+    log.tried(outdial, both, "busy")
+    reader = await views.show(log)
+
+    zones = outdials.calendar(reader, outdial, log.clock, 15 * MINUTE, 2).zones
+
+    now, next_quarter = Falling(1, [0, 0], 0), Falling(0, [0, 1], 0)
+    assert zones == {("Europe/Berlin",): now, ("Asia/Seoul",): now, ("America/Denver", "America/Phoenix"): next_quarter}

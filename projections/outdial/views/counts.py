@@ -256,8 +256,8 @@ def blocked(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> M
 
 
 @dataclass(slots=True)
-class Calendar:
-    """When the targets of an outdial fall due, to two seconds."""
+class Falling:
+    """When targets fall due, to two seconds."""
 
     overdue: int
     """Due already."""
@@ -265,6 +265,25 @@ class Calendar:
     """How many fall due in each step from now on."""
     later: int
     """After the last step."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.overdue + sum(self.steps) + self.later
+
+    def add(self, other: "Falling") -> None:
+        """Count others too."""
+        self.overdue += other.overdue
+        self.steps = [mine + more for mine, more in zip(self.steps, other.steps, strict=True)]
+        self.later += other.later
+
+
+@dataclass(slots=True)
+class Calendar(Falling):
+    """When the targets of an outdial fall due: all of them, and by the time zones the next number of each may be in."""
+
+    zones: dict[tuple[str, ...], Falling] = field(default_factory=dict)
+    """Under no zone at all: those of whom none is known, where the plan names none for them."""
 
 
 def calendar(db: sqlite3.Connection, outdial: int, force: InForce, now: int, step: int, steps: int) -> Calendar:
@@ -277,14 +296,24 @@ def calendar(db: sqlite3.Connection, outdial: int, force: InForce, now: int, ste
         if isinstance(verdict, str):
             continue
         asked = {"slice_us": SLICE_US, "wait": verdict.wait, "origin": now - step, "step": step, "end": now + steps * step}
-        found.later += waiting
+        alike = Falling(0, [0] * steps, waiting)
         for number, n in db.execute(_DUE_BY, {**asked, "outdial": outdial, "profile": profile}).fetchall():
-            found.later -= n
+            alike.later -= n
             if number:
-                found.steps[number - 1] += n
+                alike.steps[number - 1] += n
             else:
-                found.overdue += n
+                alike.overdue += n
+        found.add(alike)
+        found.zones.setdefault(_clock_of(profile, plan, force), Falling(0, [0] * steps, 0)).add(alike)
     return found
+
+
+def _clock_of(profile: str, plan: Plan, force: InForce) -> tuple[str, ...]:
+    """The zones the next destination of a profile may be in; its own, whatever clock the hours of the plan go by."""
+    found = parsed(profile)
+    usable = found.dialable if force.calls_only else found.slots
+    [next_one, *_] = _places(found, plan, usable & ~found.blocked)
+    return found.zones[next_one] or (() if plan.time_zone is None else (plan.time_zone,))
 
 
 def _by(words: Iterable[str], counts: Iterable[tuple[str, int]]) -> dict[str, int]:

@@ -24,6 +24,7 @@ from outdial.position import MOST_DIGITS, Position
 from outdial.requests import Unavailable
 from outdial.scalars import SECOND_US, format_instant, parse_instant
 from outdial.views import activity, calls, history, outdials, past
+from outdial.views.counts import Calendar, Falling
 from outdial.views.outdials import Outdial
 from outdial.views.rows import one_moment
 from outdial.wire import from_json, to_json
@@ -39,6 +40,7 @@ SHOWN_OPEN: Final = 100
 SHOWN_EVENTS: Final = 50
 SHOWN_OUTDIALS: Final = 100
 SHOWN_CONTROLS: Final = 100
+SHOWN_ZONES: Final = 8
 LONGEST_MINUTES: Final = 1_440
 MOST_STEPS: Final = 240
 STEPS_S: Final = (5, 10, 15, 30, 60, 300, 600)
@@ -68,7 +70,7 @@ async def get_yield(request: Request) -> Response:
 
 @router.get("/outdials/{id}/calendar")
 async def get_calendar(request: Request) -> Response:
-    """How many targets fall due in each quarter of an hour to come, if nothing changes until then."""
+    """How many targets fall due in each quarter of an hour to come, if nothing changes until then; all, and by time zone."""
     row = found(request, path_id(request))
     hours = whole_number(request, "hours", USUAL_HOURS, 1, LONGEST_HOURS)
     return reply(_calendar(_now(door_of(request)), row, hours, times_of(request)))
@@ -204,8 +206,23 @@ def _yield(reader: sqlite3.Connection, row: Outdial) -> dict[str, Any]:
 def _calendar(moment: Moment, row: Outdial, hours: int, times: Times) -> dict[str, Any]:
     step = STEP_MINUTES * MINUTE_S
     due = outdials.calendar(moment.reader, row.id, moment.now, step * SECOND_US, hours * 60 // STEP_MINUTES)
-    body = {"outdial_id": row.id, "begins": times(moment.now), "step_s": step, "overdue": due.overdue, "due": due.steps}
-    return {**body, "later": due.later}
+    return {"outdial_id": row.id, "begins": times(moment.now), "step_s": step, **_falling(due), "zones": _zones(due)}
+
+
+def _falling(due: Falling) -> dict[str, Any]:
+    return {"overdue": due.overdue, "due": due.steps, "later": due.later}
+
+
+def _zones(due: Calendar) -> list[dict[str, Any]]:
+    """The zones most targets are in, by name; the others, if any, are one row."""
+    zones = sorted(due.zones, key=lambda zone: (-due.zones[zone].total, zone))
+    shown = [{"zones": [*zone], **_falling(due.zones[zone])} for zone in sorted(zones[:SHOWN_ZONES])]
+    if len(zones) <= SHOWN_ZONES:
+        return shown
+    others = Falling(0, [0] * len(due.steps), 0)
+    for zone in zones[SHOWN_ZONES:]:
+        others.add(due.zones[zone])
+    return [*shown, {"zones": None, **_falling(others)}]
 
 
 def _activity(moment: Moment, row: Outdial, minutes: int, times: Times) -> dict[str, Any]:

@@ -537,9 +537,11 @@ function retryCalendar(from) {
     h("thead", {}, h("tr", {}, h("td", {}), hours)),
     h("tbody", {}, [0, 1, 2, 3].map((quarter) => h("tr", {}, h("th", { scope: "row" }, `+${quarter * 15}`), cells.filter((_, index) => index % 4 === quarter).map((cell) => h("td", {}, cell))))),
   );
+  const zones = zoneHeat(from);
   return {
-    element: h("div", {}, h("p", { class: "line-up" }, h("span", {}, overdue.element, " due now"), h("span", {}, later.element, " after that")), scroller("Targets per quarter of an hour", { kind: "scroll-x" }, table)),
+    element: h("div", {}, h("p", { class: "line-up" }, h("span", {}, overdue.element, " due now"), h("span", {}, later.element, " after that")), scroller("Targets per quarter of an hour", { kind: "scroll-x" }, table), zones.element),
     show(found) {
+      zones.show(found);
       const begins = instant(found.begins);
       const most = Math.max(1, ...found.due);
       overdue.set(found.overdue);
@@ -560,6 +562,66 @@ function retryCalendar(from) {
       });
     },
   };
+}
+
+const STEPS = 48;
+
+/** What falls due where: a row for each time zone, a cell for each quarter of an hour, as full as it has targets. */
+function zoneHeat(from) {
+  const hours = Array.from({ length: STEPS / 4 }, () => h("th", { scope: "colgroup", colspan: "4" }));
+  const body = h("tbody");
+  const table = h(
+    "table",
+    { class: "heat" },
+    h("caption", {}, "By the time zone of whom is called"),
+    h("colgroup", {}, h("col", { class: "zone" }), h("col", { class: "sum" })),
+    hours.map(() => h("colgroup", { span: "4" })),
+    h("colgroup", {}, h("col", { class: "sum" })),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Zone"), h("th", { scope: "col", class: "right" }, "Due now"), hours, h("th", { scope: "col", class: "right" }, "Later"))),
+    body,
+  );
+  const keyed = new Keyed(
+    body,
+    ({ index, name }) => {
+      const overdue = number(from.calendar, `zones.${index}.overdue`, `Due now, ${name}`);
+      const later = number(from.calendar, `zones.${index}.later`, `Later, ${name}`);
+      const cells = Array.from({ length: STEPS }, () => h("td", { class: "warm" }, h("span", {})));
+      const row = h("tr", {}, h("th", { scope: "row" }, h("span", {}, name)), h("td", { class: "right" }, overdue.element), cells, h("td", { class: "right" }, later.element));
+      return { overdue, later, cells, element: row };
+    },
+    (entry, row) => {
+      entry.overdue.set(row.overdue);
+      entry.later.set(row.later);
+      mark(entry.element.firstElementChild, "title", row.title);
+      entry.cells.forEach((cell, step) => {
+        const n = row.due[step];
+        say(cell.firstElementChild, count(n));
+        cell.style.setProperty("--share", n ? Math.max(0.15, n / row.most) : 0);
+        const at = row.begins + step * 900000;
+        mark(cell, "title", `${row.name}: ${plural(n, "target")} between ${dated(at, minute)} and ${dated(at + 900000, minute)}${row.there(at)}`);
+      });
+    },
+  );
+  return {
+    element: scroller("Targets per quarter of an hour and time zone", { kind: "scroll-x" }, table),
+    show({ zones, begins, due }) {
+      const start = instant(begins);
+      hours.forEach((cell, index) => say(cell, minute(start + index * 3600000)));
+      const most = Math.max(1, ...zones.flatMap((row) => row.due));
+      keyed.show(zones.map((row, index) => ({ ...row, ...zoneNamed(row.zones), index, begins: start, most, due: row.due.slice(0, due.length) })), (row) => `${row.index} ${row.name}`);
+    },
+  };
+}
+
+/** How zones are called, all of them where there are several, and what time it is there. */
+function zoneNamed(zones) {
+  const none = { title: null, there: () => "" };
+  if (zones === null) return { ...none, name: "Other zones" };
+  if (!zones.length) return { ...none, name: "Zone not known" };
+  const regions = [...new Set(zones.map((zone) => zone.split("/")[0]))];
+  if (zones.length > 1) return { ...none, name: `${zones.length} zones, ${regions[0]}${regions.length > 1 ? " …" : ""}`, title: `Any of\n${zones.join("\n")}` };
+  const there = (at) => `, there ${minute(at, zones[0])}`;
+  return { name: zones[0].replaceAll("_", " "), title: `${zones[0]}${there(Date.now())} now`, there };
 }
 
 function yieldTables(from) {
