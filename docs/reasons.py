@@ -89,7 +89,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "method_unknown": "The route does not offer this method.",
     "nul_byte": "There is a NUL character in the row.",
     "opening": "A partition is being opened: its log is read. It takes commands when that is done.",
-    "origin_denied": "A page of another site tried to change something with a browser's cookie or without a token.",
+    "origin_denied": "A page of another site asked with a browser's cookie or without a token, or its site is none of those allowed.",
     "outdial_claimed": "The outdial belongs to another campaign.",
     "outdial_deleted": "The outdial was deleted.",
     "outdial_running": "The outdial is being run. Stop that first.",

@@ -67,6 +67,12 @@ class Composed:
                 f"without a token everybody who reaches {options.host} could place calls",
                 "set OUTDIAL_TOKEN or --token, or bind to 127.0.0.1",
             )
+        if options.role != "ledger" and options.allowed_origins and not options.tokens:
+            raise Refused(
+                "token_missing",
+                "pages of other sites are let in by a token of their own, and this server asks for none",
+                "set OUTDIAL_TOKEN or --token, or leave out the allowed origins",
+            )
         _check_tls(options)
         role = _ledger_role if options.role == "ledger" else _serve
         with _bound(options.host, options.port, next_port=options.next_port) as sock:
@@ -728,6 +734,7 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
         tokens_in_urls=options.query_tokens,
         rate_of_address=None if options.rate_limit_ip is None else Rate.parse(options.rate_limit_ip),
         rate_of_customer=None if options.rate_limit_customer is None else Rate.parse(options.rate_limit_customer),
+        allowed_origins=frozenset(options.allowed_origins),
         not_ready=lambda: runtime.not_ready,
         meters=meters,
         private_webhooks=options.private_webhooks,

@@ -94,6 +94,34 @@ def test_an_empty_token_that_everybody_would_have_is_refused(word: str) -> None:
             _ = load({}, {"tokens": f"good,{word}"}).credentials
 
 
+def test_allowed_origins_come_from_names_and_flags_and_are_written_as_browsers_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert serve_options(tmp_path, {}).allowed_origins == ()
+    monkeypatch.setenv("OUTDIAL_ALLOWED_ORIGINS", "https://App.example, http://localhost:3000\nhttp://[::1]:80a"[:-2])
+    assert serve_options(tmp_path, {}).allowed_origins == ("https://app.example", "http://localhost:3000", "http://[::1]:8")
+    assert serve_options(tmp_path, {"allowed_origins": "https://b.example:444"}).allowed_origins == ("https://b.example:444",)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["*", "https://*", "https://*.app.example", "null", "app.example", "https://app.example/", "https://app.example/page", "https://",
+     "https://app.example:443", "http://app.example:80", "https://app.example:0", "https://app.example:70000", "https://app.example:",
+     "https://ann@app.example", "https://app.example?x", "ftp://app.example", "https://bücher.example", "https://-app.example"],
+)  # fmt: skip
+def test_an_origin_that_no_browser_would_name_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str) -> None:
+    monkeypatch.setenv("OUTDIAL_ALLOWED_ORIGINS", f"https://app.example {word}")
+    with pytest.raises(Refused, match=r"origin|port") as caught:
+        serve_options(tmp_path, {})
+    assert (caught.value.code, caught.value.reason) == (2, "setting_invalid")
+    assert word in caught.value.message
+
+
+def test_a_list_of_origins_without_a_token_is_refused(outdial: Call, tmp_path: Path) -> None:
+    said = outdial("serve", "--data", str(tmp_path), "--allowed-origin", "https://app.example")
+
+    assert said.code == 1
+    assert "asks for none" in said.err
+
+
 def test_limits_of_requests_come_from_names_and_flags(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (serve_options(tmp_path, {}).rate_limit_ip, serve_options(tmp_path, {}).rate_limit_customer) == (None, None)
     monkeypatch.setenv("OUTDIAL_RATE_LIMIT_IP", "200/400")

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from outdial.doors.api.deps import CALLER, Caller, Door, reach
 from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, told, unavailable
 from outdial.doors.api.limits import Limiter
+from outdial.doors.api.origins import ORIGIN, PREFLIGHT, Headers, Origins, answer_preflight, is_own, is_preflight
 from outdial.doors.api.secrets import is_ours, token_hash
 from outdial.requests import Unavailable
 from outdial.trace import HEADER_TRACE, current_trace, traceparent_of
@@ -39,7 +40,8 @@ _TRACE: Final = HEADER_TRACE.encode()
 _STARTS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
 SWITCHED: Final = 101
 """The status a websocket begins with."""
-_LIMITED: Final = (_VERSIONED, "/auth/")
+_ASKED: Final = (_VERSIONED, "/auth/")
+"""Where somebody asks for something, and is let in or not."""
 _YES: Final = ("true", "1")
 _POSITION: Final = b"outdial-position"
 """An answer that does not say at which position it holds says that it shows at least what this one has."""
@@ -48,7 +50,7 @@ FRAMES: Final = 6
 _STOPPED: Final = Refused(
     UNAVAILABLE, "stopping", "the service is stopping and did not finish this request; send it again", headers={"Connection": "close"}
 )
-_WANTED: Final = frozenset({b"accept", b"authorization", b"cookie", b"host", b"origin", b"traceparent", b"x-request-id"})
+_WANTED: Final = frozenset({b"accept", b"authorization", b"cookie", b"host", ORIGIN, PREFLIGHT, b"traceparent", b"x-request-id"})
 
 
 class Front:
@@ -62,6 +64,7 @@ class Front:
         self._by_address = None if rate is None else Limiter(rate, "ip", settings.clock)
         rate = settings.rate_of_customer
         self._by_customer = None if rate is None else Limiter(rate, "customer", settings.clock)
+        self._origins = Origins(settings.allowed_origins) if settings.allowed_origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -74,6 +77,8 @@ class Front:
         accept = headers.get(b"accept", b"").decode("latin-1")
         trace = traceparent_of(headers[_TRACE]) if _TRACE in headers else None
         current_trace.set(trace)
+        origins = self._origins if self._origins is not None and scope["path"].startswith(_ASKED) else None
+        beside: Headers = [] if origins is None else origins.told(headers)
         responses = self.door.responses
         begun, position = False, ""
 
@@ -88,12 +93,17 @@ class Front:
                 begun = True
                 responses[message["status"]] += 1
                 sent = message.get("headers", ())
-                message["headers"] = [*sent, (b"x-request-id", request_id.encode())]
+                message["headers"] = [*sent, *beside, (b"x-request-id", request_id.encode())]
                 if all(name != _POSITION for name, _ in sent):
                     message["headers"].append((_POSITION, (position or str(self.door.ledger.position)).encode()))
             await send(message)
 
         try:
+            if origins is not None:
+                origins.let_in(headers)
+                if is_preflight(scope, headers):
+                    await answer_preflight(tagged)
+                    return
             caller = await self._caller(scope, headers, secrets, request_id)
             scope[CALLER] = caller = caller if trace is None else caller._replace(traceparent=trace)
             if scope.get("method") == "GET":
@@ -136,7 +146,7 @@ class Front:
         Raises:
             Refused: the credentials are missing, unknown or over, a foreign page sends this, or there were too many before.
         """
-        limited = scope["path"].startswith(_LIMITED)
+        limited = scope["path"].startswith(_ASKED)
         if limited and self._by_address is not None:
             self._by_address.take(scope["client"][0] if scope.get("client") else "")
         caller = await self._known(scope, headers, secrets, request_id)
@@ -259,11 +269,7 @@ def _customer_of(digest: str, known: Iterable[tuple[str, str]]) -> str | None:
 
 def _refuse_foreign(scope: Scope, headers: dict[bytes, bytes]) -> None:
     """Keep pages of other sites from changing anything through somebody's browser, or listening: any page may open a websocket."""
-    origin = headers.get(b"origin")
-    if origin is None or scope.get("method") in _SAFE:
-        return
-    _, _, site = origin.lower().partition(b"://")
-    if not site or site != headers.get(b"host", b"").lower():
+    if ORIGIN in headers and scope.get("method") not in _SAFE and not is_own(headers):
         raise Refused(DENIED, "origin_denied", "pages of another site may do nothing here without a token of their own")
 
 

@@ -86,6 +86,8 @@ class Settings:
     """Why the server cannot take work now; None: it can."""
     meters: Meters = field(default_factory=Meters)
     """The counts of the process."""
+    allowed_origins: frozenset[str] = frozenset()
+    """Sites whose pages may ask here with a token, as browsers name them. Empty: their browsers are told nothing."""
     private_webhooks: bool = False
     """Whether events may be sent into private networks, and to this machine."""
     host_is_loopback: bool = True

@@ -87,6 +87,8 @@ class ServeOptions:
     """How often one address may ask, ``200/400``: so many a second, so many at once. None: as often as it likes."""
     rate_limit_customer: str | None = None
     """How often one customer may ask, likewise."""
+    allowed_origins: tuple[str, ...] = ()
+    """Sites whose pages may ask here with a token. Empty: no list is kept."""
     private_webhooks: bool = False
     """Whether events may be sent into private networks, and to this machine."""
     customer_id: str | None = None

@@ -8,6 +8,7 @@ import typer
 
 from outdial.doors.cli.actions import Beside, Cluster, Refused, Serving, WorkerOptions
 from outdial.doors.cli.server import (
+    AllowedOrigins,
     Bootstrap,
     Cert,
     Host,
@@ -104,6 +105,7 @@ def api(
     token: Tokens = None,
     rate_limit_ip: RateOfAddress = None,
     rate_limit_customer: RateOfCustomer = None,
+    allowed_origin: AllowedOrigins = None,
     log_level: LogLevel = None,
 ) -> None:
     """Serve HTTP over Kafka; any number of these behave as one.
@@ -117,6 +119,7 @@ def api(
         "tls_key": tls_key,
         "rate_limit_ip": rate_limit_ip,
         "rate_limit_customer": rate_limit_customer,
+        "allowed_origins": None if allowed_origin is None else " ".join(allowed_origin),
         "log_level": log_level,
     }
     options = serve_options(session.folder, flags, token, role="api")

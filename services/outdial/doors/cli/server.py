@@ -37,6 +37,14 @@ RateOfAddress = Annotated[
 RateOfCustomer = Annotated[
     str | None, typer.Option("--rate-limit-customer", metavar="RATE", help="Requests of one customer, likewise. Default: any.")
 ]
+AllowedOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-origin",
+        metavar="ORIGIN",
+        help="A site whose pages may ask here, with a token: https://app.example; may be repeated. $OUTDIAL_ALLOWED_ORIGINS.",
+    ),
+]
 Carrier = Annotated[
     Literal["none", "simulated"] | None, typer.Option("--carrier", help="simulated: place every call with the simulated carrier.")
 ]
@@ -80,6 +88,7 @@ def serve(
     token: Tokens = None,
     rate_limit_ip: RateOfAddress = None,
     rate_limit_customer: RateOfCustomer = None,
+    allowed_origin: AllowedOrigins = None,
     carrier: Carrier = None,
     seed: Seed = None,
     speed: Speed = None,
@@ -95,6 +104,7 @@ def serve(
         "tls_key": tls_key,
         "rate_limit_ip": rate_limit_ip,
         "rate_limit_customer": rate_limit_customer,
+        "allowed_origins": None if allowed_origin is None else " ".join(allowed_origin),
         "carrier": carrier,
         "seed": seed,
         "speed": speed,
@@ -140,6 +150,7 @@ def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] |
         query_tokens=settings.query_tokens,
         rate_limit_ip=settings.rate_limit_ip,
         rate_limit_customer=settings.rate_limit_customer,
+        allowed_origins=settings.origins,
         private_webhooks=settings.webhook_private,
         customer_id=settings.customer_id,
         fingerprint_key=None if settings.fingerprint_key is None else settings.fingerprint_key.get_secret_value(),

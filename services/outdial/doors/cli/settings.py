@@ -7,6 +7,7 @@ ignored is found out too late.
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from re import compile as pattern
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
@@ -34,6 +35,9 @@ PLAIN_NAMES: Final = {
 FOR_TESTS: Final = ("OUTDIAL_TEST_", "OUTDIAL_REQUIRE_", "OUTDIAL_BENCH_")
 """Names the test suite and the measures read; the program does not."""
 USAGE: Final = 2
+ORIGIN: Final = pattern(r"(?P<scheme>https?)://([a-z0-9_]([a-z0-9_.\-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
+DEFAULT_PORT_OF: Final = {"http": 80, "https": 443}
+MOST_PORTS: Final = 65_535
 RATE: Final = r"^([1-9][0-9]{0,6}(\.[0-9]{1,6})?|0\.[0-9]{0,5}[1-9])(/[1-9][0-9]{0,6})?$"
 
 
@@ -69,6 +73,8 @@ class Settings(BaseSettings):
     """How often one address may ask: ``200/400`` is 200 a second, and 400 at once. Absent: as often as it likes."""
     rate_limit_customer: str | None = Field(None, pattern=RATE)
     """How often one customer may ask."""
+    allowed_origins: str | None = None
+    """Sites whose pages may ask here with a token, such as ``https://app.example``; several with commas or white space between."""
     customer_id: str | None = Field(None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
     fingerprint_key: SecretStr | None = None
     carrier: str = Field("none", pattern=r"^(none|simulated|webhook|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
@@ -101,6 +107,11 @@ class Settings(BaseSettings):
         return tuple(credential(word) for word in words if word)
 
     @property
+    def origins(self) -> tuple[str, ...]:
+        """The sites that are allowed, each as browsers name it."""
+        return tuple(map(origin, (self.allowed_origins or "").replace(",", " ").split()))
+
+    @property
     def cluster(self) -> Cluster | None:
         """The Kafka cluster, when one is named."""
         kafka = self.kafka
@@ -131,6 +142,22 @@ def credential(word: str) -> Credential:
     if not token.strip():
         raise Refused("setting_invalid", "a token is empty", "give it some text, such as that of: openssl rand -hex 16", USAGE)
     return Credential(token=token, customer_id=customer.lower() or None)
+
+
+def origin(word: str) -> str:
+    """A site as browsers name it: scheme, host, and a port where it is not the scheme's own.
+
+    Raises:
+        Refused: no browser would ever name a site like this, so it would let nobody in, or it stands for any (exit code 2).
+    """
+    fix = "name each site as its pages' browsers do, such as https://app.example or http://localhost:3000"
+    found = ORIGIN.fullmatch(word.lower())
+    if found is None:
+        raise Refused("setting_invalid", f"{word} is no origin: it is http:// or https://, a host, perhaps a port, and no more", fix, USAGE)
+    scheme, port = found["scheme"], found["port"]
+    if port is not None and (int(port) == DEFAULT_PORT_OF[scheme] or not 0 < int(port) <= MOST_PORTS or port.startswith("0")):
+        raise Refused("setting_invalid", f"{word} has a port that browsers leave out, or that is none", fix, USAGE)
+    return word.lower()
 
 
 def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
