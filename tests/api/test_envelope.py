@@ -40,6 +40,9 @@ async def test_unknown_routes_and_methods_are_refused_in_the_envelope(api: Api) 
     await api.refused(405, "METHOD_NOT_ALLOWED", "PATCH", f"/outdials/{NOBODY}")
     assert api.seen[-1].headers["allow"] == "DELETE, GET, PUT"
     await api.refused(405, "METHOD_NOT_ALLOWED", "POST", f"/outdials/{NOBODY}")
+    for method in ("GET", "DELETE"):
+        await api.refused(405, "METHOD_NOT_ALLOWED", method, "/suppressions/import")
+        assert api.seen[-1].headers["allow"] == "POST"
     answer = await api.http.get("/nowhere")
     assert (answer.status_code, answer.json()["error"]["reason"]) == (404, "ROUTE_NOT_FOUND")
 

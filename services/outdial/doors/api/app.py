@@ -1,5 +1,6 @@
 """The HTTP door, put together: :func:`make_app`."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -93,6 +94,7 @@ def _offer_all(app: FastAPI) -> None:
     app.router.routes.append(WebSocketRoute(listening.PATH, sockets.serve))
     for router in (health.router, openapi.router, asyncapi.router, accounts.login):
         _offer(app, router, "")
+    _keep_words_apart([route for route in app.router.routes if isinstance(route, Route)])
 
 
 def _offer(app: FastAPI, router: APIRouter, prefix: str) -> None:
@@ -102,6 +104,15 @@ def _offer(app: FastAPI, router: APIRouter, prefix: str) -> None:
             app.add_api_route(prefix + route.path, route.endpoint, methods=sorted(route.methods or ()), name=route.name, tags=router.tags)
         else:
             app.router.routes.append(route)
+
+
+def _keep_words_apart(routes: Sequence[Route]) -> None:
+    """What one route spells out is no id to another: GET of ``/suppressions/import`` is not offered, and no entry named import."""
+    spelled = {route.path for route in routes if "{" not in route.path}
+    for route in routes:
+        words = sorted(path for path in spelled - {route.path} if route.path_regex.match(path))
+        if words:
+            route.path_regex = re.compile(f"(?!(?:{'|'.join(map(re.escape, words))})$){route.path_regex.pattern}")
 
 
 def _answer(request: Request, why: Refused) -> Response:
