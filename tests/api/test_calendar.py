@@ -8,6 +8,7 @@ from outdial.doors.api import live
 NUMBERS = ("+12025550101", "+12025550102", "+493012345678", "+81312345678")
 
 
+@pytest.mark.only("embedded", why="the views are those of both runtimes")
 async def test_the_zones_of_a_calendar_add_up_and_small_ones_are_one_row(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     outdial = await api.outdial()
     await api.run(outdial)

@@ -69,7 +69,7 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
         await imports_a_list(seen, service.url)
         await starts_by_a_new_plan(seen)
         await pauses(seen)
-        await shows_what_another_plan_changed(seen, service)
+        changed = await shows_what_another_plan_changed(seen, service)
         await page.get_by_role("button", name="Resume", exact=True).click()
         await seen.until("() => document.querySelector('.chip').textContent.includes('Dialing')")
 
@@ -80,7 +80,7 @@ async def test_an_operator_imports_starts_watches_stops_and_looks_at_one_person(
         await shows_who_falls_due_where(seen, service)
 
         await shows_who_was_reached(seen)
-        await shows_who_did_what(seen)
+        await shows_who_did_what(seen, changed)
         await looks_back(seen)
 
         await goes_on_after_a_restart(seen, service, serve)
@@ -134,13 +134,25 @@ async def pauses(seen: Window) -> None:
     await seen.until("() => document.querySelectorAll('.calls tbody tr').length === 0", seconds=60)
 
 
-async def shows_what_another_plan_changed(seen: Window, service: Service) -> None:
+async def shows_what_another_plan_changed(seen: Window, service: Service) -> list[list[str]]:
     [plan] = ask(service.url, "GET", "/outplans")["result"]
-    ask(service.url, "PUT", f"/outplans/{plan['id']}/dial_info", {**plan, "try_interval": 7_200_000, "max_concurrent": 25})
-    changed = [["Between tries", "1 h", "2 h"], ["Calls open at once", "20", "25"]]
+    limits = seen.page.locator(".legend li:visible", has_text="a second")
+    assert await limits.count() == 0
+    changes = {"try_interval": 7_200_000, "max_concurrent": 25, "calls_per_second": 40}
+    ask(service.url, "PUT", f"/outplans/{plan['id']}/dial_info", {**plan, **changes})
+    changed = [["Between tries", "1 h", "2 h"], ["Calls open at once", "20", "25"], ["Calls a second", "no limit", "40"]]
     for place in (".feed .diff", ".card .diff"):
         await seen.page.locator(place).first.wait_for()
         assert await seen.page.evaluate(DIFFERENCES, place) == changed
+    ask(service.url, "PUT", "/pace", {"calls_per_second": 50})
+    await limits.nth(1).wait_for()
+    assert [" ".join(text.split()[:6]) for text in await limits.all_inner_texts()] == [
+        "Limit of the plan 40 a",
+        "Of all lists together 50 a",
+    ]
+    ask(service.url, "PUT", "/pace", {"calls_per_second": None})
+    await limits.nth(1).wait_for(state="hidden")
+    return changed
 
 
 async def shows_who_falls_due_where(seen: Window, service: Service) -> None:
@@ -151,13 +163,13 @@ async def shows_who_falls_due_where(seen: Window, service: Service) -> None:
     assert await seen.page.locator(".heat tbody th").all_inner_texts() == ["America/New York"]
 
 
-async def shows_who_did_what(seen: Window) -> None:
+async def shows_who_did_what(seen: Window, changed: list[list[str]]) -> None:
     page = seen.page
     await page.get_by_role("link", name="Who did what").click()
     await page.get_by_text("dialing stopped").wait_for()
     assert await seen.text("h1") == "Who did what: June"
     assert await page.get_by_text("Nobody is named").is_visible()
-    assert await page.evaluate(DIFFERENCES, ".timeline .diff") == [["Between tries", "1 h", "2 h"], ["Calls open at once", "20", "25"]]
+    assert await page.evaluate(DIFFERENCES, ".timeline .diff") == changed
     assert await violations(seen) == []
     await page.get_by_label("What", exact=True).select_option("Runs")
     steered = ["■ dialing stopped", "▶ dialing resumed", "❚❚ dialing paused", "▶ dialing started, run 1"]

@@ -1,8 +1,8 @@
-// The rate of requests and of ends over time, with a mark for whatever steered it.
+// The rate of requests and of ends over time, with a mark for whatever steered it, and the limits it keeps to.
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 import { h, mark, say } from "./dom.js";
-import { locate } from "./parts.js";
+import { locate, number } from "./parts.js";
 import { clock, count, dated, instant } from "./words.js";
 
 /** Lines of the chart: outcome words that each adds up. Dashes tell them apart as well as colours do. */
@@ -24,8 +24,15 @@ const CONTROLS = {
   OutdialDeleted: ["✕", "deleted"],
 };
 const HEIGHT = 240;
+const LIMITS = {
+  plan: { name: "Limit of the plan", color: "--line-limit", dash: [10, 4], width: 1.5 },
+  customer: { name: "Of all lists together", color: "--line-limit", dash: [3, 3, 10, 3], width: 1.5 },
+};
+/** So many times as high as what was dialed a limit may be, and still have the chart drawn up to it. */
+const WITHIN = 3;
 
-export function chart(sourceOf) {
+/** `limitsFrom`: by name of a limit, where its calls per second stand: [source, path]. */
+export function chart(sourceOf, limitsFrom) {
   const place = h("div", { class: "chart", role: "img", "aria-label": "Requests and ends of attempts over time; the table below says the same" });
   const legend = h("ul", { class: "legend" });
   const steered = h("ol", { class: "steered" });
@@ -33,6 +40,16 @@ export function chart(sourceOf) {
     const value = h("a", { class: "n", href: "" }, h("span", {}, "0"));
     legend.append(h("li", {}, swatch(line), h("span", {}, line.name), value));
     return value;
+  });
+  const limits = {};
+  const limited = Object.entries(limitsFrom).map(([name, [source, path]]) => {
+    const line = LIMITS[name];
+    const value = number(source, path, `${line.name}, calls a second`);
+    const above = h("span");
+    const entry = h("li", { hidden: true }, swatch(line), h("span", {}, line.name), value.element, h("span", {}, "a second"), above);
+    value.set(0);
+    legend.append(entry);
+    return { name, value, entry, above };
   });
   let plot = null;
   let last = null;
@@ -43,9 +60,11 @@ export function chart(sourceOf) {
     const look = `${place.clientWidth}/${matchMedia("(prefers-color-scheme: dark)").matches}/${document.documentElement.dataset.theme}`;
     if (plot === null || look !== made) {
       plot?.destroy();
-      plot = new uPlot(options(place.clientWidth, () => last.controls), last.data, place);
+      plot = new uPlot(options(place.clientWidth, () => last.controls, limits), last.data, place);
       made = look;
     } else plot.setData(last.data);
+    const top = height(Math.max(...last.data.slice(1).flat()), limits);
+    for (const { name, above } of limited) say(above, 60 * (limits[name] ?? 0) > top ? "· higher than drawn" : "");
   };
   new ResizeObserver(draw).observe(place);
 
@@ -78,8 +97,25 @@ export function chart(sourceOf) {
         steered.replaceChildren(...items);
       }
     },
+    /** Calls a second a limit lets through; nothing: there is none. */
+    limit(name, perSecond) {
+      const wanted = perSecond || null;
+      if ((limits[name] ?? null) === wanted) return;
+      limits[name] = wanted;
+      const { value, entry } = limited.find((one) => one.name === name);
+      entry.hidden = wanted === null;
+      value.set(wanted ?? 0);
+      draw();
+    },
     destroy: () => plot?.destroy(),
   };
+}
+
+/** As high as the lines, and as the limits that are not far above them. */
+function height(most, limits) {
+  const least = Math.max(4, most);
+  const near = Object.values(limits).map((limit) => 60 * (limit ?? 0)).filter((limit) => limit <= WITHIN * least);
+  return Math.max(4, 1.15 * most, ...near.map((limit) => 1.1 * limit));
 }
 
 function swatch(line) {
@@ -88,7 +124,7 @@ function swatch(line) {
   return svg;
 }
 
-function options(width, controls) {
+function options(width, controls, limits) {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(name).trim();
   const font = `12px ${style.getPropertyValue("--sans")}`;
@@ -98,7 +134,7 @@ function options(width, controls) {
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
-    scales: { y: { range: (_, __, most) => [0, Math.max(4, most * 1.15)] } },
+    scales: { y: { range: (_, __, most) => [0, height(most ?? 0, limits)] } },
     axes: [
       { ...axis, space: 80, size: 32, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000).slice(0, width > 500 ? 8 : 5)) },
       { ...axis, size: 46, values: (_, ticks) => ticks.map((tick) => count(tick)) },
@@ -133,6 +169,20 @@ function options(width, controls) {
             ctx.lineTo(x, bbox.top + bbox.height);
             ctx.stroke();
             ctx.fillText((CONTROLS[one.type] || ["•"])[0], x, bbox.top + 10 * ratio);
+          }
+          // What the plan before allowed is not known here: its line begins with the plan.
+          const planned = controls().find((one) => one.type === "PlanApplied")?.at;
+          for (const [name, perSecond] of Object.entries(limits)) {
+            if (!perSecond || 60 * perSecond > plot.scales.y.max) continue;
+            const begins = name === "plan" && planned !== undefined ? Math.max(bbox.left, plot.valToPos(planned, "x", true)) : bbox.left;
+            const y = Math.round(plot.valToPos(60 * perSecond, "y", true));
+            ctx.strokeStyle = color(LIMITS[name].color);
+            ctx.lineWidth = LIMITS[name].width * ratio;
+            ctx.setLineDash(LIMITS[name].dash.map((one) => one * ratio));
+            ctx.beginPath();
+            ctx.moveTo(begins, y);
+            ctx.lineTo(bbox.left + bbox.width, y);
+            ctx.stroke();
           }
           ctx.restore();
         },

@@ -25,6 +25,7 @@ export function outdial(page, id) {
     open: source("open_attempts", "open_attempts?time=iso"),
     calendar: source("calendar", "calendar?time=iso"),
     results: source("results", "yield"),
+    pace: { href: "/v1.0/pace" },
     why: at ? source("stats") : { href: `${base}/why?time=iso` },
   };
   const seen = { outdial: null, dialing: null, stats: null, activity: null, open: null, why: null, at: Date.now(), shown: page.numbersShown };
@@ -34,7 +35,8 @@ export function outdial(page, id) {
   const head = header(page, id, seen, at, () => askWhy(true));
   const bar = at ? timeBar(page, id, at) : null;
   const steps = funnel(id, from, at ? `${base}/stats?time=iso` : null);
-  const pace = chart((wanted) => (at ? { href: then(wanted), part: "activity" } : `${base}/activity?time=iso&minutes=${wanted}`));
+  const limits = { plan: [from.dialing, "plan.calls_per_second"], ...(at ? {} : { customer: [from.pace, "calls_per_second"] }) };
+  const pace = chart((wanted) => (at ? { href: then(wanted), part: "activity" } : `${base}/activity?time=iso&minutes=${wanted}`), limits);
   const blocked = blockedBy(from);
   const open = openAttempts(id, from, page, seen);
   const feed = activityFeed(id, base);
@@ -92,6 +94,7 @@ export function outdial(page, id) {
     blocked.show(seen);
     open.show(seen);
     plan.show(dialing);
+    pace.limit("plan", dialing.plan?.calls_per_second);
     strip.show(stats, dialing);
     mark(adding, "data-first", stats.total ? null : "");
   };
@@ -115,7 +118,8 @@ export function outdial(page, id) {
   let slowAsked = false;
   const slow = async () => {
     slowAsked = true;
-    const [due, results] = await Promise.all([get(from.calendar.href).catch(() => null), get(from.results.href).catch(() => null)]);
+    const [due, results, together] = await Promise.all([from.calendar, from.results, from.pace].map(({ href }) => get(href).catch(() => null)));
+    if (together) pace.limit("customer", together.calls_per_second);
     if (due) calendar.show(due);
     if (results) yields.show(results);
   };
@@ -396,6 +400,8 @@ function blockedBy(from) {
 
 function openAttempts(id, from, page, seen) {
   const total = number(from.open, "open", "Calls open");
+  const most = number(from.dialing, "plan.max_concurrent", "The most that may be open");
+  const cap = h("span", { hidden: true }, "of at most ", most.element);
   const body = h("tbody");
   const masks = h("button", { type: "button", class: "button small", "aria-pressed": "false", onclick: () => page.showNumbers(!page.numbersShown) }, "Show numbers");
   const more = h("p", { class: "below", hidden: true });
@@ -437,9 +443,12 @@ function openAttempts(id, from, page, seen) {
   );
   return {
     element,
-    total: h("span", {}, total.element, " open ", masks),
-    show({ open }) {
+    total: h("span", {}, total.element, " open ", cap, " ", masks),
+    show({ open, dialing }) {
       if (!open) return;
+      const limit = dialing.plan?.max_concurrent;
+      cap.hidden = !limit;
+      most.set(limit ?? 0);
       total.set(open.open);
       keyed.show(open.result, (row) => row.attempt_id);
       mark(element, "data-empty", open.result.length ? null : "");
