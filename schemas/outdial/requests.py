@@ -1,6 +1,6 @@
 """What goes out: dial requests, rejections and answers. Source: design section 4."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -67,6 +67,19 @@ class Rejection(BaseModel):
     """At most 64 KiB of what came."""
     original_length: int
     original_sha256: str
+
+
+class Rejected(NamedTuple):
+    """A rejection, and what is known of whose it is."""
+
+    stream: str
+    """The id of what the command is about, as it says; empty where it does not."""
+    named: str | None
+    """The customer that the command names."""
+    is_readable: bool
+    """Whether the command could be read, so that it is known whether it names one."""
+    told: Rejection
+    """Without the bytes that came."""
 
 
 class Item(BaseModel):

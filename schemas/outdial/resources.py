@@ -754,6 +754,40 @@ class Pace(BaseModel):
     """The hundred that have most."""
 
 
+class RefusedCommand(BaseModel):
+    """A command on Kafka that was refused. The bytes that came stand at its offset, and with the rejection."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    tm_reject: When
+    reason: str
+    """A word of ``docs/reasons.md``."""
+    message: str
+    """What was wrong. Numbers and tokens are taken out of it."""
+    type: str | None
+    """Null: it could not be read."""
+    command_id: Id | None
+    topic: str
+    partition: int
+    offset: int
+    """Where the command stands."""
+    length: int
+    """Bytes of it."""
+    sha256: str
+    """Of these bytes."""
+
+
+class Rejections(BaseModel):
+    """The newest commands that were refused, of those that are the asker's; an administrator sees all."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kept: bool
+    """Whether they are kept at all: with the log in a folder they are not, for whoever sent one was told."""
+    result: tuple[RefusedCommand, ...]
+    """Newest first."""
+
+
 class Webhook(BaseModel):
     """Where events are sent to, and how far that is."""
 
@@ -849,6 +883,7 @@ RESOURCES: dict[str, type[BaseModel]] = {
         SuppressionReport,
         Shared,
         Pace,
+        Rejections,
         Webhook,
     )
 }

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     import socket
@@ -736,6 +736,7 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
         rate_of_customer=None if options.rate_limit_customer is None else Rate.parse(options.rate_limit_customer),
         allowed_origins=frozenset(options.allowed_origins),
         not_ready=lambda: runtime.not_ready,
+        rejected=None if options.cluster is None else cast("Doors", runtime).rejected,
         meters=meters,
         private_webhooks=options.private_webhooks,
         host_is_loopback=_is_loopback(options.host),

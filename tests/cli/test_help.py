@@ -32,6 +32,7 @@ GROUPS = {
     "targets": ("list", "get", "create", "update", "delete", "calls", "history"),
     "outplans": ("list", "get", "create", "update", "delete"),
     "campaigns": ("list", "get", "create", "update", "delete", "run", "stop"),
+    "rejections": ("list",),
     "views": ("rebuild", "verify"),
     "schemas": ("export",),
 }

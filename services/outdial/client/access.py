@@ -9,7 +9,7 @@ from outdial.client.asking import reading
 from outdial.client.lists import Listing
 from outdial.client.routes import Content, Fields, given
 from outdial.client.shapes import Making, Reading
-from outdial.resources import Accesskey, Customer, Pace, Session, Suppressing, Suppression, SuppressionReport, User, Webhook
+from outdial.resources import Accesskey, Customer, Pace, Rejections, Session, Suppressing, Suppression, SuppressionReport, User, Webhook
 from outdial.suppression import FrequencyCaps, NewSuppression, SuppressionRef
 
 
@@ -49,6 +49,10 @@ class Access(Listing):
     async def set_pace(self, calls_per_second: int | None) -> Pace:
         """Set it; None: no limit."""
         return await self.send(routes.set_pace(calls_per_second))
+
+    async def rejections(self, most: int = 100, **how: Unpack[Reading]) -> Rejections:
+        """The newest commands that were refused."""
+        return await self.send(reading(routes.rejections(most), how))
 
     # --- who may ask ----------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from outdial.resources import (
     PlacedEvent,
     PlacedRequest,
     PreflightOfOutdial,
+    Rejections,
     Said,
     Session,
     Stats,
@@ -431,6 +432,11 @@ def set_frequency_caps(caps: FrequencyCaps | Fields) -> Route[FrequencyCaps]:
 def pace() -> Route[Pace]:
     """How many calls a second all outdials may request together, and who has how much of it."""
     return Route("GET", f"{VERSION}/pace", Pace.model_validate)
+
+
+def rejections(most: int = 100) -> Route[Rejections]:
+    """The newest commands that were refused."""
+    return Route("GET", f"{VERSION}/rejections", Rejections.model_validate, query={"limit": most})
 
 
 def set_pace(calls_per_second: int | None) -> Route[Pace]:

@@ -9,11 +9,12 @@ from typing import Final, Self
 from outdial.commands import Command
 from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options
+from outdial.kafka.rejected import newest
 from outdial.kafka.runtime import Ledgers
 from outdial.kafka.sending import Sending
 from outdial.metrics import Meters
 from outdial.position import Position
-from outdial.requests import Answer, Unavailable
+from outdial.requests import Answer, Rejected, Unavailable
 from outdial.scalars import SECOND_US
 
 READY_EVERY_S: Final = 0.02
@@ -34,6 +35,8 @@ class Doors:
         """Read-only, for the event loop's own thread."""
         self._options = options
         self._sending = sending
+        self._looking = asyncio.Lock()
+        """Held while refusals are read: however many ask, one of them reads."""
 
     @classmethod
     async def open(cls, options: Options, folder: Path, *, deciding: bool, meters: Meters | None = None) -> Self:
@@ -96,6 +99,11 @@ class Doors:
     async def caught_up(self) -> None:
         """Return when the views show everything that was committed when this was asked; raises ``Unavailable``."""
         await self.mirror.caught_up()
+
+    async def rejected(self) -> list[Rejected]:
+        """The newest commands that were refused, newest first; raises ``Unavailable``."""
+        async with self._looking:
+            return await newest(self._options.connection, self._options.topology)
 
     async def sleep_until(self, instant: int) -> None:
         """Return when the ledger's time has reached an instant, microseconds."""

@@ -33,6 +33,7 @@ from outdial.doors.api import (
     preflight,
     sockets,
     suppressions,
+    system,
     targets,
     webhook,
     why,
@@ -88,7 +89,7 @@ def routes_alone() -> FastAPI:
 def _offer_all(app: FastAPI) -> None:
     for part in (
         targets, importing, outdials, outplans, campaigns, campaigncalls, dials, events, live, why, preflight,
-        suppressions, pace, commands, accounts, webhook, sockets,
+        suppressions, pace, commands, accounts, webhook, sockets, system,
     ):  # fmt: skip
         _offer(app, part.router, PREFIX)
     app.router.routes.append(WebSocketRoute(listening.PATH, sockets.serve))

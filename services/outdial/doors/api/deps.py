@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from re import compile as pattern
 from time import monotonic
@@ -21,7 +21,7 @@ from outdial.doors.api.secrets import Passwords
 from outdial.ids import derived, item_id
 from outdial.metrics import Meters
 from outdial.position import Position
-from outdial.requests import Answer, Unavailable
+from outdial.requests import Answer, Rejected, Unavailable
 from outdial.views import history
 from outdial.wire import explained, to_json
 
@@ -96,6 +96,8 @@ class Settings:
     """How often one address may ask; None: as often as it likes."""
     rate_of_customer: Rate | None = None
     """How often one customer may ask."""
+    rejected: Callable[[], Awaitable[list[Rejected]]] | None = None
+    """The newest commands that were refused, newest first; raises ``Unavailable``. None: they are not kept, whoever sent one was told."""
     clock: Callable[[], float] = monotonic
     """Seconds that never go back."""
 

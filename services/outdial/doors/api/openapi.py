@@ -237,6 +237,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "SuppressionReport": ("import_suppressions",),
         "FrequencyCaps": ("get_frequency_caps", "set_frequency_caps"),
         "Pace": ("get_pace", "set_pace"),
+        "Rejections": ("list_rejections",),
     }  # fmt: skip
     many = {
         "Outdial": ("list_outdials",),
@@ -355,6 +356,7 @@ def _told() -> dict[str, Told]:
         "preflight": Told(body=_object(plan=outdial["plan"], outplan_id=_ID, campaign_id=_ID)),
         "get_activity": Told(("minutes",)),
         "get_calendar": Told(("hours",)),
+        "list_rejections": Told(("limit",)),
         "get_past": Told(("at", "minutes")),
         "list_open_attempts": Told(("limit",)),
         "stream_outdial": Told(("minutes", "after")),

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from outdial.doors.cli import accounts, cluster, completion, dialing, feeds, nouns, pace, server, suppressions, webhook, why
+from outdial.doors.cli import accounts, cluster, completion, dialing, feeds, nouns, pace, rejections, server, suppressions, webhook, why
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
@@ -58,6 +58,7 @@ def application() -> typer.Typer:
     accounts.register(app)
     suppressions.register(app)
     pace.register(app)
+    rejections.register(app)
     completion.register(app)
     return app
 

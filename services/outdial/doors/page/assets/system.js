@@ -2,10 +2,12 @@
 
 import { get, text } from "./api.js";
 import { h } from "./dom.js";
-import { card, jsonLink, scroller } from "./parts.js";
-import { count } from "./words.js";
+import { card, commandLine, jsonLink, scroller } from "./parts.js";
+import { count, dated, everywhere, instant } from "./words.js";
 
 const EVERY_MS = 2000;
+const REJECTIONS = "/v1.0/rejections?limit=50";
+const REJECTIONS_EVERY_MS = 15000;
 const GROUPS = [
   ["Log and views", /^outdial_(log_position|projection_lag|targets)/],
   ["Partitions", /^outdial_(partitions_owned|consumer_lag|clock_offset)/],
@@ -19,10 +21,12 @@ export function system(page) {
   const ready = h("p", { class: "verdict" });
   const facts = h("dl", { class: "facts" });
   const tables = h("div", { class: "grid" });
+  const refused = h("div", { class: "rejections" });
   page.main.replaceChildren(
     h("header", { class: "head" }, h("div", { class: "title" }, h("h1", {}, "System")), ready),
     card("This process", { more: [jsonLink("/readyz", "Readiness"), jsonLink("/metrics", "Metrics", "Metrics")] }, facts),
     tables,
+    card("Refused commands", { more: [jsonLink(REJECTIONS, "Refused commands")], note: "Newest first. Numbers and tokens are not shown." }, refused),
   );
   page.titled("System");
   const load = async () => {
@@ -45,9 +49,33 @@ export function system(page) {
       page.freshness({ on: false, why: "the service cannot be reached" });
     }
   };
+  const look = async () => refused.replaceChildren(await rejections().catch((error) => h("p", { class: "note" }, error.message)));
   load();
-  const timer = setInterval(() => !document.hidden && load(), EVERY_MS);
-  return () => clearInterval(timer);
+  look();
+  const timers = [setInterval(() => !document.hidden && load(), EVERY_MS), setInterval(() => !document.hidden && look(), REJECTIONS_EVERY_MS)];
+  return () => timers.forEach(clearInterval);
+}
+
+/** Commands that were refused, each with the line that reads the bytes that came. */
+async function rejections() {
+  const { kept, result } = await get(REJECTIONS);
+  if (!kept) return h("p", { class: "note" }, "With the log in a folder none are kept: whoever sends a command that is refused is told so. Their numbers stand above.");
+  if (!result.length) return h("p", { class: "note" }, "None of those you may see.");
+  const head = ["When", "Why", "Command", "Partition · offset"].map((text) => h("th", { scope: "col" }, text));
+  return scroller("Refused commands", {}, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, result.map(rejection))));
+}
+
+function rejection(one) {
+  const at = instant(one.tm_reject);
+  const line = `kcat -C -b "$broker" -t ${one.topic} -p ${one.partition} -o ${one.offset} -c 1 -e -q`;
+  return h(
+    "tr",
+    {},
+    h("td", {}, h("time", { datetime: one.tm_reject, title: everywhere(at) }, dated(at))),
+    h("td", {}, one.reason.replaceAll("_", " "), h("br"), h("small", {}, one.message)),
+    h("td", {}, one.type || "not readable", h("br"), h("small", {}, `${count(one.length)} bytes`)),
+    h("td", {}, `${one.partition} · ${one.offset}`, h("details", {}, h("summary", {}, "The bytes"), commandLine(line))),
+  );
 }
 
 function parsed(metrics) {
