@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.structs import TopicPartition
 
 from brokers.fixtures import MakeTopology
 from outdial.commands import ClaimDial, DialResult
@@ -18,6 +19,7 @@ from outdial.topology import Topology
 from outdial.wire import encode
 from outdial.worker import claims
 from outdial.worker.carrier import Call, Outcome, Result
+from outdial.worker.faust_app import take_for_good
 from outdial.worker.outbox import Outbox
 from outdial.worker.service import Worker, WorkerOptions, WorkerRefused
 from worker.conftest import MakeWorker
@@ -66,6 +68,23 @@ async def test_every_request_is_claimed_then_placed_and_its_result_is_said(ledge
         await until(lambda: worker.lag() == dict.fromkeys(range(4), 0), "nothing is left to read")
     assert Counter(phones.asked) == Counter(one.attempt_id for one in requests)
     assert {tuple(ledger.words(one.attempt_id)) for one in requests} == {("claim", "answered", "result")}
+
+
+async def test_requests_that_the_next_owner_has_taken_meanwhile_are_left_to_it(kafka_bootstrap: str, topology: Topology) -> None:
+    place = TopicPartition(topology.dial_requests, 0)
+    consumer = AIOKafkaConsumer(
+        topology.dial_requests, bootstrap_servers=kafka_bootstrap, group_id=f"{topology.prefix}.taking", enable_auto_commit=False
+    )
+    async with consumer:
+        await until(lambda: place in consumer.assignment(), "the partition is assigned")
+        generation = consumer._coordinator.generation  # noqa: SLF001  as the worker has it
+        await consumer.commit({place: 5})
+
+        assert await take_for_good(consumer, {place: 5}, generation) == {}
+        assert await take_for_good(consumer, {place: 3}, generation) == {}
+        assert await take_for_good(consumer, {place: 7}, generation - 1) == {}
+        assert await consumer.committed(place) == 5
+        assert await take_for_good(consumer, {place: 7}, generation) == {place: range(5, 7)}
 
 
 async def test_what_a_killed_ledger_did_not_commit_is_never_placed_and_does_not_stop_what_follows(

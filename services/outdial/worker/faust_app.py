@@ -82,21 +82,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
         Runs on this thread. It waits as long as the coordinator cannot be reached.
         """
-        consumer = self._ensure_consumer()
-        coordinator = consumer._coordinator  # noqa: SLF001  the generation is to be had nowhere else
-        try:
-            before = await _committed(consumer, ends)
-            wanted = {partition: OffsetAndMetadata(end, "") for partition, end in ends.items() if before[partition] < end}
-            if coordinator.generation != generation:
-                return {}
-            await consumer.commit(wanted)
-            after = await _committed(consumer, wanted)
-        except (CommitFailedError, IllegalStateError):
-            return {}
-        if coordinator.generation != generation:
-            return {}
-        assigned = consumer.assignment()
-        return {partition: range(before[partition], after[partition]) for partition in wanted if partition in assigned}
+        return await take_for_good(self._ensure_consumer(), ends, generation)
 
     @property
     def lag(self) -> dict[int, int]:
@@ -111,6 +97,27 @@ class _Thread(driver.AIOKafkaConsumerThread):
             for number, state in found.items()
             if state is not None and state.lso is not None and state.has_valid_position
         }
+
+
+async def take_for_good(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], generation: int) -> dict[TopicPartition, range]:
+    """Commit the offsets that records of a generation of the group end at, and give for each partition those that are ours by this commit.
+
+    Who was away for longer than its session finds that the next owner has committed as much or more: none of it is ours.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001  the generation is to be had nowhere else
+    try:
+        before = await _committed(consumer, ends)
+        wanted = {partition: OffsetAndMetadata(end, "") for partition, end in ends.items() if before[partition] < end}
+        if not wanted or coordinator.generation != generation:
+            return {}
+        await consumer.commit(wanted)
+        after = await _committed(consumer, wanted)
+    except (CommitFailedError, IllegalStateError):
+        return {}
+    if coordinator.generation != generation:
+        return {}
+    assigned = consumer.assignment()
+    return {partition: range(before[partition], after[partition]) for partition in wanted if partition in assigned}
 
 
 async def _committed(consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
