@@ -788,6 +788,29 @@ class Rejections(BaseModel):
     """Newest first."""
 
 
+class Verified(BaseModel):
+    """The views were built anew from the log, beside the live ones, and compared with them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    position: str
+    """Where both stood."""
+    equal: bool
+    """Whether every row of theirs was the same."""
+    tm_verify: When
+    """When."""
+
+
+class Views(BaseModel):
+    """What is read: where it stands, and whether it was compared with the log."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    position: str
+    verified: Verified | None
+    """The last time, by ``outdial views verify`` in this process's data folder; null: never since the views were built."""
+
+
 class Webhook(BaseModel):
     """Where events are sent to, and how far that is."""
 
@@ -884,6 +907,7 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Shared,
         Pace,
         Rejections,
+        Views,
         Webhook,
     )
 }

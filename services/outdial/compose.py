@@ -725,6 +725,7 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
 
     from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
     from outdial.doors.api.limits import Rate
+    from outdial.doors.cli.folders import last_check
 
     customer = options.customer_id or DEFAULT_CUSTOMER
     return Settings(
@@ -737,6 +738,7 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
         allowed_origins=frozenset(options.allowed_origins),
         not_ready=lambda: runtime.not_ready,
         rejected=None if options.cluster is None else cast("Doors", runtime).rejected,
+        checked=lambda: last_check(options.data),
         meters=meters,
         private_webhooks=options.private_webhooks,
         host_is_loopback=_is_loopback(options.host),

@@ -115,7 +115,7 @@ ROUTES: Final[dict[str, Asked]] = {
     "send_commands": Asked(To(404, OUTDIAL), {"type": "DeleteOutdial", "outdial_id": "{outdial}"}),
     **dict.fromkeys(
         ("list_outdials", "list_outplans", "list_campaigns", "list_campaigncalls", "list_dial_requests", "list_events", "list_accesskeys",
-         "list_suppressions", "get_frequency_caps", "get_pace", "list_rejections"),
+         "list_suppressions", "get_frequency_caps", "get_pace", "list_rejections", "get_views"),
         Asked(OWN),
     ),
     "stream_events": Asked(OWN),

@@ -96,6 +96,7 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
         "Stats": f"/outdials/{outdial}/stats",
         "Webhook": "/webhook",
         "Rejections": "/rejections",
+        "Views": "/views",
         "WhyTarget": f"{aim}/why",
         "WhyOutdial": f"/outdials/{outdial}/why",
         "Activity": f"/outdials/{outdial}/activity",

@@ -9,7 +9,19 @@ from outdial.client.asking import reading
 from outdial.client.lists import Listing
 from outdial.client.routes import Content, Fields, given
 from outdial.client.shapes import Making, Reading
-from outdial.resources import Accesskey, Customer, Pace, Rejections, Session, Suppressing, Suppression, SuppressionReport, User, Webhook
+from outdial.resources import (
+    Accesskey,
+    Customer,
+    Pace,
+    Rejections,
+    Session,
+    Suppressing,
+    Suppression,
+    SuppressionReport,
+    User,
+    Views,
+    Webhook,
+)
 from outdial.suppression import FrequencyCaps, NewSuppression, SuppressionRef
 
 
@@ -53,6 +65,10 @@ class Access(Listing):
     async def rejections(self, most: int = 100, **how: Unpack[Reading]) -> Rejections:
         """The newest commands that were refused."""
         return await self.send(reading(routes.rejections(most), how))
+
+    async def views(self, **how: Unpack[Reading]) -> Views:
+        """Where the views stand, and whether they were compared with the log."""
+        return await self.send(reading(routes.views(), how))
 
     # --- who may ask ----------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ from outdial.resources import (
     Target,
     Targetcall,
     User,
+    Views,
     Webhook,
     WhyOutdial,
     WhyTarget,
@@ -437,6 +438,11 @@ def pace() -> Route[Pace]:
 def rejections(most: int = 100) -> Route[Rejections]:
     """The newest commands that were refused."""
     return Route("GET", f"{VERSION}/rejections", Rejections.model_validate, query={"limit": most})
+
+
+def views() -> Route[Views]:
+    """Where the views stand, and whether they were compared with the log."""
+    return Route("GET", f"{VERSION}/views", Views.model_validate)
 
 
 def set_pace(calls_per_second: int | None) -> Route[Pace]:

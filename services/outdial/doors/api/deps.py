@@ -71,6 +71,22 @@ class Ledger(Protocol):
         """
 
 
+class Checked(Protocol):
+    """A comparison of the views with views that were built anew from the log."""
+
+    @property
+    def at(self) -> int:
+        """When: microseconds since 1970-01-01 UTC."""
+
+    @property
+    def position(self) -> str:
+        """Where both stood."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether they were equal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What the door is told by whoever starts it."""
@@ -98,6 +114,8 @@ class Settings:
     """How often one customer may ask."""
     rejected: Callable[[], Awaitable[list[Rejected]]] | None = None
     """The newest commands that were refused, newest first; raises ``Unavailable``. None: they are not kept, whoever sent one was told."""
+    checked: Callable[[], Checked | None] = lambda: None
+    """What came of the last comparison of the views with the log; None: there was none."""
     clock: Callable[[], float] = monotonic
     """Seconds that never go back."""
 

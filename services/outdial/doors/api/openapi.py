@@ -238,6 +238,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "FrequencyCaps": ("get_frequency_caps", "set_frequency_caps"),
         "Pace": ("get_pace", "set_pace"),
         "Rejections": ("list_rejections",),
+        "Views": ("get_views",),
     }  # fmt: skip
     many = {
         "Outdial": ("list_outdials",),

@@ -1,5 +1,6 @@
-"""The service itself, for whoever runs it or sends commands to it: what was refused."""
+"""The service itself, for whoever runs it or sends commands to it: what was refused, and whether its views are right."""
 
+import asyncio
 from re import Match
 from re import compile as pattern
 from typing import Any, Final
@@ -8,8 +9,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.doors.api.deps import Caller, Door, caller_of, door_of, is_id, reply, whole_number
+from outdial.doors.api.deps import Caller, Checked, Door, caller_of, door_of, is_id, reply, whole_number
 from outdial.doors.api.paging import Times, times_of
+from outdial.position import Position
 from outdial.requests import Rejected
 from outdial.views import campaigns, outdials, outplans
 
@@ -33,6 +35,27 @@ async def list_rejections(request: Request) -> Response:
     found = [] if rejected is None else await rejected()
     shown = [one for one in found if caller.admin or _is_of(door, caller, one)][:limit]
     return reply({"kept": rejected is not None, "result": [_shape(one, times) for one in shown]})
+
+
+@router.get("/views")
+async def get_views(request: Request) -> Response:
+    """Where the views stand, and what came of the last time they were built anew beside and compared: ``outdial views verify``."""
+    door, times = door_of(request), times_of(request)
+    found = await asyncio.to_thread(door.settings.checked)
+    here = door.ledger.position
+    return reply({"position": str(here), "verified": None if found is None or not _is_past(here, found) else _verified(found, times)})
+
+
+def _is_past(here: Position, found: Checked) -> bool:
+    """Whether a comparison was of this log: it cannot have been further than this one is."""
+    try:
+        return here.covers(Position.parse(found.position, here.partitions))
+    except ValueError:
+        return False
+
+
+def _verified(found: Checked, times: Times) -> dict[str, Any]:
+    return {"position": found.position, "equal": found.equal, "tm_verify": times(found.at)}
 
 
 def _is_of(door: Door, caller: Caller, one: Rejected) -> bool:

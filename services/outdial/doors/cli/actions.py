@@ -231,7 +231,7 @@ class Actions(Protocol):
         ...
 
     def views_verify(self, data: Path, cluster: Cluster | None, progress: Progress) -> Verified:
-        """Rebuild the views aside and compare. Changes nothing. ``cluster`` as for :meth:`views_rebuild`.
+        """Rebuild the views aside and compare. Changes no view. ``cluster`` as for :meth:`views_rebuild`.
 
         Raises:
             Refused: ``data_missing``, ``database_corrupt``, ``kafka_missing``.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 LOCAL = Path(".outdial")
 ADDRESS = "address.json"
+VERIFIED = "verified.json"
 DATABASE = "outdial.db"
 """The log with its views, of a folder that holds them itself."""
 VIEWS = "views.db"
@@ -52,6 +53,39 @@ def address_of(folder: Path) -> Address | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return address if _lives(address.pid) else None
+
+
+@dataclass(frozen=True, slots=True)
+class LastCheck:
+    """When the views of a folder were compared with the log last, and what came of it."""
+
+    at: int
+    """Microseconds since 1970-01-01 UTC."""
+    position: str
+    equal: bool
+
+
+def keep_check(folder: Path, found: LastCheck | None) -> None:
+    """Note what came of a comparison, beside the database and not in it, for that is the server's. None: forget it.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    if found is None:
+        (folder / VERIFIED).unlink(missing_ok=True)
+        return
+    aside = folder / f"{VERIFIED}.new"
+    aside.write_text(json.dumps({"at": found.at, "position": found.position, "equal": found.equal}))
+    aside.rename(folder / VERIFIED)
+
+
+def last_check(folder: Path) -> LastCheck | None:
+    """What came of the last comparison; None when there was none, or nothing that can be read."""
+    try:
+        found = json.loads((folder / VERIFIED).read_text("utf-8"))
+        return LastCheck(int(found["at"]), str(found["position"]), found["equal"] is True)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _lives(pid: int) -> bool:

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from time import time_ns
 from typing import Annotated, Literal, cast
 
 import typer
 
 from outdial.doors.cli.actions import CarrierName, Role, ServeOptions, Serving
+from outdial.doors.cli.folders import LastCheck, keep_check
 from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import group, verb
 
@@ -216,6 +218,7 @@ def rebuild(session: Session, kafka: Bootstrap = None) -> None:
     cluster = load(os.environ, {"kafka__bootstrap_servers": kafka}).cluster
     with Progress("rebuild", None, "events") as progress:
         position = session.actions.views_rebuild(session.folder, cluster, lambda done, total: progress.at(done, f"of {total:,}"))
+    keep_check(session.folder, None)
     if session.as_json:
         print_json({"position": str(position)})
     else:
@@ -225,7 +228,7 @@ def rebuild(session: Session, kafka: Bootstrap = None) -> None:
 def verify(session: Session, kafka: Bootstrap = None) -> None:
     """Build the views aside and compare them with the live ones. Exit code 1 when they differ.
 
-    Where the log is on Kafka, --kafka says where.
+    The page shows under System what came of it last. Where the log is on Kafka, --kafka says where.
     """
     from outdial.doors.cli.output import print_json
     from outdial.doors.cli.progress import Progress
@@ -234,6 +237,10 @@ def verify(session: Session, kafka: Bootstrap = None) -> None:
     cluster = load(os.environ, {"kafka__bootstrap_servers": kafka}).cluster
     with Progress("verify", None, "events") as progress:
         found = session.actions.views_verify(session.folder, cluster, lambda done, total: progress.at(done, f"of {total:,}"))
+    try:
+        keep_check(session.folder, LastCheck(time_ns() // 1_000, str(found.position), found.equal))
+    except OSError as error:
+        say(f"the page will not know of it: {session.folder} cannot be written ({error.strerror})")
     if session.as_json:
         print_json({"position": str(found.position), "equal": found.equal, "live": found.live, "rebuilt": found.rebuilt})
     else:

@@ -7,7 +7,8 @@ import { count, dated, everywhere, instant } from "./words.js";
 
 const EVERY_MS = 2000;
 const REJECTIONS = "/v1.0/rejections?limit=50";
-const REJECTIONS_EVERY_MS = 15000;
+const VIEWS = "/v1.0/views";
+const SELDOM_MS = 15000;
 const GROUPS = [
   ["Log and views", /^outdial_(log_position|projection_lag|targets)/],
   ["Partitions", /^outdial_(partitions_owned|consumer_lag|clock_offset)/],
@@ -21,10 +22,12 @@ export function system(page) {
   const ready = h("p", { class: "verdict" });
   const facts = h("dl", { class: "facts" });
   const tables = h("div", { class: "grid" });
+  const verified = h("div");
   const refused = h("div", { class: "rejections" });
   page.main.replaceChildren(
     h("header", { class: "head" }, h("div", { class: "title" }, h("h1", {}, "System")), ready),
     card("This process", { more: [jsonLink("/readyz", "Readiness"), jsonLink("/metrics", "Metrics", "Metrics")] }, facts),
+    card("Views against the log", { more: [jsonLink(VIEWS, "Views")] }, verified),
     tables,
     card("Refused commands", { more: [jsonLink(REJECTIONS, "Refused commands")], note: "Newest first. Numbers and tokens are not shown." }, refused),
   );
@@ -49,11 +52,24 @@ export function system(page) {
       page.freshness({ on: false, why: "the service cannot be reached" });
     }
   };
-  const look = async () => refused.replaceChildren(await rejections().catch((error) => h("p", { class: "note" }, error.message)));
+  const look = () =>
+    Promise.all(
+      [[verified, verification], [refused, rejections]].map(async ([place, made]) => place.replaceChildren(await made().catch((error) => h("p", { class: "note" }, error.message)))),
+    );
   load();
   look();
-  const timers = [setInterval(() => !document.hidden && load(), EVERY_MS), setInterval(() => !document.hidden && look(), REJECTIONS_EVERY_MS)];
+  const timers = [setInterval(() => !document.hidden && load(), EVERY_MS), setInterval(() => !document.hidden && look(), SELDOM_MS)];
   return () => timers.forEach(clearInterval);
+}
+
+/** Whether what the pages show was compared with what the log says, and when. */
+async function verification() {
+  const found = (await get(VIEWS)).verified;
+  if (!found) return h("div", {}, h("p", { class: "verdict" }, "? Never verified: the views of this process were not compared with its log."), commandLine("outdial views verify"));
+  const at = instant(found.tm_verify);
+  const word = found.equal ? "✓ Verified: built anew from the log they were the same." : "✕ Different: built anew from the log they were not the same. Stop the service and build them.";
+  const place = [`At position ${found.position}, `, h("time", { datetime: found.tm_verify, title: everywhere(at) }, dated(at)), "."];
+  return h("div", {}, h("p", { class: "verdict", "data-tone": found.equal ? "go" : "held" }, word), h("p", { class: "note" }, place), commandLine(found.equal ? "outdial views verify" : "outdial views rebuild"));
 }
 
 /** Commands that were refused, each with the line that reads the bytes that came. */
