@@ -482,14 +482,14 @@ class YieldOf(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     key: int
-    """The ordinal of the attempt, the index of the destination, or the hour."""
+    """The ordinal of the attempt, the index of the destination, the hour, or the calling code."""
     ended: int
     outcome: dict[str, int]
     """How many of them ended how; what is not there is 0."""
 
 
 class Yield(BaseModel):
-    """How the attempts of an outdial ended, told apart in three ways."""
+    """How the attempts of an outdial ended, told apart in four ways."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -500,6 +500,8 @@ class Yield(BaseModel):
     """By the index of the destination."""
     by_hour: list[YieldOf]
     """By the hour of the day in which it ended, UTC."""
+    by_prefix: list[YieldOf] = []
+    """By the calling code of the number: 49 for +49; 0: it was no number."""
 
 
 class Falling(BaseModel):

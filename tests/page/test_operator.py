@@ -161,6 +161,7 @@ async def shows_who_falls_due_where(seen: Window, service: Service) -> None:
     shown = "[...document.querySelectorAll('.heat .warm')].map((cell) => Number(cell.textContent.replaceAll(',', '')))"
     await seen.until(f"([told]) => String({shown}) === String(told)", zone["due"])
     assert await seen.page.locator(".heat tbody th").all_inner_texts() == ["America/New York"]
+    assert await seen.page.locator(".causes tbody th").first.inner_text() == "+1"
 
 
 async def shows_who_did_what(seen: Window, changed: list[list[str]]) -> None:

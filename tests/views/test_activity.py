@@ -8,10 +8,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outdial.address import Address
 from outdial.events import DialEnded, DialingStarted, DialingStopped, DialRequested
 from outdial.views import activity, outdials
 from outdial.views.counts import Falling
-from views.hand import MINUTE, PHONE, SECOND, Log, Views, views_in
+from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, views_in
 from views.histories import STEPS, History, counted
 
 WEEK_S = 7 * 24 * 3_600
@@ -56,6 +57,20 @@ async def test_what_happened_stands_in_the_step_in_which_it_happened(views: View
         "requested": [requested // SECOND // 5 * 5],
         "busy": [ended // SECOND // 5 * 5],
     }
+
+
+async def test_an_end_is_counted_under_the_calling_code_of_the_number_that_was_called(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    both = log.target(outdial, MAIL, Address(type="tel", target="+49 30 1234567"))
+    log.tried(outdial, both, "failed", destination_index=0)
+    log.requested(outdial, both, 2, destination_index=1)
+    log.ended(outdial, both, "busy", 2, destination_index=1)
+    log.tried(outdial, log.target(outdial), "busy")
+    reader = await views.show(log)
+
+    told = activity.yields(reader, outdial, "prefix")
+
+    assert {row["key"]: row["outcome"] for row in told} == {0: {"failed": 1}, 1: {"busy": 1}, 49: {"busy": 1}}
 
 
 async def test_who_steered_is_told_newest_first(views: Views, log: Log) -> None:

@@ -1,7 +1,8 @@
-"""What went on, and when: requests and ends of attempts over time, by try, destination and hour; and who steered. Kept as rows.
+"""What went on, and when: requests and ends of attempts over time, by try, destination, hour and country; and who steered. Kept as rows.
 
-``activity`` counts under four measures. ``pace``: by slices of five seconds. ``try``, ``destination`` and ``hour``: ends of
-attempts by the ordinal of the attempt on its target, the index of the destination, and the hour of the day (UTC).
+``activity`` counts under five measures. ``pace``: by slices of five seconds. ``try``, ``destination``, ``hour`` and ``prefix``: ends
+of attempts by the ordinal of the attempt on its target, the index of the destination, the hour of the day (UTC), and the calling code of
+the number.
 ``control`` has a row for each event that changed how an outdial dials, so that a chart can say why its lines bend.
 """
 
@@ -20,7 +21,8 @@ from outdial.views.rows import Write, writes
 SLICE_S: Final = 5
 REQUESTED: Final = "requested"
 PACE: Final = "pace"
-MEASURES: Final = ("try", "destination", "hour")
+PREFIX: Final = "prefix"
+MEASURES: Final = ("try", "destination", "hour", PREFIX)
 """What the yield of attempts is told by."""
 CONTROLS: Final = frozenset(
     {
@@ -37,8 +39,8 @@ DDL: Final = (
     """
     CREATE TABLE IF NOT EXISTS activity (
         outdial INTEGER,
-        measure TEXT,       -- pace, try, destination, hour
-        at INTEGER,         -- pace: five seconds since 1970; else the ordinal, the index, the hour
+        measure TEXT,       -- pace, try, destination, hour, prefix
+        at INTEGER,         -- pace: five seconds since 1970; else the ordinal, the index, the hour, the calling code
         what TEXT,          -- requested, or the outcome of attempts that ended
         n INTEGER NOT NULL,
         PRIMARY KEY (outdial, measure, at, what)
@@ -84,31 +86,33 @@ _CONTROLS: Final = """
 
 # --- from events to rows --------------------------------------------------------------------------------
 
-Tally = Counter[tuple[int, int, str, int, int]]
-"""(outdial, five seconds since 1970, what, ordinal, index of the destination) -> how many more; of requests the last two are 0."""
+Tally = Counter[tuple[int, int, str, int, int, int]]
+"""(outdial, five seconds since 1970, what, ordinal, index of the destination, calling code) -> how many more; of requests the last
+three are 0."""
 Control = tuple[int, int, int, str, str]
 """A row of ``control``."""
 
 
 def requested(tally: Tally, outdial: int, event: Event) -> None:
     """Count a DialRequested."""
-    tally[outdial, event.time // _SLICE_US, REQUESTED, 0, 0] += 1
+    tally[outdial, event.time // _SLICE_US, REQUESTED, 0, 0, 0] += 1
 
 
-def ended(tally: Tally, outdial: int, event: Event, data: DialEnded) -> None:
-    """Count a DialEnded."""
-    tally[outdial, event.time // _SLICE_US, data.outcome, data.ordinal, data.destination_index] += 1
+def ended(tally: Tally, outdial: int, event: Event, data: DialEnded, code: int) -> None:
+    """Count a DialEnded; ``code``: the calling code of the number."""
+    tally[outdial, event.time // _SLICE_US, data.outcome, data.ordinal, data.destination_index, code] += 1
 
 
 def save(tally: Tally, controls: list[Control]) -> Iterator[Write]:
     """What adds what a batch changed."""
     more: Counter[tuple[int, str, int, str]] = Counter()
-    for (outdial, at, what, ordinal, index), n in tally.items():
+    for (outdial, at, what, ordinal, index, code), n in tally.items():
         more[outdial, PACE, at, what] += n
         if what != REQUESTED:
             more[outdial, "try", ordinal, what] += n
             more[outdial, "destination", index, what] += n
             more[outdial, "hour", at * SLICE_S // _HOUR_S % _DAY_HOURS, what] += n
+            more[outdial, PREFIX, code, what] += n
     yield from writes(_ADD, 5, [(*key, n) for key, n in more.items()])
     yield from writes(_NOTE, 5, controls)
 

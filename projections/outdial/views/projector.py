@@ -256,7 +256,8 @@ class Batch:
             target = self._target(event.stream, data.target_id)  # type: ignore[attr-defined]
             targets.apply(target, position, event)
             if kind is DialEnded:
-                activity.ended(self._activity, target.outdial, event, data)  # type: ignore[arg-type]
+                code = targets.code_at(target.codes, data.destination_index)  # type: ignore[attr-defined]
+                activity.ended(self._activity, target.outdial, event, data, code)  # type: ignore[arg-type]
         elif kind in _CALL_EVENTS:
             calls.apply(self.calls, event)
         elif data.kind == "outdial":

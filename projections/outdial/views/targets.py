@@ -8,7 +8,8 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
-from outdial.address import CALLABLE_TYPES, SLOTS
+from outdial.address import CALLABLE_TYPES, SLOTS, Address
+from outdial.calling import calling_code
 from outdial.envelope import Event
 from outdial.events import (
     DialAnswered,
@@ -48,6 +49,7 @@ DDL: Final = (
         time_zone TEXT,
         late_at INTEGER,                -- TargetAdded.expires_at
         zones TEXT,                     -- JSON of TargetAdded.zones
+        codes TEXT NOT NULL,            -- calling code of each destination, 0 = is no number
         tm_create INTEGER NOT NULL,
         lifecycle TEXT NOT NULL DEFAULT 'idle',     -- failed by being too late: expired
         try_count_0 INTEGER NOT NULL DEFAULT 0,
@@ -78,13 +80,13 @@ DDL: Final = (
 )
 TABLES: Final = ("target",)
 _ADDED: Final = """
-    position, outdial, id, personal, slots, dialable, try_count_max, priority, time_zone, late_at, zones, tm_create, tm_update
+    position, outdial, id, personal, slots, dialable, try_count_max, priority, time_zone, late_at, zones, tm_create, tm_update, codes
 """
 LOAD: Final = f"""
     SELECT json_group_array(json_array(
         outdial.id, target.position, target.outdial, target.id, slots, dialable, try_count_max,
         lifecycle, try_count_0, try_count_1, try_count_2, try_count_3, try_count_4, since, streak, last_outcome, ordinal,
-        last_call, target.tm_update, target.tm_delete, blocked, {_CLOCK}
+        last_call, target.tm_update, target.tm_delete, blocked, {_CLOCK}, codes
     ))
     FROM json_each(:targets) AS wanted
     CROSS JOIN target ON target.id = json_extract(wanted.value, '$[2]') AND target.position IN (
@@ -167,6 +169,8 @@ class Row:
     blocked: int
     clock: str
     """The zones of its destinations, JSON; '' = none are known."""
+    codes: str
+    """The calling code of each destination, with commas between."""
     counted: tuple[str, str, str, int] = ("", "", "", NOT_WAITING)
     """As it stands in the counts: (state, outcome, profile, slice or NOT_WAITING)."""
     changed: bool = False
@@ -201,7 +205,7 @@ def added(outdial: int, position: int, event: Event, data: TargetAdded) -> Added
     personal = encode_compact(data.personal).decode()
     return (
         position, outdial, data.target_id, personal, *_masks(data.types), data.try_count_max, data.priority, data.time_zone,
-        data.expires_at, None if data.zones is None else _listed(data.zones), event.time, event.time,
+        data.expires_at, None if data.zones is None else _listed(data.zones), event.time, event.time, _codes(data.personal.destinations),
     )  # fmt: skip
 
 
@@ -219,11 +223,21 @@ def known(kept: Rows, before: Rows, added: Mapping[Id, Added], wanted: Iterable[
 
 def row_of(new: Added) -> Row:
     """The same as a row that later events of the batch change."""
-    position, outdial, target_id, _, slots, dialable, most, _, zone, _, zones, time, _ = new
+    position, outdial, target_id, _, slots, dialable, most, _, zone, _, zones, time, _, codes = new
     clock = _clock(zone, zones)
-    row = Row(position, outdial, target_id, slots, dialable, most, "idle", [0] * SLOTS, None, 0, None, 0, None, time, None, 0, clock)
+    row = Row(position, outdial, target_id, slots, dialable, most, "idle", [0] * SLOTS, None, 0, None, 0, None, time, None, 0, clock, codes)
     row.counted = _standing(row)
     return row
+
+
+def _codes(destinations: tuple[Address | None, ...]) -> str:
+    return ",".join([str(calling_code(address)) for address in destinations])
+
+
+@lru_cache(maxsize=4096)
+def code_at(codes: str, index: int) -> int:
+    """Of such a text, the calling code of one destination; 0: it is no number."""
+    return int(codes.split(",")[index])
 
 
 @lru_cache(maxsize=1024)
@@ -343,7 +357,7 @@ def _move(outdial: int, standing: tuple[str, str, str, int], n: int, tally: Tall
 
 def save(rows: Rows, new: Sequence[Added]) -> Iterator[Write]:
     """What writes what a batch added and changed."""
-    yield from writes(_INSERT, 13, new)
+    yield from writes(_INSERT, 14, new)
     values = [
         (r.position, r.lifecycle, *r.tries, r.since, r.streak, r.last_outcome, r.ordinal, r.last_call, r.tm_update, r.tm_delete, r.blocked)
         for r in rows.values()

@@ -64,7 +64,7 @@ async def get_activity(request: Request) -> Response:
 
 @router.get("/outdials/{id}/yield")
 async def get_yield(request: Request) -> Response:
-    """How attempts ended: by the ordinal of the attempt on its target, by destination, by hour of the day (UTC)."""
+    """How attempts ended: by the ordinal of the attempt on its target, by destination, by hour of the day (UTC), by calling code."""
     return reply(_yield(door_of(request).reader, found(request, path_id(request))))
 
 

@@ -6,7 +6,7 @@ import { chart } from "./chart.js";
 import { changesOf, difference, planChanges, planFacts, planOrigin, told } from "./events.js";
 import { Keyed, h, mark, say } from "./dom.js";
 import { attempt, button, card, chip, jsonLink, number, scroller, stack } from "./parts.js";
-import { count, dated, everywhere, instant, masked, minute, otherDay, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
+import { OUTCOMES, count, dated, everywhere, instant, masked, minute, otherDay, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
 import { PARTS, divided } from "./overview.js";
 
 const SLOW_MS = 5000;
@@ -661,10 +661,48 @@ function yieldTables(from) {
       return scroller(`Yield by ${title}`, {}, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, title), h("th", { scope: "col" }, "Answered"), h("th", { scope: "col", class: "right" }, "Attempts"))), body));
     }),
   );
+  const causes = causeTable(from);
   return {
-    element,
+    element: h("div", {}, element, causes.element),
     show(found) {
       for (const measure of Object.keys(names)) bodies[measure].show(found[`by_${measure}`], (row) => row.key);
+      causes.show(found.by_prefix);
+    },
+  };
+}
+
+const NOT_REACHED = OUTCOMES.filter((outcome) => outcome !== "answered");
+
+/** Why attempts came to nothing, by where the number is: no number is named, only its calling code. */
+function causeTable(from) {
+  const body = h("tbody");
+  const words = ["Attempts", ...NOT_REACHED.map((outcome) => outcomeWord(outcome).replace(/^./, (first) => first.toUpperCase()))];
+  const keyed = new Keyed(
+    body,
+    ({ key, name }) => {
+      const path = `by_prefix[${key}]`;
+      const ended = number(from.results, `${path}.ended`, `Attempts that ended, ${name}`);
+      const share = h("span");
+      const meter = h("span", { class: "meter", "aria-hidden": "true" });
+      const numbers = NOT_REACHED.map((outcome) => number(from.results, `${path}.outcome.${outcome}`, `${outcomeWord(outcome)}, ${name}`));
+      const cells = [ended, ...numbers].map((one) => h("td", { class: "right" }, one.element));
+      return { ended, share, meter, numbers, element: h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, meter, share), cells) };
+    },
+    (entry, row) => {
+      const failed = row.ended - (row.outcome.answered ?? 0);
+      entry.ended.set(row.ended);
+      say(entry.share, percent(failed, row.ended));
+      entry.meter.style.setProperty("--share", row.ended ? failed / row.ended : 0);
+      NOT_REACHED.forEach((outcome, index) => entry.numbers[index].set(row.outcome[outcome]));
+    },
+  );
+  const heads = words.map((word) => h("th", { scope: "col", class: "right" }, word));
+  const table = h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Number"), h("th", { scope: "col" }, "Not reached"), heads)), body);
+  return {
+    element: h("div", { class: "causes" }, h("h3", {}, "Not reached, by calling code and cause"), scroller("Not reached, by calling code and cause", {}, table)),
+    show(rows) {
+      const named = rows.map((row) => ({ ...row, name: row.key ? `+${row.key}` : "no number" }));
+      keyed.show(named.sort((one, other) => other.ended - one.ended || one.key - other.key), (row) => row.key);
     },
   };
 }
