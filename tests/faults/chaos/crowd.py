@@ -97,6 +97,8 @@ class Crowd(threading.Thread):
             {
                 "bootstrap.servers": bootstrap,
                 "enable.idempotence": True,
+                # A partition made a moment ago may refuse one batch and take the next; the first is a repetition to it from then on.
+                "max.in.flight": 1,
                 "partitioner": "murmur2_random",
                 "linger.ms": 5,
                 "message.timeout.ms": 300_000,
