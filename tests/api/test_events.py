@@ -9,6 +9,7 @@ import httpx
 
 from api.door import ALICES, BOBS, TOKENS, Api, Opened, served
 from outdial.doors.api.deps import Settings
+from outdial.topology import Topology
 
 
 async def frames(lines: AsyncIterator[str], count: int) -> list[tuple[str, dict[str, Any]]]:
@@ -37,6 +38,26 @@ async def test_events_are_cloudevents_with_their_position_oldest_first(api: Api)
     assert (await api.ok("GET", f"/events?after={first['position']}"))["result"] == [second]
     assert (await api.ok("GET", f"/events?after={second['position']}"))["result"] == []
     assert body["next_after"] == str(api.runtime.position)
+
+
+async def test_with_places_each_event_says_which_record_of_kafka_it_is(api: Api) -> None:
+    outdial_id = await api.outdial(name="a")
+    target = (await api.target(outdial_id))["id"]
+    paths = (f"/events?outdial_id={outdial_id}&places=true", f"/outdials/{outdial_id}/targets/{target}/history?places=true")
+    whole = (await api.ok("GET", "/events"))["result"]
+    stream = {event["id"]: event for event in whole if event["subject"] == outdial_id}
+    for path in paths:
+        for event in (await api.ok("GET", path))["result"]:
+            assert event.pop("place") is None
+            assert {**event, "position": ""} == {**stream[event["id"]], "position": ""}
+
+    api.app.state.topology = Topology("acme")
+
+    for path in paths:
+        for event in (await api.ok("GET", path))["result"]:
+            place = event["place"]
+            assert place["topic"] == "acme.events"
+            assert int(event["position"].split("-")[place["partition"]]) == place["offset"] + 1
 
 
 async def test_without_its_targets_an_outdial_tells_what_was_done_to_itself(api: Api) -> None:

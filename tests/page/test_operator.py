@@ -224,6 +224,20 @@ async def shows_who_was_reached(seen: Window) -> None:
     await page.locator(".feed a").first.wait_for()
 
 
+async def reads_an_event_from_a_terminal(seen: Window, service: Service) -> None:
+    """The line beside an event reads that event; on Kafka another reads its record."""
+    event = seen.page.locator(".timeline li", has=seen.page.get_by_text("joined the list"))
+    await event.get_by_text("Event", exact=True).click()
+    *record, line = [text.split() for text in await event.locator(".line code").all_inner_texts()]
+    assert line[:2] == ["outdial", "events"]
+    options = dict(zip(line[2:-1:2], line[3::2], strict=True))
+    path = f"/events?outdial_id={options['--outdial']}&after={options['--from']}&limit=1&places=true"
+    [found] = ask(service.url, "GET", path)["result"]
+    assert found["id"] == await event.locator(".facts div:has(dt:text-is('Id')) code").inner_text()
+    place = found["place"]
+    assert [words[6:10] for words in record] == ([] if place is None else [["-p", str(place["partition"]), "-o", str(place["offset"])]])
+
+
 async def goes_on_after_a_restart(seen: Window, service: Service, serve: Serve) -> None:
     page, url = seen.page, seen.page.url
     end(service)
@@ -237,5 +251,6 @@ async def goes_on_after_a_restart(seen: Window, service: Service, serve: Serve) 
     await seen.until("() => location.pathname.includes('/targets/')")
     await page.get_by_text("joined the list").wait_for()
     assert " Jan 2099 " in await seen.text(".facts:has-text('Too late from')")
+    await reads_an_event_from_a_terminal(seen, again)
     await page.go_back()
     assert page.url == url

@@ -1,6 +1,7 @@
 """The history: events by page, and as they come. Source: design section 7.
 
-Each event carries as ``position`` how far the log has been read with it, so that a reader can go on from any of them.
+Each event carries as ``position`` how far the log has been read with it, so that a reader can go on from any of them. With
+``places=true`` it carries as ``place`` which record of Kafka it is.
 """
 
 import asyncio
@@ -14,13 +15,14 @@ from starlette.responses import Response, StreamingResponse
 
 from outdial.doors.api import notices
 from outdial.doors.api.auth import still_let_in
-from outdial.doors.api.deps import Door, caller_of, customer_of, door_of, is_id, path_id, position_after, position_in, whole_number
+from outdial.doors.api.deps import Door, caller_of, customer_of, door_of, flag, is_id, path_id, position_after, position_in, whole_number
 from outdial.doors.api.errors import PARAMETER, Refused
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.paging import times_of
 from outdial.doors.api.targets import found as found_target
 from outdial.events import EVENTS
-from outdial.position import Position, Reading
+from outdial.position import Position, Reading, mark_at, partition_at
+from outdial.topology import Topology
 from outdial.views import campaigns, history, outdials, outplans
 from outdial.views.retelling import Retelling
 from outdial.views.targets import Target
@@ -153,6 +155,19 @@ def _in_our_words(row: Placed) -> list[str]:
     return [_with_position(row)]
 
 
+def _with_places(request: Request) -> Tell:
+    """The same, with the record of Kafka that holds each event; null where the log is no topic."""
+    topology: Topology | None = getattr(request.app.state, "topology", None)
+
+    def tell(row: Placed) -> list[str]:
+        if topology is None:
+            return [f'{{"place":null,{_with_position(row)[1:]}']
+        place = {"topic": topology.events, "partition": partition_at(row.place), "offset": mark_at(row.place) - 1}
+        return [f'{{"place":{to_json(place).decode()},{_with_position(row)[1:]}']
+
+    return tell
+
+
 def _in_voipbins_words(request: Request) -> bool:
     """Whether a client wants events as VoIPBIN names them (``names=voipbin``).
 
@@ -169,7 +184,7 @@ def _in_voipbins_words(request: Request) -> bool:
 def _words(request: Request, *, voipbins: bool) -> Iterator[Tell]:
     """The words events are told in."""
     if not voipbins:
-        yield _in_our_words
+        yield _with_places(request) if flag(request, "places") else _in_our_words
         return
     times = times_of(request)
     with closing(Retelling(door_of(request).reader)) as retelling:
@@ -192,7 +207,8 @@ async def _page(scope: Scope, request: Request) -> Response:
 async def list_events(request: Request) -> Response:
     """Events after a position, oldest first; of one outdial with ``outdial_id``, as VoIPBIN names them with ``names=voipbin``.
 
-    With ``outdial_id`` and ``targets=false`` those about its targets and their calls are left out.
+    With ``outdial_id`` and ``targets=false`` those about its targets and their calls are left out. With ``places=true`` each says which
+    record of Kafka it is.
     """
     return await _page(_scope(request), request)
 

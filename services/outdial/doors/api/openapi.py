@@ -202,7 +202,11 @@ def _after(item: Schema) -> Schema:
 
 def _answers() -> dict[str, tuple[str, Schema]]:
     """What each route answers, by the name of its function."""
-    placed = {"allOf": [_ref("CloudEvent"), _object("position", position=_TEXT)]}
+    place = {
+        **_object("topic", "partition", "offset", topic=_TEXT, partition={"type": "integer"}, offset={"type": "integer"}),
+        "type": ["object", "null"],
+    }
+    placed = {"allOf": [_ref("CloudEvent"), _object("position", position=_TEXT, place=place)]}
     notice = _object("position", "id", "time", "type", "data", position=_TEXT, id=_TEXT, time=_TEXT, type=_TEXT, data={"type": "object"})
     request = {"allOf": [_ref("DialRequest"), _object("position", position=_TEXT)]}
     said = _object("attempt_id", "result", attempt_id={"type": ["string", "null"]}, result={"enum": ["events", "unchanged", "rejected"]})
@@ -297,6 +301,10 @@ _QUERY: Final[dict[str, tuple[Schema, str]]] = {
     "dry_run": ({"type": "boolean"}, "Add nothing, say what would be."),
     "sessions": ({"type": "boolean"}, "What logins gave too."),
     "outdial_id": (_ID, "Events of this outdial only."),
+    "places": (
+        {"type": "boolean"},
+        "Tell of each event, as place, which record of Kafka it is: topic, partition, offset; null where there is none.",
+    ),
     "targets": ({"type": "boolean"}, "false: with outdial_id, no events about its targets: what is left is what was done to the outdial."),
     "names": (
         {"enum": ["outdial", "voipbin"]},
@@ -362,7 +370,7 @@ def _told() -> dict[str, Told]:
         "list_open_attempts": Told(("limit",)),
         "stream_outdial": Told(("minutes", "after")),
         "stream_overview": Told(("after",)),
-        "list_target_history": Told(("after", "limit")),
+        "list_target_history": Told(("after", "limit", "places")),
         "add_targets": Told(("on_duplicate",), {"oneOf": [target, targets]}),
         "import_targets": Told(("import_id", "on_duplicate", "dry_run"), _TEXT, ("text/csv", "application/x-ndjson")),
         "create_outplan": Told(body=_object(**names, **plan)),
@@ -385,8 +393,8 @@ def _told() -> dict[str, Told]:
         "say_answered": Told(body=_one_or_many(_object("attempt_id", **attempt))),
         "say_result": Told(body=_one_or_many(_object("attempt_id", "outcome", **result))),
         "listen": Told(("after", "time")),
-        "list_events": Told(("after", "limit", "outdial_id", "targets", "names")),
-        "stream_events": Told(("after", "outdial_id", "targets", "names")),
+        "list_events": Told(("after", "limit", "outdial_id", "targets", "names", "places")),
+        "stream_events": Told(("after", "outdial_id", "targets", "names", "places")),
         "log_in": Told(body=_object("username", "password", username=_TEXT, password=_TEXT)),
         "list_accesskeys": Told((*_PAGES, "sessions")),
         "list_customers": Told(("page_size", "page_token", "time")),

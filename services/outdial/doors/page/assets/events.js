@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
+import { commandLine } from "./parts.js";
 import { masked, outcomeWord, plural, shortId, span } from "./words.js";
 
 /** An event in a few words. */
@@ -46,14 +47,25 @@ export function told({ type, data, actor }) {
 
 /** Where an event stands and what is in it; `shown`: the event as it may be seen. */
 export function asItStands(event, shown = event) {
-  const rows = [["Position", event.position], ["Id", event.id], ["Caused by command", event.causationid], ["Actor", event.actor || "–"]];
+  const { position, place, ...raw } = shown;
+  const record = place ? [["Topic", place.topic], ["Partition", place.partition], ["Offset", place.offset]] : [];
+  const rows = [["Position", position], ...record, ["Id", event.id], ["Caused by command", event.causationid], ["Actor", event.actor || "–"]];
   return h(
     "details",
     {},
     h("summary", {}, "Event"),
-    h("dl", { class: "facts" }, rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, h("code", {}, value))))),
-    h("pre", { tabindex: "0" }, JSON.stringify(shown, null, 2)),
+    h("dl", { class: "facts" }, rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, h("code", {}, String(value)))))),
+    h("pre", { tabindex: "0" }, JSON.stringify(raw, null, 2)),
+    place ? commandLine(`kcat -C -b "$KAFKA_BOOTSTRAP_SERVERS" -t ${place.topic} -p ${place.partition} -o ${place.offset} -c 1 -f '%h\\n%s\\n'`) : null,
+    place === undefined ? null : commandLine(`outdial events --outdial ${event.id.split("/")[1]} --from ${justBefore(position, place)} --limit 1 --json`),
   );
+}
+
+/** The position from which an event is the next that is read. */
+function justBefore(position, place) {
+  const marks = position.split("-");
+  marks[place?.partition ?? 0] = place?.offset ?? Number(position) - 1;
+  return marks.join("-");
 }
 
 // --- what was done to an outdial itself -------------------------------------------------------------

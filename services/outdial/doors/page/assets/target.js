@@ -57,7 +57,7 @@ export function target(page, outdialId, id) {
       { class: "grid" },
       card("Who", { more: [masks, jsonLink(`${base}?time=iso`, "Target")] }, facts),
       card("Why, rule by rule", { kind: "wide", more: [jsonLink(`${base}/why?time=iso`, "Why")] }, rules),
-      card("What happened", { kind: "full", more: [jsonLink(`${base}/history`, "History"), jsonLink(`${base}/calls?time=iso`, "Calls", "Calls")] }, timeline),
+      card("What happened", { kind: "full", more: [jsonLink(`${base}/history?places=true`, "History"), jsonLink(`${base}/calls?time=iso`, "Calls", "Calls")] }, timeline),
     ),
   );
 
@@ -68,7 +68,7 @@ export function target(page, outdialId, id) {
     try {
       const [found, history, why] = await Promise.all([
         get(`${base}?time=iso`),
-        get(`${base}/history?after=${after}&limit=1000`),
+        get(`${base}/history?after=${after}&limit=1000&places=true`),
         get(`${base}/why?time=iso`).catch(() => null),
       ]);
       after = history.next_after;
