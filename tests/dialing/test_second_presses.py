@@ -18,6 +18,7 @@ from outdial.commands import (
     Resources,
     RunCampaign,
     SetCampaignResources,
+    SetPace,
     StartDialing,
     StopCampaign,
     StopDialing,
@@ -25,7 +26,8 @@ from outdial.commands import (
 from outdial.dialing.decision import FollowUp
 from outdial.dialing.ledger import Effects
 from outdial.plan import Plan
-from sim import START, an_id, new_ledger
+from saying import US, allow, caps, number, suppress
+from sim import HOUR, START, an_id, new_ledger
 
 OUTDIAL, OUTPLAN, CAMPAIGN, OTHER = an_id("list"), an_id("plan"), an_id("campaign"), an_id("other")
 RESOURCES = Resources(outplan_id=OUTPLAN, outdial_id=OUTDIAL)
@@ -194,3 +196,27 @@ def test_a_change_sent_twice_does_not_wait_for_the_next() -> None:
     again = there.press(change)
     there.arrive()
     assert there.answered(again) == "events"
+
+
+@pytest.mark.parametrize(
+    ("command", "between"),
+    [
+        (suppress(number(1), number(2), id=an_id("twice")), allow(number(1))),
+        (caps((1, HOUR), id=an_id("twice")), caps((2, HOUR))),
+        (SetPace(customer_id=US, calls_per_second=5, id=an_id("twice")), SetPace(customer_id=US, calls_per_second=3)),
+    ],
+)
+def test_a_word_about_whom_to_spare_sent_twice_waits_for_the_partitions_whatever_was_asked_between(
+    command: Command, between: Command
+) -> None:
+    there = Wires()
+    first = there.press(command)
+    there.press(between)
+    second = there.press(command)
+    assert there.answered(first) is there.answered(second) is None
+    there.arrive()
+    assert (there.answered(first), there.answered(second)) == ("events", "events")
+    third = there.press(command)
+    assert there.answered(third) is None
+    there.arrive()
+    assert there.results[third] == ["events", "unchanged"]

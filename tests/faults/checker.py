@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from faults.sparing import faults_of_sparing, requests_after
+from faults.sparing import LATE_US, faults_of_sparing, requests_after
 from oracle import allowed
 
 SECOND = 1_000_000
@@ -104,6 +104,10 @@ class Person:
     tries: list[int] = field(default_factory=lambda: [0] * 5)
     ordinal: int = 0
     waits_after_attempt: bool = False
+    blocked: frozenset[int] = frozenset()
+    """Destinations that are passed over. That they must be is :mod:`faults.sparing`'s to say."""
+    asking: bool = False
+    """Whether leave was asked for its next attempt and has not come."""
     not_dialed: int = 0
     ended: list[tuple[int, str]] = field(default_factory=list)
     """(destination, how it ended) of every try that was spent."""
@@ -141,6 +145,8 @@ class List:
     customer: str = ""
     shares: deque[tuple[int, int]] = field(default_factory=lambda: deque([(0, 0)]))
     """(since when, how much) of its customer's calls per second, those of the last second."""
+    end: int | None = None
+    """When it was stopped last."""
 
     def open_attempts(self) -> set[str]:
         """Ids of the open attempts."""
@@ -149,6 +155,14 @@ class List:
 
 def faults_of_log(rows: list[Row], *, all_must_end: bool) -> list[str]:
     """Everything that is wrong with a log; nothing when it is right. ``all_must_end``: no target may be left over."""
+    return [*faults_of_partition(rows, all_must_end=all_must_end), *faults_of_sparing([rows])]
+
+
+def faults_of_partition(rows: list[Row], *, all_must_end: bool, at_rest: bool = False) -> list[str]:
+    """What is wrong with a log that may be one of several: all but what they make together.
+
+    ``all_must_end``: no target may be left over. ``at_rest``: all lists were stopped at the end, and whoever is left over was held.
+    """
     found = list(_faults_of_form(rows))
     reading = Reading()
     for row in rows:
@@ -156,9 +170,10 @@ def faults_of_log(rows: list[Row], *, all_must_end: bool) -> list[str]:
             found += [f"position {row.position}: {fault}" for fault in reading.take(row.event)]
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             found.append(f"position {row.position}: {row.type} makes no sense here ({error!r})")
-    found += faults_of_sparing([rows])
     if all_must_end:
         found += reading.left_over()
+    if at_rest:
+        found += reading.waiting()
     return found
 
 
@@ -234,7 +249,7 @@ class Reading:
             case "DialingStarted":
                 if outdial.running or outdial.deleted:
                     yield "a run starts beside another, or on a deleted outdial"
-                outdial.running, outdial.planned = True, False
+                outdial.running, outdial.planned, outdial.end = True, False, None
                 outdial.calls_only = data.get("campaign_type") == "call"
             case "PlanApplied":
                 if data["version"] != outdial.plan_version + 1:
@@ -248,6 +263,7 @@ class Reading:
                     if not listed <= opened or len(listed) + data.get("open_more", 0) != len(opened):
                         yield "a stop lists other attempts than are open"
                 outdial.running = outdial.planned = False
+                outdial.end = time
             case "OutdialDeleted":
                 if outdial.running:
                     yield "an outdial is deleted while it runs"
@@ -275,11 +291,11 @@ class Reading:
                     yield "a target is given up as too late that is being dialed, was reached, or has time left"
                 person.expired = True
             case "TargetExhausted":
-                if person.open is not None or person.reached or _next(outdial, person) is not None:
+                if person.open is not None or person.reached or _next(outdial, person, whoever=True) is not None:
                     yield "a target is given up that is being dialed, was reached, or has tries left"
                 person.exhausted = True
             case "TargetRevived":
-                if not person.exhausted or _next(outdial, person) is None:
+                if not person.exhausted or _next(outdial, person, whoever=True) is None:
                     yield "a target comes back that was not out of tries, or has none"
                 person.exhausted = False
             case "TargetReopened":
@@ -291,6 +307,22 @@ class Reading:
                 if person.deleted:
                     yield "a target is deleted twice"
                 person.deleted = True
+            case _:
+                yield from self._of_spared(name, person, data)
+
+    def _of_spared(self, name: str, person: Person, data: dict[str, Any]) -> Iterator[str]:
+        """What the customer's list and caps do to a target."""
+        match name:
+            case "TargetBlocked" | "TargetUnblocked":
+                person.blocked = frozenset(data.get("destinations", ()))
+            case "LeaveAsked":
+                if person.open is not None or person.asking:
+                    yield "leave is asked for a target that is being dialed, or twice"
+                person.asking = True
+            case "LeaveUnused":
+                person.asking = False
+            case "TargetDeferred":
+                person.asking, person.since, person.waits_after_attempt = False, micros(data["until"]), False
             case _:
                 pass
 
@@ -340,6 +372,7 @@ class Reading:
         if (micros(data["not_after"]), micros(data["expires_at"]), data["dial_timeout"]) != (not_after, expires_at, ring):
             yield "not_after, expires_at or dial_timeout are not the plan's"
         person.open = Attempt(data["attempt_id"], data["destination_index"], expires_at, not_after)
+        person.asking = False
         person.ordinal = data["ordinal"]
         person.tries[data["destination_index"]] += 1
 
@@ -371,6 +404,17 @@ class Reading:
         person.reached = data["outcome"] == "answered"
         if data.get("call_back_at") is not None:
             person.reached, person.since, person.waits_after_attempt = False, micros(data["call_back_at"]), False
+
+    def waiting(self) -> Iterator[str]:
+        """Targets that waited for nothing when their list was stopped at last, or wait for leave that never came."""
+        for outdial_id, outdial in self.lists.items():
+            for target_id, person in outdial.people.items():
+                if person.open is not None or person.asking:
+                    yield f"target {target_id} of {outdial_id} is being dialed, or waits for leave, after all"
+                elif not (person.over or person.exhausted or outdial.deleted) and outdial.end is not None:
+                    due = person.since + _wait(outdial, person, outdial.plan or {}) * MILLISECOND
+                    if _next(outdial, person) is not None and due < outdial.end - LATE_US:
+                        yield f"target {target_id} of {outdial_id} waited {(outdial.end - due) / SECOND:.1f} s and nothing held it"
 
     def left_over(self) -> Iterator[str]:
         """Targets that came to no end."""
@@ -409,8 +453,11 @@ def _wait(outdial: List, person: Person, plan: dict[str, Any]) -> int:
     return max(interval, min(backoff, 900_000))
 
 
-def _next(outdial: List, person: Person) -> int | None:
-    """The destination that is next by the plan; None when no try is left. Knows the reading by destination only."""
+def _next(outdial: List, person: Person, *, whoever: bool = False) -> int | None:
+    """The destination that is next by the plan; None when no try is left. Knows the reading by destination only.
+
+    ``whoever``: also those that are passed over.
+    """
     plan = outdial.plan or {}
     spent = sum(person.tries)
     if spent >= min(person.most if person.most is not None else ENDLESS, plan.get("max_attempts") or ENDLESS):
@@ -418,6 +465,8 @@ def _next(outdial: List, person: Person) -> int | None:
     found = []
     for index, kind in enumerate(person.destinations):
         callable_ = kind in ("tel", "sip") if outdial.calls_only else kind is not None
+        if index in person.blocked and not whoever:
+            continue
         if callable_ and person.tries[index] < plan.get(f"max_try_count_{index}", 0) and not _is_spent(person, plan, index):
             found.append(index)
     last, outcome = person.ended[-1] if person.ended else (-1, "answered")

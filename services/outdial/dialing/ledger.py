@@ -347,7 +347,7 @@ class Ledger:
         except Rejected as why:
             decision = Decision(refused=why)
         if repeated:
-            return self._again(command, command_id, decision)
+            return self._again(command, command_id, decision, now)
         effects = Effects(command, command_id, decision, "events" if decision.events else "unchanged")
         if not decision.events and command.noted and content:
             decision.events = self._noted(command, decision)
@@ -577,7 +577,7 @@ class Ledger:
             raise Rejected("id_reused", "another command was sent under this id before")
         return True
 
-    def _again(self, command: Command, command_id: str, decision: Decision) -> Effects:
+    def _again(self, command: Command, command_id: str, decision: Decision, now: int) -> Effects:
         """The same answer to the same command, and again what its stream still owes for it.
 
         ``decision``: what the command would come to now; its events are not wanted a second time.
@@ -593,13 +593,23 @@ class Ledger:
             return Effects(command, command_id, Decision(refused=refused), "rejected")
         same = Decision(items=decision.items, open=decision.open, open_more=decision.open_more, warnings=decision.warnings)
         effects = Effects(command, command_id, same, result)
-        owed = decision.follow_ups
-        if decision.events or decision.refused is not None:
-            # Its stream has gone on since: what is still under way there comes from the first.
-            owed = () if found is None else campaign.owed(found, command)
-        for told in owed:
+        gone_on = decision.events or decision.refused is not None
+        for told in self._owed(command, decision, now) if gone_on else decision.follow_ups:
             self._tell(told, command, command_id, effects)
         return effects
+
+    def _owed(self, command: Command, decision: Decision, now: int) -> Sequence[FollowUp]:
+        """What a command that came again waits for when its stream has gone on since: what is still under way there from the first."""
+        stream = self._stream(command.kind, command.stream)
+        match stream:
+            case Campaign():
+                return campaign.owed(stream, command)
+            case SuppressionList():
+                return suppression.owed(stream, decision.follow_ups)
+            case Pace():
+                return pace.owed(stream, self._partitions, now)
+            case _:
+                return ()
 
     def _noted(self, command: Command, decision: Decision) -> list[EventData]:
         """The mark that spends the id of a command that changed nothing, where its stream exists."""

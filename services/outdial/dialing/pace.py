@@ -13,7 +13,7 @@ With more outdials than calls per second they take turns: who waited longest is 
 that has used it. Source: design sections 2 and 5.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -117,19 +117,29 @@ def _set(known: Pace, command: SetPace, partitions: int, now: int) -> Decision:
     """Every partition is told, and whoever has too much; a repeated command waits again for those that have not taken note yet."""
     changed = command.calls_per_second != known.calls_per_second
     events: list[PaceEvent] = [PaceSet(calls_per_second=command.calls_per_second)] if changed else []
-    told = [
-        ApplySuppression(customer_id=known.id, partition=number, version=known.version + changed, calls_per_second=command.calls_per_second)
-        for number in range(partitions)
-    ]
     words = [*_words(_after(known, events))]
     said = {event.outdial_id for event, _ in words}
+    awaited = _awaited(known, said, command.calls_per_second, known.version + changed, partitions, now)
+    return Decision([*events, *(word.event for word in words)], [*awaited, *(_told(word, now) for word in words)])
+
+
+def owed(known: Pace, partitions: int, now: int) -> list[FollowUp]:
+    """What a command that came again waits for when the pace has gone on since: that everybody obeys it as it is now."""
+    return _awaited(known, (), known.calls_per_second, known.version, partitions, now)
+
+
+def _awaited(known: Pace, said: Container[str], calls_per_second: int, version: int, partitions: int, now: int) -> list[FollowUp]:
+    """Word of the pace to every partition, and again to outdials, but for these, that have not taken note of having less."""
+    told = [
+        ApplySuppression(customer_id=known.id, partition=number, version=version, calls_per_second=calls_per_second)
+        for number in range(partitions)
+    ]
     again = [
         GiveShare(outdial_id=outdial_id, word=member.given, share=member.told, turn=member.turn, answer=True, at=now)
         for outdial_id, member in known.members.items()
         if member.most > member.told and outdial_id not in said
     ]
-    follow_ups = [FollowUp(one, awaited=True) for one in (*told, *again)]
-    return Decision([*events, *(word.event for word in words)], [*follow_ups, *(_told(word, now) for word in words)])
+    return [FollowUp(one, awaited=True) for one in (*told, *again)]
 
 
 def _asked(known: Pace, command: AskShare, now: int) -> Decision:

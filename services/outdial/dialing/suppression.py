@@ -14,7 +14,7 @@ up by as many of its beginnings as there are lengths in use. Source: design sect
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from outdial.address import normalized
 from outdial.commands import AddSuppressions, ApplySuppression, RemoveSuppressions, SetFrequencyCaps, SuppressionCommands
@@ -236,6 +236,18 @@ def _told(
         )
         for number in range(partitions)
     ]
+
+
+def owed(known: SuppressionList, told: Sequence[FollowUp]) -> list[FollowUp]:
+    """What a command that came again tells every partition when its list has gone on since: its entries and the caps as they are now.
+
+    ``told``: what it would tell if it came for the first time. Words keep their order: who waits for these waits for the first ones too.
+    """
+    if not told:
+        return []
+    word = cast("ApplySuppression", told[0].command)
+    added = [kept for entry in word.added if (kept := _kept(known, entry.suppression_id)) is not None]
+    return _told(known, len(told), known.version, added=tuple(added), caps=None if word.caps is None else known.caps)
 
 
 # --- the guard ----------------------------------------------------------------------------------------

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from faults.chaos.reading import Rec, Topics
-from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_log, micros, parts_of
-from faults.sparing import faults_of_sparing
+from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_partition, micros, parts_of
+from faults.sparing import faults_of_sparing, faults_of_words
 
 LATE_US = 10 * SECOND
 """How much longer than its lease an attempt may be open, while somebody could have ended it."""
@@ -24,6 +24,22 @@ SAME = ("attempt_id", "target_id", "destination_index", "try_count", "plan_versi
 
 Outage = tuple[int, int]
 """Begin and end of a time in which nobody may have been there to decide, microseconds."""
+
+
+class Spared(NamedTuple):
+    """Somebody who must not be called, for a while.
+
+    It begins when the answer to the command was read, and ends before anybody asked for something else.
+    """
+
+    customer: str
+    target: str
+    """A number, or the beginning of one."""
+    outdial_id: str | None
+    """None: in all of them."""
+    since: int
+    """Microseconds."""
+    until: int
 
 
 @dataclass
@@ -42,6 +58,12 @@ class Remembered:
     """Whether events say how far the commands were read. Peers need no such word: their runtime keeps it."""
     claimed: bool = False
     """Whether calls were claimed before they were placed."""
+    spared: list[Spared] = field(default_factory=list)
+    """Who was on a list by an answer, and from when to when that was sure."""
+    caps: tuple[tuple[int, int], ...] = ()
+    """(at most so many, within so many microseconds) calls to one address of one customer, from the first call on."""
+    pickup_us: int = 0
+    """How long after its request a call may begin at the latest."""
 
 
 def murmur2(key: bytes) -> int:
@@ -70,22 +92,28 @@ def rows_of(records: list[Rec]) -> list[Row]:
     return rows
 
 
-def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True) -> list[str]:
-    """Everything that is wrong; nothing when all is right. ``all_must_end``: no target may be left over."""
+def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True, at_rest: bool = False) -> list[str]:
+    """Everything that is wrong; nothing when all is right.
+
+    ``all_must_end``: no target may be left over. ``at_rest``: all was answered and stopped, and whoever is left over was held.
+    """
     found: list[str] = []
     logs = [rows_of(records) for records in topics.records["events"]]
     for number, rows in enumerate(logs):
-        found += [f"partition {number}, {fault}" for fault in faults_of_log(rows, all_must_end=all_must_end)]
+        found += [f"partition {number}, {fault}" for fault in faults_of_partition(rows, all_must_end=all_must_end, at_rest=at_rest)]
         found += [f"partition {number}, {fault}" for fault in _overdue(rows, memory.outages)]
     rows = [row for log in logs for row in log]
     found += _faults_of_places(topics)
     found += faults_of_sparing(logs)
+    found += faults_of_words(logs) if at_rest else ()
+    found += _faults_of_the_spared(topics, memory)
     found += _faults_of_ids(rows)
     found += _faults_of_attempts(rows)
     found += _faults_of_inputs(topics) if memory.positions else ()
     found += _faults_of_requests(topics, rows)
     found += _faults_of_commands(topics, rows, memory)
     found += _faults_of_readers(topics, memory)
+    found += _faults_of_named(topics, rows)
     claims = {row.event["data"]["attempt_id"]: row.event["data"]["worker"] for row in rows if row.type == "DialClaimed"}
     requested = {row.event["data"]["attempt_id"] for row in rows if row.type == "DialRequested"}
     found += faults_of_calls(memory.placed, claims if memory.claimed else None)
@@ -96,7 +124,7 @@ def faults_of(topics: Topics, memory: Remembered, *, all_must_end: bool = True) 
 def _faults_of_places(topics: Topics) -> Iterator[str]:
     """Records stand where their key says, their topics are not blocked, and the broker had them no sooner than they were due."""
     for record in topics.of("events"):
-        if record.key is not None and murmur2(record.key) % topics.partitions != record.partition:
+        if record.key is not None and _home(record.key, topics.partitions) != record.partition:
             yield f"{_place(record)} stands on a wrong partition"
     homes: dict[bytes | None, int] = {}
     for record in topics.of("dial-requests"):
@@ -113,6 +141,12 @@ def _faults_of_places(topics: Topics) -> Iterator[str]:
             yield f"{_place(record)} has the key of another stream"
         if event["type"] == "DialRequested" and record.timestamp < micros(event["data"]["due_at"]) // MILLISECOND:
             yield f"{_place(record)}: the broker had a request before it was due"
+
+
+def _home(key: bytes, partitions: int) -> int:
+    """Where a stream stands: by its id, or, what one partition knows of a customer, by the number after it."""
+    _, _, number = key.partition(b"/")
+    return int(number) if number else murmur2(key) % partitions
 
 
 def _faults_of_ids(rows: list[Row]) -> Iterator[str]:
@@ -205,6 +239,59 @@ def _without_effect(topics: Topics, caused: Mapping[str, str], refused: Containe
     for command in map(_json, topics.of("commands")):
         if command.get("type") == "AddTarget" and "id" in command and command["id"] not in caused and command["id"] not in refused:
             yield f"command {command['id']} was taken and had no effect"
+
+
+def _faults_of_the_spared(topics: Topics, memory: Remembered) -> Iterator[str]:
+    """Nobody was requested or granted after it was answered that they are on a list; no address was called beyond its caps.
+
+    Requests are held by the broker's clock: what it had before the answer was read may have been decided before.
+    """
+    customers: dict[str, str] = {}
+    numbers: dict[tuple[str, str], list[str]] = {}
+    reached: dict[str, tuple[str, str, str]] = {}
+    listed: dict[tuple[str, str], list[Spared]] = {}
+    for spared in memory.spared:
+        listed.setdefault((spared.customer, spared.target), []).append(spared)
+    for record in topics.of("events"):
+        event = _json(record)
+        name, data, outdial_id = event.get("type"), event.get("data", {}), event.get("subject", "")
+        if name == "OutdialCreated":
+            customers[outdial_id] = data["customer_id"]
+        elif name == "TargetAdded":
+            numbers[outdial_id, data["target_id"]] = [(said or {}).get("target", "") for said in data["personal"]["destinations"]]
+        elif name == "DialRequested":
+            found = numbers.get((outdial_id, data["target_id"]), [])[data["destination_index"] :]
+            reached[data["attempt_id"]] = customers.get(outdial_id, ""), outdial_id, next(iter(found), "")
+        if name in ("DialRequested", "DialClaimed") and _is_spared(listed, reached.get(data["attempt_id"]), record.timestamp):
+            yield f"{_place(record)}: {name} of {data['attempt_id']}, after the answer that its address is on the list"
+    begun: dict[tuple[str, str], list[int]] = {}
+    for call in memory.placed:
+        customer, _, number = reached.get(call.attempt_id, ("", "", call.attempt_id))
+        begun.setdefault((customer, number), []).append(call.begin)
+    for calls in map(sorted, begun.values()):
+        for count, window in memory.caps:
+            if any(last - first <= window - memory.pickup_us for first, last in zip(calls, calls[count:], strict=False)):
+                yield f"an address was called more than {count} times within {window / SECOND:g} s"
+
+
+def _faults_of_named(topics: Topics, rows: list[Row]) -> Iterator[str]:
+    """Who asked is told of the open attempts that were written down with what was asked."""
+    named = {row.event["causationid"]: row.event["data"].get("open", []) for row in rows if row.type == "SuppressionApplied"}
+    for answer in map(_json, topics.of("answers")):
+        if answer["result"] == "events" and answer["command_id"] in named and answer.get("open", []) != named[answer["command_id"]]:
+            yield f"the answer to {answer['command_id']} names other open attempts than its event"
+
+
+def _is_spared(listed: Mapping[tuple[str, str], list[Spared]], reached: tuple[str, str, str] | None, milliseconds: int) -> bool:
+    """Whether a number, or a beginning of it, was surely on a list at an instant of the broker's clock."""
+    if reached is None:
+        return False
+    customer, outdial_id, number = reached
+    return any(
+        spared.outdial_id in (None, outdial_id) and spared.since // MILLISECOND < milliseconds < spared.until // MILLISECOND
+        for length in range(1, len(number) + 1)
+        for spared in listed.get((customer, number[:length]), ())
+    )
 
 
 def _faults_of_readers(topics: Topics, memory: Remembered) -> Iterator[str]:

@@ -207,13 +207,13 @@ class Crowd(threading.Thread):
 
     # --- speaking -------------------------------------------------------------------------------------
 
-    def send(self, command: dict[str, Any], times: int = 1, *, astray: bool = False) -> str:
-        """Send a command; its id."""
+    def send(self, command: dict[str, Any], times: int = 1, *, astray: bool = False, mark: str = "") -> str:
+        """Send a command; its id. ``mark``: what its answers are to carry."""
         command_id = command.setdefault("id", self._id())
-        value, key = json.dumps(command).encode(), command["outdial_id"].encode()
+        value, key = json.dumps(command).encode(), (command.get("outdial_id") or command["customer_id"]).encode()
         more: dict[str, Any] = {"partition": self._chance.randrange(self._partitions)} if astray else {}
         if self._whole:
-            more["headers"] = [("answer", command_id.encode())]
+            more["headers"] = [("answer", f"{command_id}/{mark}".rstrip("/").encode())]
             self._unanswered[command_id] += times
         for _ in range(times):
             self._undelivered += 1
@@ -264,9 +264,7 @@ class Crowd(threading.Thread):
     def add(self, outdial_id: str, **more: Any) -> str:
         """Add a target; its id."""
         target_id, number = self._id(), self.added
-        numbers = {
-            f"destination_{slot}": {"type": "tel", "target": f"+1555{slot}{number:06}"} for slot in range(self._chance.choice((1, 2)))
-        }
+        numbers = {f"destination_{slot}": {"type": "tel", "target": self._number(slot)} for slot in range(self._chance.choice((1, 2)))}
         self.added += 1
         self._left.add(target_id)
         self._targets.append((outdial_id, target_id))
@@ -277,6 +275,10 @@ class Crowd(threading.Thread):
             astray=odd > 0.97,
         )
         return target_id
+
+    def _number(self, slot: int) -> str:
+        """A number of the next target: nobody else has it."""
+        return f"+1555{slot}{self.added:06}"
 
     def _meddle(self) -> None:
         outdial_id, target_id = self._chance.choice(self._targets) if self._targets else (self.lists[0], "")
@@ -306,9 +308,7 @@ class Crowd(threading.Thread):
         record = record_of(message, self._prefix)
         self._next[record.topic, record.partition] = record.offset + 1
         if record.topic == "answers":
-            answer = json.loads(record.value)
-            if answer["command_id"] == answer["root_id"]:
-                self._answered(answer["root_id"])
+            self._heard(json.loads(record.value))
             return
         self.memory.seen[record.topic, record.partition, record.offset] = hash(record.value)
         if record.topic == "events":
@@ -329,6 +329,11 @@ class Crowd(threading.Thread):
             self._reader.seek(TopicPartition(topic, partition, at))
         if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
             self._trouble_reading[error.name()] += 1
+
+    def _heard(self, answer: dict[str, Any]) -> None:
+        """One answer of a chain. Here who sends a command waits for its own only."""
+        if answer["command_id"] == answer["root_id"]:
+            self._answered(answer["root_id"])
 
     def _answered(self, command_id: str) -> None:
         self._unanswered[command_id] -= 1

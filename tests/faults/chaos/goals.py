@@ -9,6 +9,8 @@ from brokers.cluster import Cluster
 from brokers.libs import VERSION
 from brokers.proxy import Proxy
 from faults.chaos.aiming import kill_between
+from faults.chaos.asking import HABITS as SPARING
+from faults.chaos.asking import Asking
 from faults.chaos.bouncing import ROLES, bounce
 from faults.chaos.dialers import HABITS as DIALERS
 from faults.chaos.dialers import trouble_dialers
@@ -59,7 +61,7 @@ class Lab:
 @contextmanager
 def _run(lab: Lab, goal: str, seed: int, planned: int, record: dict[str, Any], cluster: Cluster, **more: Any) -> Iterator[World]:
     """A run whose record is filled whatever becomes of it."""
-    all_must_end: bool = more.pop("all_must_end", True)
+    ends: dict[str, bool] = more.pop("ends", {})
     wrong: list[str] = []
     given: dict[str, Any] = {"partitions": PARTITIONS, "start": lab.start or ours, **more}
     with world(cluster.bootstrap, lab.folder, seed, **given) as run:
@@ -68,7 +70,7 @@ def _run(lab: Lab, goal: str, seed: int, planned: int, record: dict[str, Any], c
         run.crowd.memory.positions = not peer
         try:
             yield run
-            wrong = run.notes.pop("found", []) + run.verdict(all_must_end=all_must_end)
+            wrong = run.notes.pop("found", []) + run.verdict(**ends)
             if lab.peer == "ours":
                 wrong += faults_of_fences(cluster, run.place.prefix, run.place.partitions)
             if goal == "G8":
@@ -143,12 +145,22 @@ def g6(lab: Lab, seed: int, faults: int) -> dict[str, Any]:
 def g8(lab: Lab, seed: int, faults: int) -> dict[str, Any]:
     """Due times across which nobody was there; a fault is a restart."""
     record: dict[str, Any] = {}
-    with _run(lab, "G8", seed, faults, record, lab.cluster(), all_must_end=False, **HABITS) as run:
+    with _run(lab, "G8", seed, faults, record, lab.cluster(), ends={"all_must_end": False}, **HABITS) as run:
         wake(run, TIMERS, faults)
     return record
 
 
 TIMERS: Final = 10_000
+
+
+def g10(lab: Lab, seed: int, faults: int) -> dict[str, Any]:
+    """Kills at random instants, while people ask not to be called, and may be called so often only."""
+    record: dict[str, Any] = {}
+    given = {"users": Asking, "start": ours_static if seed % 2 else ours, "ends": {"or_held": True}}
+    with _run(lab, "G10", seed, faults, record, lab.cluster(), **given, **SPARING) as run:
+        kill_at_random(run, faults)
+    kinds, spared = run.crowd.kinds, len(run.crowd.memory.spared)
+    return record | {"spared": spared, "passed_over": kinds["TargetBlocked"], "deferred": kinds["TargetDeferred"]}
 
 
 @contextmanager
@@ -162,8 +174,17 @@ def _habits(lab: Lab) -> dict[str, Any]:
     return {} if lab.peer == "ours" else {"whole": False}
 
 
-GOALS: Final[dict[str, Run]] = {"G1": g1, "G1-aimed": g1_aimed, "G4": g4, "G4-dialers": g4_dialers, "G5": g5, "G6": g6, "G8": g8}
-ON_EVERY_CHANGE: Final = {"G1": 20, "G1-aimed": 8, "G4": 5, "G4-dialers": 2, "G5": 6, "G6": 24, "G8": 2}
+GOALS: Final[dict[str, Run]] = {
+    "G1": g1,
+    "G1-aimed": g1_aimed,
+    "G4": g4,
+    "G4-dialers": g4_dialers,
+    "G5": g5,
+    "G6": g6,
+    "G8": g8,
+    "G10": g10,
+}
+ON_EVERY_CHANGE: Final = {"G1": 20, "G1-aimed": 8, "G4": 5, "G4-dialers": 2, "G5": 6, "G6": 24, "G8": 2, "G10": 4}
 """Faults of each run of ``make faults``."""
-A_RUN: Final = {"G1": 20, "G1-aimed": 20, "G4": 10, "G4-dialers": 10, "G5": 18, "G6": 48, "G8": 5}
+A_RUN: Final = {"G1": 20, "G1-aimed": 20, "G4": 10, "G4-dialers": 10, "G5": 18, "G6": 48, "G8": 5, "G10": 20}
 """Faults of one run of ``make chaos``."""

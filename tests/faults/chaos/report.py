@@ -9,7 +9,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[3]
 RESULTS: Final = ROOT / "docs" / "results" / "chaos.jsonl"
 PAGE: Final = ROOT / "docs" / "reliability.md"
-NIGHT: Final = {"G1": 300, "G1-aimed": 100, "G4": 100, "G4-dialers": 100, "G5": 100, "G6": 1_200, "G8": 20}
+NIGHT: Final = {"G1": 300, "G1-aimed": 100, "G4": 100, "G4-dialers": 100, "G5": 100, "G6": 1_200, "G8": 20, "G10": 100}
 """Faults to be reached by adding up the runs of ``make chaos``."""
 COUNTED: Final = ("right", "wrong")
 """Verdicts of runs that count: not those with fewer faults than planned (``short``), or that ended by a fault of the ``harness``."""
@@ -21,6 +21,7 @@ WORDS: Final = {
     "G5": "`kill -9` of brokers by their role: leader, coordinators, controller, two of three, all",
     "G6": "EndTxn, AddPartitionsToTxn and Produce held into a later transaction, or never answered",
     "G8": "restarts from zero across 10,000 due times each",
+    "G10": "`kill -9` of a ledger at a random instant, while people are put on lists and may be called so often only",
 }
 MOST: Final = 5
 """Sorts of findings that are told of a peer."""

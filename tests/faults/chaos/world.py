@@ -112,12 +112,15 @@ class World:
         """Nobody may have been there to decide from a fault until now."""
         self.crowd.memory.outages.append((round(fault.at * 1e6), time.time_ns() // 1_000))
 
-    def verdict(self, *, all_must_end: bool = True) -> list[str]:
-        """Let everybody come to an end, or at least to rest, and say what is wrong."""
+    def verdict(self, *, all_must_end: bool = True, or_held: bool = False) -> list[str]:
+        """Let everybody come to an end, or at least to rest, and say what is wrong. ``or_held``: at rest once who is not held has ended."""
         self.processes.tend()
         wrong = self.processes.ended()
         if wrong:
             return wrong
+        if or_held:
+            self._ended(self.crowd.end(), "every target has come to its end, or is held")
+            all_must_end = False
         came = self.crowd.end() if all_must_end else self.crowd.rest()
         begin = time.monotonic()
         if not self._ended(came, "every target has come to its end" if all_must_end else "every list is stopped"):
@@ -127,7 +130,7 @@ class World:
         self.notes["quiesced_s"] = round(time.monotonic() - begin, 1)
         self.topics = topics = self._read()
         self._come(lambda: self._all_shown(topics), 30, "the earlier reader has come to the end")
-        return faults_of(topics, self.crowd.memory, all_must_end=all_must_end)
+        return faults_of(topics, self.crowd.memory, all_must_end=all_must_end, at_rest=or_held)
 
     def _ended(self, came: Callable[[], bool], what: str) -> bool:
         """Wait until something holds, for as long as ever fewer are left; whether it came to hold."""
@@ -201,16 +204,24 @@ def _counted(words: Iterable[str]) -> dict[str, int]:
 
 @contextmanager
 def world(
-    bootstrap: str, folder: Path, seed: int, *, partitions: int = 12, start: Start = ours, through: str | None = None, **habits: Any
+    bootstrap: str,
+    folder: Path,
+    seed: int,
+    *,
+    partitions: int = 12,
+    start: Start = ours,
+    through: str | None = None,
+    users: type[Crowd] = Crowd,
+    **habits: Any,
 ) -> Iterator[World]:
-    """A run on topics of its own. ``through``: where the ledgers connect, when not where the crowd does."""
+    """A run on topics of its own. ``through``: where the ledgers connect, when not where the crowd does. ``users``: what crowd that is."""
     topology = Topology(f"chaos-{uuid.uuid4().hex[:10]}", partitions)
     address = bootstrap.partition(",")[0]
     brokers, _ = metadata(address, [])
     create_topics(address, {topology.topic(topic.name): config(topic, brokers) for topic in TOPICS}, partitions)
     place = Place(bootstrap, topology.prefix, partitions, folder / topology.prefix)
     place.folder.mkdir(parents=True)
-    crowd = Crowd(bootstrap, topology.prefix, partitions, seed, **habits)
+    crowd = users(bootstrap, topology.prefix, partitions, seed, **habits)
     ledgers = Place(through or bootstrap, place.prefix, partitions, place.folder)
     try:
         with Processes(ledgers, start) as processes:
