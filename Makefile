@@ -21,8 +21,8 @@ test: .venv/for-development ## Run all tests; those of the doors on Kafka once e
 doors: .venv/for-development ## Run every test of HTTP, command line and import on Kafka, and the page in a browser.
 	$(BIN)/python -m pytest $(SEVERAL) --on-kafka=only tests/api tests/cli tests/imports tests/test_documents.py tests/page/on_kafka.py
 
-long: .venv/for-development ## Run the tests that take minutes each: a broker that is away for two, a plan that brings back 200,000 targets.
-	$(BIN)/python -m pytest tests/troubles/long.py
+long: .venv/for-development ## Run the tests that take minutes each: a broker that is away for two, a plan that brings back 200,000 targets; and restore what was lost on Kafka.
+	$(BIN)/python -m pytest tests/troubles/long.py tests/troubles/restoring.py
 
 contract: .venv/for-development ## Run the tests of every row of the contract and write docs/contract.md.
 	PYTHONPATH=tests:. $(BIN)/python -m contract
