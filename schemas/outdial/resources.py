@@ -600,6 +600,25 @@ class Past(BaseModel):
     """The last of them then, oldest first."""
 
 
+class TargetPast(BaseModel):
+    """A target as it was, folded anew from its events."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    target_id: Id
+    at: When
+    now: When
+    """What time it is."""
+    version: int
+    """How many events it had then."""
+    newest: int
+    """How many it has now."""
+    target: Target
+    calls: list[Targetcall]
+    """The attempts on it then, newest first; the last hundred."""
+
+
 class Bulk(BaseModel):
     """What became of many targets."""
 
@@ -896,6 +915,7 @@ RESOURCES: dict[str, type[BaseModel]] = {
         Calendar,
         OpenAttempts,
         Past,
+        TargetPast,
         PreflightOfOutdial,
         Bulk,
         ImportReport,

@@ -70,7 +70,7 @@ ROUTES: Final[dict[str, Asked]] = {
         OUTDIAL,
         "get_target", "delete_target", "list_targets", "list_target_calls", "list_target_history",
         "get_outdial", "delete_outdial", "get_dialing", "get_stats", "why_target", "why_outdial",
-        "get_activity", "get_yield", "get_calendar", "get_past", "list_open_attempts", "stream_outdial",
+        "get_activity", "get_yield", "get_calendar", "get_past", "get_target_past", "list_open_attempts", "stream_outdial",
         add_targets={"destination_0": PHONE},
         update_outdial={"name": "another"},
         set_outdial_campaign={"campaign_id": ""},

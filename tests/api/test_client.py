@@ -98,6 +98,7 @@ async def test_plans_runs_and_their_numbers(api: Api) -> None:
         assert (await client.calendar(june.id, hours=1)).outdial_id == june.id
         assert (await client.open_attempts(june.id)).open == 1
         assert (await client.past(june.id, 2)).stats.total == 1
+        assert (await client.target_past(june.id, ann.id, 1)).target.id == ann.id
         [call] = [call async for call in client.calls()]
         assert (await client.call(call.id)).outdial_target_id == ann.id
         assert [attempt.id async for attempt in client.calls_of_target(june.id, ann.id)] == [call.id]

@@ -104,6 +104,7 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
         "Calendar": f"/outdials/{outdial}/calendar",
         "OpenAttempts": f"/outdials/{outdial}/open_attempts",
         "Past": f"/outdials/{outdial}/past?at=2",
+        "TargetPast": f"{aim}/past?at=1",
     }
     for name, path in wanted.items():
         for form in ("", "time=iso"):

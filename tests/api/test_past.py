@@ -37,6 +37,31 @@ async def test_the_past_is_told_as_each_route_told_it_then_by_time_and_by_number
     assert (await api.ok("GET", f"/outdials/{outdial}/past?at=1"))["stats"]["total"] == 0
 
 
+async def test_a_target_is_told_as_its_routes_told_it_then_by_time_and_by_number_of_its_events(api: Api) -> None:
+    outdial = await api.outdial()
+    target = (await api.target(outdial))["id"]
+    await api.target(outdial, "+15551230002")
+    await api.run(outdial, max_concurrent=1)
+    [request] = await api.requests()
+    path = f"/outdials/{outdial}/targets/{target}"
+    then = await api.ok("GET", path), (await api.ok("GET", f"{path}/calls"))["result"]
+    at = api.runtime.now()
+    happened = len((await api.ok("GET", f"{path}/history"))["result"])
+    await api.pass_time(MINUTE)
+    await api.say(request, "busy")
+
+    by_number = await api.ok("GET", f"{path}/past?at={happened}")
+    by_time = await api.ok("GET", f"{path}/past?at={format_instant(at)}")
+
+    for found in (by_number, by_time):
+        assert (found["target"], found["calls"]) == then
+        assert (found["version"], found["newest"]) == (happened, happened + 1)
+    first = await api.ok("GET", f"{path}/past?at=1")
+    assert (first["target"]["status"], first["target"]["try_count_remaining_0"], first["calls"]) == ("idle", None, [])
+    for wrong in ("", "0", happened + 2, "x", format_instant(api.clock.at - 10 * MINUTE)):
+        await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", f"{path}/past?at={wrong}")
+
+
 async def test_what_is_no_point_of_its_history_and_what_is_too_long_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     outdial = await api.outdial()
     for at in ("", "0", "2", "x", format_instant(api.clock.at - MINUTE), "9" * 30):

@@ -228,6 +228,24 @@ async def shows_who_was_reached(seen: Window) -> None:
     await page.locator(".feed a").first.wait_for()
 
 
+async def looks_back_at_one_person(seen: Window) -> None:
+    page = seen.page
+    await page.get_by_role("button", name="Look back").click()
+    after = page.get_by_text("After event")
+    await after.wait_for()
+    [last] = OF_ALL.findall(await after.inner_text())
+    await page.get_by_label("Time", exact=True).press("Home")
+    await page.get_by_text(f"After event 1 of {last}").wait_for()
+    assert await page.locator(".timeline .what").all_inner_texts() == ["joined the list"]
+    assert await seen.text(".title .chip") == "○ Waiting"
+    assert await page.locator(".title button:visible").count() == 0
+    assert await violations(seen) == []
+    await page.get_by_role("button", name="Event after").click()
+    await page.get_by_text(f"After event 2 of {last}").wait_for()
+    await page.go_back()
+    await seen.until("() => document.querySelector('#freshness').textContent.startsWith('live')")
+
+
 async def reads_an_event_from_a_terminal(seen: Window, service: Service) -> None:
     """The line beside an event reads that event; on Kafka another reads its record."""
     event = seen.page.locator(".timeline li", has=seen.page.get_by_text("joined the list"))
@@ -256,5 +274,6 @@ async def goes_on_after_a_restart(seen: Window, service: Service, serve: Serve) 
     await page.get_by_text("joined the list").wait_for()
     assert " Jan 2099 " in await seen.text(".facts:has-text('Too late from')")
     await reads_an_event_from_a_terminal(seen, again)
+    await looks_back_at_one_person(seen)
     await page.go_back()
     assert page.url == url

@@ -195,11 +195,14 @@ def version(db: sqlite3.Connection, stream: str) -> int:
 
 def version_at(db: sqlite3.Connection, stream: str, time: int) -> int:
     """The version a stream stood at, at an instant (microseconds): how many events it had; 0 before the first."""
-    bounds = range_of(db, stream)
-    if bounds is None:
-        return 0
-    found = db.execute(_VERSION_BEFORE, (key_of(stream), stream, place_at(db, bounds, time + 1))).fetchone()
+    found = db.execute(_VERSION_BEFORE, (key_of(stream), stream, place_after(db, stream, time))).fetchone()
     return 0 if found is None else int(found[0])
+
+
+def place_after(db: sqlite3.Connection, stream: str, time: int) -> int:
+    """The place before which all of a stream's partition stands that had happened at an instant; 0 when there is no such stream."""
+    bounds = range_of(db, stream)
+    return 0 if bounds is None else place_at(db, bounds, time + 1)
 
 
 def last_position(db: sqlite3.Connection, partitions: int) -> Position:

@@ -1,8 +1,8 @@
-"""An outdial as it was: its own events up to one of them, folded anew in memory by the code that folds them into the tables."""
+"""An outdial or a target as it was: its events up to one of them, folded anew in memory by the code that folds them into the tables."""
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from outdial.position import Position
@@ -51,6 +51,36 @@ class Past:
             self.time = last.time
             folded += len(rows)
             yield folded
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._scratch.close()
+
+
+class PastTarget:
+    """The views of one target after some of its events, in an outdial as it was then. Made and used on the thread of the reader."""
+
+    def __init__(self, reader: sqlite3.Connection, outdial_id: str, events: Sequence[history.Row], before: int) -> None:
+        """``events``: those of the target; what was done to the outdial itself stands with them where it stands before ``before``."""
+        self._rows = sorted([*history.own(reader, outdial_id, before), *events])
+        self._scratch = Scratch()
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """What the questions of the views are put to, once all of it is folded."""
+        return self._scratch.db
+
+    @property
+    def length(self) -> int:
+        """How many events there are to fold."""
+        return len(self._rows)
+
+    def fold(self) -> Iterator[int]:
+        """Fold it, some events at a time: how many are folded by now."""
+        for start in range(0, len(self._rows), AT_ONCE):
+            some = self._rows[start : start + AT_ONCE]
+            self._scratch.apply([(place, decode_event(body.encode())) for place, body in some])
+            yield start + len(some)
 
     def close(self) -> None:
         """Let go of the memory."""

@@ -44,6 +44,7 @@ from outdial.resources import (
     SuppressionReport,
     Target,
     Targetcall,
+    TargetPast,
     User,
     Views,
     Webhook,
@@ -337,6 +338,11 @@ def calendar(outdial_id: str, hours: int | None = None) -> Route[Calendar]:
 def past(outdial_id: str, at: str | int, minutes: int | None = None) -> Route[Past]:
     """An outdial as it was at a time, or after so many of its events."""
     return Route("GET", _at(outdial_id, "past"), Past.model_validate, _present(at=at, minutes=minutes))
+
+
+def target_past(outdial_id: str, target_id: str, at: str | int) -> Route[TargetPast]:
+    """A target as it was at a time, or after so many of its events."""
+    return Route("GET", f"{targets(outdial_id).one(target_id)}/past", TargetPast.model_validate, _present(at=at))
 
 
 def open_attempts(outdial_id: str, limit: int | None = None) -> Route[OpenAttempts]:

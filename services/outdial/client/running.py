@@ -21,6 +21,7 @@ from outdial.resources import (
     Past,
     PreflightOfOutdial,
     Stats,
+    TargetPast,
     WhyOutdial,
     WhyTarget,
     Yield,
@@ -201,6 +202,10 @@ class Running(Listing):
     async def past(self, outdial_id: str, at: str | int, *, minutes: int | None = None, **how: Unpack[Reading]) -> Past:
         """An outdial as it was at a time (RFC 3339), or after so many of its events."""
         return await self.send(reading(routes.past(outdial_id, at, minutes), how))
+
+    async def target_past(self, outdial_id: str, target_id: str, at: str | int, **how: Unpack[Reading]) -> TargetPast:
+        """A target as it was at a time (RFC 3339), or after so many of its events."""
+        return await self.send(reading(routes.target_past(outdial_id, target_id, at), how))
 
     async def open_attempts(self, outdial_id: str, *, limit: int | None = None, **how: Unpack[Reading]) -> OpenAttempts:
         """The attempts that are not over, the longest open first."""

@@ -16,18 +16,19 @@ from starlette.responses import Response, StreamingResponse
 
 from outdial.doors.api import shapes
 from outdial.doors.api.deps import Door, customer_of, door_of, path_id, position_after, position_in, reply, whole_number
-from outdial.doors.api.errors import NO_OUTDIAL, PARAMETER, Refused
+from outdial.doors.api.errors import NO_OUTDIAL, NO_TARGET, PARAMETER, Refused
 from outdial.doors.api.events import STREAM_HEADERS
 from outdial.doors.api.outdials import found
 from outdial.doors.api.paging import Times, iso_time, times_of
+from outdial.doors.api.targets import found as found_target
 from outdial.position import MOST_DIGITS, Position
 from outdial.requests import Unavailable
 from outdial.scalars import SECOND_US, format_instant, parse_instant
-from outdial.views import activity, calls, history, outdials, past
+from outdial.views import activity, calls, history, outdials, past, targets
 from outdial.views.counts import Calendar, Falling
 from outdial.views.outdials import Outdial
 from outdial.views.rows import one_moment
-from outdial.wire import from_json, to_json
+from outdial.wire import decode_event, from_json, to_json
 
 router = APIRouter(tags=["live"])
 EVERY_S: Final = 0.25
@@ -38,6 +39,7 @@ STILL_S: Final = 1.0
 """After so long it says that it is there, and what time alone has changed."""
 SHOWN_OPEN: Final = 100
 SHOWN_EVENTS: Final = 50
+SHOWN_CALLS: Final = 100
 SHOWN_OUTDIALS: Final = 100
 SHOWN_CONTROLS: Final = 100
 SHOWN_ZONES: Final = 8
@@ -93,12 +95,9 @@ async def get_past(request: Request) -> Response:
     row, door, times = found(request, path_id(request)), door_of(request), times_of(request)
     minutes = whole_number(request, "minutes", USUAL_MINUTES, 1, LONGEST_MINUTES)
     newest = history.version(door.reader, row.id)
-    version, at = _point(request, row, newest)
-    if version > past.MOST_EVENTS:
-        message = (
-            f"the outdial had {version:,} events by then; up to {past.MOST_EVENTS:,} are folded for an answer. GET /events has them all"
-        )
-        raise Refused(PARAMETER, "past_too_long", message)
+    number, at = _point(request, "outdial", newest, row.tm_create)
+    version = number if at is None else history.version_at(door.reader, row.id, at)
+    _short_enough(version)
     async with door.replays:
         with closing(past.Past(door.reader, row.id, version, SHOWN_EVENTS)) as then:
             for _ in then.fold():
@@ -122,14 +121,58 @@ async def get_past(request: Request) -> Response:
     return reply(shown)
 
 
-def _point(request: Request, row: Outdial, newest: int) -> tuple[int, int | None]:
-    """How many events of an outdial ``at`` stands for, and the instant it names; None: that of the last of them.
+@router.get("/outdials/{id}/targets/{target_id}/past")
+async def get_target_past(request: Request) -> Response:
+    """A target as it was ``at`` an instant, or after so many of its events, folded anew from those events."""
+    row, door, times = found(request, path_id(request)), door_of(request), times_of(request)
+    target = found_target(request, row.id, path_id(request, "target_id"))
+    start = Position.beginning(door.ledger.position.partitions)
+    events = history.page_of_target(door.reader, row.id, target.id, target.position, start, past.MOST_EVENTS + 1)
+    happened = [(place, decode_event(body.encode()).time) for place, body in events]
+    version, at = _point(request, "target", len(events), target.tm_create)
+    if at is None:
+        before, moment = happened[version - 1][0] + 1, happened[version - 1][1]
+    else:
+        version, moment = sum(time <= at for _, time in happened), at
+        before = history.place_after(door.reader, row.id, at)
+    async with door.replays:
+        with closing(past.PastTarget(door.reader, row.id, events[:version], before)) as then:
+            _short_enough(then.length)
+            for _ in then.fold():
+                await asyncio.sleep(0)
+            outdial = outdials.get(then.reader, row.customer_id, row.id)
+            was = targets.get(then.reader, row.id, target.id)
+            if was is None:
+                raise Refused(NO_TARGET, "target_unknown", "this outdial has no such target")
+            attempts = calls.page_of_target(then.reader, row.id, target.id, None, SHOWN_CALLS, deleted=True)
+            shown = {
+                "outdial_id": row.id,
+                "target_id": target.id,
+                "at": times(moment),
+                "now": times(door.ledger.now()),
+                "version": version,
+                "newest": len(events),
+                "target": shapes.target(was, None if outdial is None else outdial.plan, times),
+                "calls": [shapes.targetcall(call, times) for call in attempts],
+            }
+    return reply(shown)
+
+
+def _short_enough(events: int) -> None:
+    """Raises Refused when so many events are too many to be folded for one answer."""
+    if events > past.MOST_EVENTS:
+        message = f"there were {events:,} events by then; up to {past.MOST_EVENTS:,} are folded for an answer. GET /events has them all"
+        raise Refused(PARAMETER, "past_too_long", message)
+
+
+def _point(request: Request, what: str, newest: int, begins: int) -> tuple[int, int | None]:
+    """How many events ``at`` asks for, 0 when it is an instant; and that instant, None when it is a number.
 
     Raises:
         Refused: INVALID_REQUEST_PARAMETER.
     """
     door, text = door_of(request), request.query_params.get("at", "")
-    wrong = f"at must be a time from {iso_time(row.tm_create)} on, such as 2026-11-21T04:10:32Z, or a number of events, 1 to {newest}"
+    wrong = f"at must be a time from {iso_time(begins)} on, such as 2026-11-21T04:10:32Z, or how many events of the {what}, 1 to {newest}"
     if text.isascii() and text.isdigit():
         if len(text) <= MOST_DIGITS and 1 <= int(text) <= newest:
             return int(text), None
@@ -138,10 +181,9 @@ def _point(request: Request, row: Outdial, newest: int) -> tuple[int, int | None
         at = parse_instant(text)
     except ValueError:
         at = None
-    if not isinstance(at, int) or at < row.tm_create:
+    if not isinstance(at, int) or at < begins:
         raise Refused(PARAMETER, "field_invalid", wrong)
-    at = min(at, door.ledger.now())
-    return history.version_at(door.reader, row.id, at), at
+    return 0, min(at, door.ledger.now())
 
 
 @router.get("/outdials/{id}/live")

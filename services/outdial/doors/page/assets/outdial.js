@@ -5,6 +5,7 @@ import { commands, importing, setDialing, start, suppress } from "./actions.js";
 import { chart } from "./chart.js";
 import { changesOf, difference, planChanges, planFacts, planOrigin, told } from "./events.js";
 import { Keyed, h, mark, say } from "./dom.js";
+import { timeBar } from "./past.js";
 import { attempt, button, card, chip, jsonLink, number, scroller, stack } from "./parts.js";
 import { OUTCOMES, count, dated, everywhere, instant, masked, minute, otherDay, outcomeWord, percent, plural, shortId, span, stateOf, verdict } from "./words.js";
 import { PARTS, divided } from "./overview.js";
@@ -33,7 +34,7 @@ export function outdial(page, id) {
   let stop = () => {};
 
   const head = header(page, id, seen, at, () => askWhy(true));
-  const bar = at ? timeBar(page, id, at) : null;
+  const bar = at ? timeBar(page, `/outdials/${id}`, at) : null;
   const steps = funnel(id, from, at ? `${base}/stats?time=iso` : null);
   const limits = { plan: [from.dialing, "plan.calls_per_second"], ...(at ? {} : { customer: [from.pace, "calls_per_second"] }) };
   const pace = chart((wanted) => (at ? { href: then(wanted), part: "activity" } : `${base}/activity?time=iso&minutes=${wanted}`), limits);
@@ -150,7 +151,7 @@ export function outdial(page, id) {
       calendar.show(found.calendar);
       yields.show(found.results);
       steps.compare(now);
-      bar.show(found);
+      bar.show(found, found.outdial.tm_create, "What holds each person was not asked then: the reasons are those the log has.");
       page.freshness({ on: false, then: `as it was at ${dated(instant(found.at))}` });
     } catch (error) {
       page.freshness({ on: false, why: error.status ? "this time cannot be shown" : "the service cannot be reached" });
@@ -253,46 +254,6 @@ function header(page, id, seen, at, changed) {
 }
 
 // --- how far --------------------------------------------------------------------------------------
-
-/** Where in the past the page is, and the way to other times. */
-function timeBar(page, id, at) {
-  const slider = h("input", { type: "range", step: "1000", "aria-label": "Time", disabled: true });
-  const when = h("strong");
-  const says = h("span", { class: "note", role: "status" }, "Folding the events of then …");
-  const go = (wanted) => {
-    page.sliding = document.activeElement === slider;
-    page.replace(`/outdials/${id}?at=${wanted}`);
-  };
-  const before = button("Event before", { kind: "small", sign: "◀" });
-  const after = button("Event after", { kind: "small", sign: "▶" });
-  const live = button("Back to live", { kind: "small", onclick: () => page.go(`/outdials/${id}`) });
-  slider.addEventListener("input", () => say(when, dated(Number(slider.value))));
-  slider.addEventListener("change", () => go(new Date(Number(slider.value)).toISOString()));
-  const element = h("section", { class: "card then", "aria-label": "Looking back" }, h("p", {}, "As it was at ", when), slider, h("div", { class: "buttons" }, before, after, live), says);
-  say(when, /^\d+$/.test(at) ? `event ${at}` : Number.isNaN(instant(at)) ? at : dated(instant(at)));
-  return {
-    element,
-    show(found) {
-      const moment = instant(found.at);
-      slider.min = Math.ceil(instant(found.outdial.tm_create) / 1000) * 1000;
-      slider.max = Math.max(moment, instant(found.now));
-      slider.value = moment;
-      slider.disabled = false;
-      say(when, dated(moment));
-      mark(when, "title", everywhere(moment));
-      mark(slider, "aria-valuetext", dated(moment));
-      say(says, `After event ${count(found.version)} of ${count(found.newest)}, folded from the log just now. What holds each person was not asked then: the reasons are those the log has.`);
-      before.disabled = found.version <= 1;
-      after.disabled = found.version >= found.newest;
-      before.onclick = () => go(found.version - 1);
-      after.onclick = () => go(found.version + 1);
-      if (page.sliding) slider.focus();
-      page.sliding = false;
-    },
-    fail: (message) => say(says, message),
-    refused: (message) => h("div", { class: "card refused", role: "alert" }, h("p", { class: "bad" }, message), h("p", {}, h("a", { href: `/outdials/${id}` }, "Show it as it is now"))),
-  };
-}
 
 function funnel(id, from, live) {
   const tiles = [

@@ -1,17 +1,23 @@
-// One target: where it stands, why it is or is not called next, and everything that happened to it.
+// One target: where it stands, why it is or is not called next, and everything that happened to it; also as it was at an earlier time.
 
 import { get, send } from "./api.js";
 import { commands, suppress } from "./actions.js";
 import { h, say } from "./dom.js";
 import { asItStands, told } from "./events.js";
+import { timeBar } from "./past.js";
 import { attempt, button, card, jsonLink } from "./parts.js";
 import { LIFECYCLES, dated, everywhere, instant, localized, masked, plural, shortId, span } from "./words.js";
 
 const EVERY_MS = 2000;
+const AT_ONCE = 1000;
 const SLOTS = [0, 1, 2, 3, 4];
 
 export function target(page, outdialId, id) {
   const base = `/v1.0/outdials/${outdialId}/targets/${id}`;
+  const path = `/outdials/${outdialId}/targets/${id}`;
+  const at = new URLSearchParams(location.search).get("at");
+  const then = `${base}/past?time=iso&at=${encodeURIComponent(at)}`;
+  const bar = at ? timeBar(page, path, at) : null;
   const name = h("h1", { text: " " });
   const state = h("span", { class: "chip" });
   const says = h("p", { class: "verdict" });
@@ -38,12 +44,14 @@ export function target(page, outdialId, id) {
     },
   });
 
-  page.main.replaceChildren(
-    h(
+  const back = button("Look back", { sign: "↶", title: "This page as it was at an earlier time", onclick: () => page.go(`${path}?at=${known.at}`) });
+  back.hidden = reopen.hidden = remove.hidden = true;
+
+  const head = h(
       "header",
       { class: "head" },
       h("p", { class: "crumbs" }, h("a", { href: "/" }, "Outdials"), " / ", h("a", { href: `/outdials/${outdialId}` }, shortId(outdialId)), " / ", h("code", {}, shortId(id))),
-      h("div", { class: "title" }, name, state, h("span", { class: "grow" }), h("div", { class: "buttons" }, silence, reopen, remove)),
+      h("div", { class: "title" }, name, state, h("span", { class: "grow" }), h("div", { class: "buttons" }, silence, reopen, remove, back)),
       says,
       commands([
         ["GET", base, undefined, `outdial targets get ${outdialId} ${id}`],
@@ -51,12 +59,15 @@ export function target(page, outdialId, id) {
         ["GET", `${base}/history`, undefined, `outdial targets history ${outdialId} ${id}`],
         ["DELETE", base, undefined, `outdial targets delete ${outdialId} ${id}`],
       ]),
-    ),
+  );
+  page.main.replaceChildren(
+    head,
+    bar ? bar.element : "",
     h(
       "div",
       { class: "grid" },
-      card("Who", { more: [masks, jsonLink(`${base}?time=iso`, "Target")] }, facts),
-      card("Why, rule by rule", { kind: "wide", more: [jsonLink(`${base}/why?time=iso`, "Why")] }, rules),
+      card("Who", { more: [masks, jsonLink(at ? then : `${base}?time=iso`, "Target")] }, facts),
+      at ? null : card("Why, rule by rule", { kind: "wide", more: [jsonLink(`${base}/why?time=iso`, "Why")] }, rules),
       card("What happened", { kind: "full", more: [jsonLink(`${base}/history?places=true`, "History"), jsonLink(`${base}/calls?time=iso`, "Calls", "Calls")] }, timeline),
     ),
   );
@@ -64,21 +75,39 @@ export function target(page, outdialId, id) {
   let known = null;
   let after = "0";
   let events = [];
+  const further = async () => {
+    const history = await get(`${base}/history?after=${after}&limit=${AT_ONCE}&places=true`);
+    after = history.next_after;
+    events = [...events, ...history.result];
+    return history.result.length === AT_ONCE;
+  };
   const load = async () => {
     try {
-      const [found, history, why] = await Promise.all([
-        get(`${base}?time=iso`),
-        get(`${base}/history?after=${after}&limit=1000&places=true`),
-        get(`${base}/why?time=iso`).catch(() => null),
-      ]);
-      after = history.next_after;
-      events = [...events, ...history.result];
-      known = { found, why };
+      const [found, why] = await Promise.all([get(`${base}?time=iso`), get(`${base}/why?time=iso`).catch(() => null), further()]);
+      known = { found, why, at: why?.at ?? new Date().toISOString() };
       page.freshness({ on: true, behind: 0 });
       show();
     } catch (error) {
       page.freshness({ on: false, why: error.status ? error.message : "the service cannot be reached" });
       if (error.status === 404) page.missing("There is no such target", "It may be on another list.");
+    }
+  };
+  const look = async () => {
+    try {
+      const found = await get(then);
+      while (events.length < found.version && (await further()));
+      events = events.slice(0, found.version);
+      known = { found: found.target, why: null, at: found.at };
+      bar.show(found, found.target.tm_create, "Which rule held it was not asked then.");
+      page.freshness({ on: false, then: `as it was at ${dated(instant(found.at))}` });
+      show();
+    } catch (error) {
+      page.freshness({ on: false, why: error.status ? "this time cannot be shown" : "the service cannot be reached" });
+      if (error.status === 404) page.missing("There is no such target", "It may be on another list.");
+      else if (error.status) {
+        say(name, `Target ${shortId(id)}`);
+        page.main.replaceChildren(head, bar.refused(error.message));
+      } else bar.fail("The service cannot be reached.");
     }
   };
   const show = () => {
@@ -87,18 +116,19 @@ export function target(page, outdialId, id) {
     page.titled(found.name || "Target");
     say(name, found.name || `Target ${shortId(id)}`);
     say(state, `${sign} ${found.tm_delete ? "Deleted" : word}`);
-    silence.hidden = false;
-    reopen.hidden = found.status !== "done" || found.tm_delete !== null;
-    remove.hidden = found.tm_delete !== null;
+    silence.hidden = back.hidden = at !== null;
+    reopen.hidden = at !== null || found.status !== "done" || found.tm_delete !== null;
+    remove.hidden = at !== null || found.tm_delete !== null;
     say(masks.lastElementChild, page.numbersShown ? "Hide numbers" : "Show numbers");
     const now = instant(why?.at) ?? Date.now();
     say(says, why ? localized(why.verdict) : `${word}.`);
     showFacts(facts, found, page.numbersShown);
-    showRules(rules, why, now);
+    if (!at) showRules(rules, why, now);
     showTimeline(timeline, events, found.time_zone);
   };
-  load();
-  const timer = setInterval(() => !document.hidden && load(), EVERY_MS);
+  if (at) look();
+  else load();
+  const timer = setInterval(() => !document.hidden && !at && load(), EVERY_MS);
   const relabel = () => known && show();
   document.addEventListener("outdial:masks", relabel);
   return () => {
