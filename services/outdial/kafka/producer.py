@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import CoordinationType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.producer.sender import EndTxnHandler, Sender
 from aiokafka.structs import RecordMetadata, TopicPartition
 
@@ -79,6 +79,18 @@ class Producer(AIOKafkaProducer):
             message_accumulator=self._message_accumulator,
             request_timeout_ms=self._request_timeout_ms,
         )
+
+    async def start(self) -> None:
+        """Connect, and shut out whoever wrote under the same id.
+
+        Raises:
+            KafkaConnectionError: besides all else that can be wrong, for a broker that names none when it is asked who there is.
+        """
+        try:
+            await super().start()
+        except AssertionError as error:
+            # The client takes it for a mistake of ours that it knows of no broker.
+            raise KafkaConnectionError(str(error)) from error
 
     def will_write(self, topic: str, partition: int) -> None:
         """Announce a partition that this transaction writes later: told to the broker with the first, it costs no delay of its own."""
