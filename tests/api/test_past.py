@@ -62,6 +62,18 @@ async def test_a_target_is_told_as_its_routes_told_it_then_by_time_and_by_number
         await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", f"{path}/past?at={wrong}")
 
 
+async def test_what_a_clock_that_was_set_back_has_yet_to_reach_is_not_hidden(api: Api) -> None:
+    outdial = await api.outdial()
+    target = (await api.target(outdial))["id"]
+    path = f"/outdials/{outdial}/targets/{target}"
+    at = (await api.ok("GET", f"/events?outdial_id={outdial}"))["result"][-1]["time"]
+
+    api.clock.at -= 60 * MINUTE
+
+    assert (await api.ok("GET", f"{path}/past?at={at}"))["version"] == 1
+    assert (await api.ok("GET", f"/outdials/{outdial}/past?at={at}"))["version"] == 2
+
+
 async def test_what_is_no_point_of_its_history_and_what_is_too_long_is_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     outdial = await api.outdial()
     for at in ("", "0", "2", "x", format_instant(api.clock.at - MINUTE), "9" * 30):

@@ -58,6 +58,8 @@ class Mirror:
         self.folder = folder
         self.position = Position.beginning(partitions)
         """How far the views have been brought; it moves in the event loop's thread only."""
+        self.last_time = 0
+        """Of the latest event in them, microseconds."""
         self._not_ready: str | None = "reading"
         """Why the views do not follow the log, as far as that shows in following it."""
         self._heard = asyncio.get_running_loop().time()
@@ -277,6 +279,7 @@ class Mirror:
         if not (await self.ends()).covers(position):
             return False
         self.position = position
+        self.last_time = history.last_time(self.reader, len(self._places))
         return True
 
     async def _remove(self) -> None:
@@ -371,6 +374,7 @@ class Mirror:
             return
         if events:
             await self._append(events, marks)
+            self.last_time = max(self.last_time, *(event.time for _, event in events))
         self.position = Position(marks)
         async with self._moved:
             self._moved.notify_all()

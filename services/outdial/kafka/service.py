@@ -72,8 +72,8 @@ class Doors:
         return self._sending.not_ready or self.mirror.not_ready or (self.ledgers.not_ready if self.ledgers is not None else None)
 
     def now(self) -> int:
-        """The ledger's time, microseconds."""
-        return self._options.clock()
+        """The ledger's time, microseconds: its clock, and never before the last event that can be seen here."""
+        return max(self._options.clock(), self.mirror.last_time)
 
     async def submit(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         """Send commands in order; decided, durable, and in the views of this process, when it returns.
