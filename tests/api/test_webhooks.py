@@ -136,6 +136,36 @@ async def test_what_is_not_taken_is_sent_again_until_it_is(opened: Opened) -> No
         assert max(int(one.headers["outdial-try"]) for one in receiver.came) > 1
 
 
+async def test_what_was_counted_while_the_rest_was_on_its_way_is_noted_as_done_in_the_end(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, hold = delivery.Delivery._send, delivery.Delivery._hold  # noqa: SLF001  a note between the two is what this is about
+    sending_now: list[int] = []
+
+    async def count(self: delivery.Delivery, sendings: Any) -> bool:
+        sending_now.append(len(sendings))
+        try:
+            return await send(self, sendings)
+        finally:
+            sending_now.clear()
+
+    async def last_moment(self: delivery.Delivery, *, release: bool = False) -> bool:
+        while sending_now and self._delivered < sending_now[0]:  # noqa: ASYNC110  any condition
+            await asyncio.sleep(0)
+        return await hold(self, release=release)
+
+    monkeypatch.setattr(delivery, "NOTE_S", 0.0)
+    monkeypatch.setattr(delivery, "TRUST_S", 0.0)
+    monkeypatch.setattr(delivery.Delivery, "_send", count)
+    monkeypatch.setattr(delivery.Delivery, "_hold", last_moment)
+    api = await opened(LOCAL)
+    async with receiving(lambda _: 200) as receiver:
+        await set_up(api, receiver)
+        await api.outdial()
+        async with sending(api):
+            await noted(api, delivered=1, waiting=0)
+
+
 async def test_what_the_receiver_refuses_is_passed_over_and_counted(opened: Opened) -> None:
     api = await opened(LOCAL)
     async with receiving(lambda n: {1: 404, 2: 302}.get(n, 200)) as receiver:

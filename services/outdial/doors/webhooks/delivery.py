@@ -123,7 +123,7 @@ class Delivery:
         self._retelling = Retelling(door.reader)
         self._random = Random(holder)  # noqa: S311  it spreads tries
         partitions = door.ledger.position.partitions
-        self._done = self._noted = Position.parse(hook.cursor, partitions)
+        self._done = self._sent = self._noted = Position.parse(hook.cursor, partitions)
         self._delivered = self._refused = 0
         self._error = self._noted_error = self._refusal = ""
         self._trusted_until = self._note_at = 0.0
@@ -158,15 +158,22 @@ class Delivery:
             if sendings and not (self._is_current() and await self._is_mine() and await self._send(sendings)):
                 return
             self._done = reached
-            if self._delivered + self._refused and loop.time() >= self._note_at and not await self._hold():
+            if sendings:
+                self._sent = reached
+            if self._owes_note and loop.time() >= self._note_at and not await self._hold():
                 return
             if not rows:
                 if self._done.total - self._noted.total > FAR and (not await self._is_mine() or not await self._hold()):
                     return
-                pause = max(self._note_at - loop.time(), 0.0) if self._delivered + self._refused else LOOK_S
+                pause = max(self._note_at - loop.time(), 0.0) if self._owes_note else LOOK_S
                 if not door.ledger.position.beyond(self._done):
                     await door.ledger.wait_beyond(self._done, pause)
             await asyncio.sleep(0)
+
+    @property
+    def _owes_note(self) -> bool:
+        """Whether something was sent that is not noted as done. What became of it may be counted already, by a note in between."""
+        return not self._noted.covers(self._sent)
 
     def _told(self, place: int, position: str, body: str) -> list[Sending]:
         found = notices.told(self._retelling, place, body)
