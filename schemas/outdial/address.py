@@ -18,6 +18,8 @@ ADDRESS_TYPES = frozenset(
 )  # fmt: skip
 CALLABLE_TYPES = frozenset({"tel", "sip"})
 """What a campaign of type ``call`` can dial."""
+NUMBERS = frozenset({"tel", "whatsapp"})
+"""Whose target is a telephone number."""
 
 _NUMBER = re.compile(r"\+[0-9]{7,15}")
 _SIP = re.compile(

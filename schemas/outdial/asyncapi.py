@@ -20,6 +20,7 @@ from outdial.envelope import CONTENT_TYPE
 from outdial.events import EVENTS
 from outdial.export import documents, schema_of
 from outdial.listening import PATH, SAID, TOLD, Notice
+from outdial.scalars import ZERO_ID
 from outdial.topology import (
     HEADER_ANSWER,
     HEADER_CONTENT_TYPE,
@@ -200,7 +201,6 @@ _TIMES: Final[Json] = {
     "tm_update": "2026-11-21 04:10:32.000000",
     "tm_delete": "9999-01-01 00:00:00.000000",
 }
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 _NO_PLAN: Final[Json] = dict.fromkeys(("source", "max_attempts", "calls_per_second", "windows", "time_zone", "result_policy"))
 _FULL_TEL: Final = {**_TEL, "target_name": "", "name": "", "detail": ""}
 _HEARD: Final[Mapping[str, Json]] = {
@@ -225,7 +225,7 @@ _HEARD: Final[Mapping[str, Json]] = {
     "OutdialNotice": {
         "type": "outdial_created",
         "data": {
-            "id": OUTDIAL, "customer_id": CUSTOMER, "campaign_id": _NOBODY, "name": "June", "detail": "", "data": "", **_TIMES,
+            "id": OUTDIAL, "customer_id": CUSTOMER, "campaign_id": ZERO_ID, "name": "June", "detail": "", "data": "", **_TIMES,
         },
     },
     "OutdialtargetNotice": {
@@ -251,16 +251,16 @@ _HEARD: Final[Mapping[str, Json]] = {
         "type": "campaign_status_run",
         "data": {
             "id": CAMPAIGN, "customer_id": CUSTOMER, "type": "call", "name": "Summer", "detail": "", "status": "run", "service_level": 0,
-            "agents": 0, "end_handle": "stop", "actions": [], "outplan_id": OUTPLAN, "outdial_id": OUTDIAL, "queue_id": _NOBODY,
-            "next_campaign_id": _NOBODY, "ended_how": None, "ended_reason": None, **_TIMES,
+            "agents": 0, "end_handle": "stop", "actions": [], "outplan_id": OUTPLAN, "outdial_id": OUTDIAL, "queue_id": ZERO_ID,
+            "next_campaign_id": ZERO_ID, "ended_how": None, "ended_reason": None, **_TIMES,
         },
     },
     "CampaigncallNotice": {
         "type": "campaigncall_created",
         "data": {
             "id": ATTEMPT, "customer_id": CUSTOMER, "campaign_id": CAMPAIGN, "outdial_id": OUTDIAL, "outdial_target_id": TARGET,
-            "outplan_id": OUTPLAN, "queue_id": _NOBODY, "flow_id": _NOBODY, "activeflow_id": _NOBODY, "reference_type": "none",
-            "reference_id": _NOBODY, "status": "dialing", "result": "", "source": None, "destination": _FULL_TEL, "destination_index": 0,
+            "outplan_id": OUTPLAN, "queue_id": ZERO_ID, "flow_id": ZERO_ID, "activeflow_id": ZERO_ID, "reference_type": "none",
+            "reference_id": ZERO_ID, "status": "dialing", "result": "", "source": None, "destination": _FULL_TEL, "destination_index": 0,
             "try_count": 1, "outcome": None, "lost": False, "call_id": None, "worker": None, **_TIMES,
         },
     },

@@ -5,10 +5,8 @@ No code begins with another, so the first digits alone tell it, whether or not i
 
 from typing import Final
 
-from outdial.address import Address
+from outdial.address import NUMBERS, Address
 
-NUMBERS: Final = frozenset({"tel", "whatsapp"})
-"""Types of addresses that are numbers."""
 NO_CODE: Final = 0
 """In place of the code of an address that is no number."""
 _OF_ONE: Final = frozenset("17")

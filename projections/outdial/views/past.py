@@ -16,25 +16,36 @@ AT_ONCE: Final = 250
 """Events between which nobody else has a turn."""
 
 
-class Past:
-    """The views of one outdial after so many of its events. Made and used on the thread of the reader."""
+class Folded:
+    """Views of then. Made and used on the thread of the reader."""
+
+    def __init__(self) -> None:
+        self._scratch = Scratch()
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """What the questions of the views are put to, once all of it is folded."""
+        return self._scratch.db
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._scratch.close()
+
+
+class Past(Folded):
+    """The views of one outdial after so many of its events."""
 
     def __init__(self, reader: sqlite3.Connection, outdial_id: str, version: int, newest: int) -> None:
+        super().__init__()
         self._reader = reader
         self._outdial_id = outdial_id
         self._version = version
-        self._scratch = Scratch()
         self.newest: deque[history.Row] = deque(maxlen=newest)
         """The last of its events then, oldest first."""
         self.place = 0
         """Of the last of them."""
         self.time = 0
         """When that was, microseconds."""
-
-    @property
-    def reader(self) -> sqlite3.Connection:
-        """What the questions of the views are put to, once all of it is folded."""
-        return self._scratch.db
 
     def fold(self) -> Iterator[int]:
         """Fold it, some events at a time: how many are folded by now."""
@@ -52,23 +63,14 @@ class Past:
             folded += len(rows)
             yield folded
 
-    def close(self) -> None:
-        """Let go of the memory."""
-        self._scratch.close()
 
-
-class PastTarget:
-    """The views of one target after some of its events, in an outdial as it was then. Made and used on the thread of the reader."""
+class PastTarget(Folded):
+    """The views of one target after some of its events, in an outdial as it was then."""
 
     def __init__(self, reader: sqlite3.Connection, outdial_id: str, events: Sequence[history.Row], before: int) -> None:
         """``events``: those of the target; what was done to the outdial itself stands with them where it stands before ``before``."""
+        super().__init__()
         self._rows = sorted([*history.own(reader, outdial_id, before), *events])
-        self._scratch = Scratch()
-
-    @property
-    def reader(self) -> sqlite3.Connection:
-        """What the questions of the views are put to, once all of it is folded."""
-        return self._scratch.db
 
     @property
     def length(self) -> int:
@@ -81,7 +83,3 @@ class PastTarget:
             some = self._rows[start : start + AT_ONCE]
             self._scratch.apply([(place, decode_event(body.encode())) for place, body in some])
             yield start + len(some)
-
-    def close(self) -> None:
-        """Let go of the memory."""
-        self._scratch.close()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers.tzdata import TIMEZONE_DATA
 
-from outdial.address import ADDRESS_TYPES, Address, normalized
+from outdial.address import ADDRESS_TYPES, NUMBERS, Address, normalized
 from outdial.commands import NewTarget
 from outdial.dialing.decision import Rejected
 from outdial.plan import Plan
@@ -113,9 +113,6 @@ def zones_of(destinations: tuple[Address | None, ...]) -> tuple[tuple[str, ...] 
     """
     found = tuple([None if one is None or one.type not in NUMBERS else zones_of_number(one.target) or None for one in destinations])
     return found if any(found) else None
-
-
-NUMBERS = frozenset({"tel", "whatsapp"})
 
 
 def zones_of_number(text: str) -> tuple[str, ...]:

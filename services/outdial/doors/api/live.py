@@ -128,13 +128,13 @@ async def get_target_past(request: Request) -> Response:
     target = found_target(request, row.id, path_id(request, "target_id"))
     start = Position.beginning(door.ledger.position.partitions)
     events = history.page_of_target(door.reader, row.id, target.id, target.position, start, past.MOST_EVENTS + 1)
-    happened = [(place, decode_event(body.encode()).time) for place, body in events]
     version, at = _point(request, "target", len(events), target.tm_create)
     if at is None:
-        before, moment = happened[version - 1][0] + 1, happened[version - 1][1]
+        place, body = events[version - 1]
+        before, moment = place + 1, decode_event(body.encode()).time
     else:
-        version, moment = sum(time <= at for _, time in happened), at
-        before = history.place_after(door.reader, row.id, at)
+        before, moment = history.place_after(door.reader, row.id, at), at
+        version = sum(place < before for place, _ in events)
     async with door.replays:
         with closing(past.PastTarget(door.reader, row.id, events[:version], before)) as then:
             _short_enough(then.length)
