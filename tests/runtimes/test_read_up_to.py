@@ -6,9 +6,11 @@ import pytest
 
 from brokers.fixtures import MakeTopology
 from faults.chaos.stage import PATIENCE_S, Stage, stalled, until
+from outdial.commands import Command
 from outdial.dialing.ledger import Effects
 from outdial.kafka import partition as partitions
 from outdial.kafka.partition import Partition, Turn
+from outdial.kafka.records import Received
 
 ASKED = 1_700_000_000_000_000
 LATER = ASKED + 1
@@ -82,3 +84,37 @@ async def test_it_is_not_known_of_commands_that_are_read_again_after_a_rebalance
         await until(lambda: owner.read_up_to == ASKED, "all is decided")
     assert not early
     assert decided >= len(commands)
+
+
+@pytest.mark.parametrize("step", ["_commit", "_take"])
+async def test_what_a_rebalance_did_not_wait_for_is_decided_once(stage: Stage, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """The group gave up waiting for a transaction under way: the commands are read again from where the last one ended."""
+    decided: list[str] = []
+    settle, take = Partition._settle, Partition._take  # noqa: SLF001  what it decides by, at the moment it does
+    monkeypatch.setattr(partitions, "DECIDED_AT_ONCE", 1)
+
+    def count(self: Partition, command: Command, *arguments: object, **more: object) -> Effects:
+        decided.append(str(command.id))
+        return settle(self, command, *arguments, **more)  # type: ignore[arg-type]
+
+    def back_again(self: Partition, came: Received, now: int, turn: Turn) -> None:
+        take(self, came, now, turn)
+        if len(decided) == 2:
+            self.allowed.clear()
+            self.go_on()
+
+    monkeypatch.setattr(Partition, "_settle", count)
+    commands = [stage.create(), *(stage.add(number) for number in range(4))]
+    await stage.send(*commands)
+    if step == "_take":
+        monkeypatch.setattr(Partition, "_take", back_again)
+    async with stage.owner() as owner:
+        if step == "_commit":
+            there, go = stalled(owner, "_commit")
+            await asyncio.wait_for(there.wait(), PATIENCE_S)
+            owner.allowed.clear()
+            owner.go_on()
+            await until(lambda: len(owner.intake) == len(commands), "all has come once more")
+            go.set()
+        await until(lambda: owner.next_offset == len(commands), "all is decided")
+    assert len(decided) == len(set(decided)) == len(commands)

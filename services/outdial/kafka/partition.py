@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import IllegalOperation, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, OffsetOutOfRangeError, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from outdial.commands import Command
@@ -28,11 +28,11 @@ from outdial.envelope import CONTENT_TYPE, Event
 from outdial.events import SuppressionsAdded, TargetAdded
 from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
+from outdial.kafka.intake import Intake
 from outdial.kafka.options import Options
 from outdial.kafka.producer import FateUnknown, Outgoing, Producer
 from outdial.kafka.records import (
     Headers,
-    Opaque,
     Received,
     Record,
     Root,
@@ -90,6 +90,8 @@ class Turn:
     """One transaction in the making."""
 
     out: Outgoing
+    came: int
+    """Commands that were there when it began and are not decided yet."""
     events: list[tuple[bytes, bytes]] = field(default_factory=list)
     answers: list[AnswerRecord] = field(default_factory=list)
     bytes: int = 0
@@ -148,13 +150,9 @@ class Partition:
         self._requests_partitions = options.topology.partitions
         self._producer: Producer | None = None
         self._ledger = self._new_ledger()
-        self._left: deque[Record] = deque()
-        """Read and not yet decided."""
-        self._fetched_to = 0
+        self.intake = Intake(consumer, self._commands)
         self._decided_to = 0
         """Every command before it has been decided."""
-        self._at_once: int | None = None
-        """How many records are taken at once; None: all that came."""
         self._asked_ends: deque[tuple[int, int]] = deque()
         """(when, the end of the commands then), of which the end has not been reached."""
         self._held = False
@@ -185,19 +183,19 @@ class Partition:
     @property
     def lag(self) -> int:
         """Commands that are known to be there and not read, about."""
-        return max(0, max((end for _, end in self._asked_ends), default=self._fetched_to) - self._fetched_to) + len(self._left)
+        read_to = self.intake.read_to
+        return max(0, max((end for _, end in self._asked_ends), default=read_to) - read_to) + len(self.intake)
 
     async def rest(self) -> None:
         """Begin no other transaction, and return when the one under way has ended."""
         self.allowed.clear()
+        self.intake.rest()
         await self._idle.wait()
 
     def go_on(self) -> None:
         """The partition has come back to us from a rebalance: read on where its ledger stands."""
         if self.not_ready is None:
-            self._left.clear()
-            self._fetched_to = self.next_offset
-            self._consumer.seek(self._commands, self.next_offset)
+            self.intake.open_at(self.next_offset)
         self.allowed.set()
 
     async def close(self) -> None:
@@ -238,6 +236,7 @@ class Partition:
                 finally:
                     self._busy = False
                     self._idle.set()
+                    self.intake.close()
                     await self._drop()
                 if not self._stopping:
                     await asyncio.sleep(delay)
@@ -262,59 +261,32 @@ class Partition:
     async def _turns(self) -> None:
         """Turn until asked to stop."""
         while not self._stopping:
-            records = await self._read()
+            await self._wait()
             await self.allowed.wait()
             self._busy = True
             self._idle.clear()
-            turn = await self._decide(records)
+            turn = await self._decide()
             if not turn.empty:
                 await self._commit(turn)
             self._busy = False
             self._idle.set()
 
-    async def _read(self) -> Sequence[Record]:
-        """What came, waiting for it until something is due."""
-        if self._left:
-            return ()
+    async def _wait(self) -> None:
+        """Return when a command has come or something is due."""
         due, now = self._ledger.next_due(), self.now()
         wait = IDLE_S if due is None else min(max((due - now) / SECOND_US / self._options.speed, 0), IDLE_S)
         if self._held:
             wait = max(wait, HELD_S)
         try:
-            found = await self._consumer.getmany(self._commands, timeout_ms=int(wait * 1000), max_records=self._at_once)
-        except UnicodeDecodeError:
-            return self._pass_over()
-        except NoOffsetForPartitionError:
-            # Of the time before the position was set: the group has no offset of this partition yet.
-            return ()
+            await self.intake.wait(wait)
         except OffsetOutOfRangeError as error:
             raise self._gap(self.next_offset) from error
-        self._fetched_to = await self._consumer.position(self._commands)
-        await asyncio.sleep(0)
-        records: Sequence[Record] = found.get(self._commands, ())
-        return records
-
-    def _pass_over(self) -> Sequence[Record]:
-        """Get past a header whose name is no text: aiokafka gives nothing of what it fetched together with it.
-
-        The records before it are read one by one, and then the next is it. Those after it in its batch fare as it does.
-        """
-        if self._at_once is None:
-            self._at_once = 1
-            return ()
-        self._at_once = None
-        found = self._consumer._fetcher._records[self._commands]  # noqa: SLF001  what it knows of the place it tells no other way
-        record: Record = Opaque(self._commands.topic, self.number, found._partition_records.next_fetch_offset)  # noqa: SLF001  as above
-        self._fetched_to = record.offset + 1
-        self._consumer.seek(self._commands, self._fetched_to)
-        return (record,)
 
     # --- deciding -------------------------------------------------------------------------------------
 
-    async def _decide(self, records: Sequence[Record]) -> Turn:
-        """What came, then what is due."""
-        self._left.extend(record for record in records if record.offset >= self.next_offset)
-        turn = Turn(Outgoing(self._opened()))
+    async def _decide(self) -> Turn:
+        """What has come by now, then what is due."""
+        turn = Turn(Outgoing(self._opened()), came=len(self.intake))
         loop = asyncio.get_running_loop()
         until = loop.time() + DECIDING_S
         while True:
@@ -323,21 +295,27 @@ class Partition:
             for record in self._next_records(turn):
                 self._take(received(record, self._seal, self._options.customer_id), now, turn)
                 turn.next_offset = record.offset + 1
-            if not self._left:
-                self._decided_to = self._fetched_to
-                self._note_read()
+            self._decided_to = self.intake.next_offset
+            self._note_read()
             if not self._stopping:
                 self._due(now, turn)
-            if not self._left or turn.full or loop.time() > until:
+            if not turn.came or turn.full or loop.time() > until:
                 return turn
             await asyncio.sleep(0)
 
     def _next_records(self, turn: Turn) -> Iterator[Record]:
-        """The next few commands, as far as the transaction has room."""
+        """The next few commands, as far as the transaction has room.
+
+        A rebalance that lost patience may have let what came be read again, this turn's own commands among it.
+        """
         for _ in range(DECIDED_AT_ONCE):
-            if not self._left or turn.full:
+            turn.came = min(turn.came, len(self.intake))
+            if not turn.came or turn.full:
                 return
-            yield self._left.popleft()
+            turn.came -= 1
+            record = self.intake.pop()
+            if record.offset >= (self.next_offset if turn.next_offset is None else turn.next_offset):
+                yield record
 
     def _note_read(self) -> None:
         """Take note of the ends that have been reached by what was decided."""
@@ -523,8 +501,6 @@ class Partition:
         """Shut the former owner out, read where it stood, replay its log, and begin to read commands."""
         began = asyncio.get_running_loop().time()
         await self.allowed.wait()
-        self._left.clear()
-        self._at_once = None
         self._asked_ends.clear()
         self.read_up_to = 0
         self._decided_to = 0
@@ -555,8 +531,8 @@ class Partition:
             )
         self._ledger.arm(self.now())
         await self.allowed.wait()
-        self._consumer.seek(self._commands, self.next_offset)
-        self._fetched_to = self._decided_to = self.next_offset
+        self.intake.open_at(self.next_offset)
+        self._decided_to = self.next_offset
         self.not_ready = None
         self._meters.observe("outdial_partition_opening_seconds", asyncio.get_running_loop().time() - began)
         log.info("partition %d is open at command %d, event %d", self.number, self.next_offset, events_end)

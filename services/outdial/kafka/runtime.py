@@ -18,6 +18,7 @@ from aiokafka.structs import TopicPartition
 from outdial.kafka import topics
 from outdial.kafka.connecting import RETRY_MS, Ends
 from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
+from outdial.kafka.intake import take_in
 from outdial.kafka.member import watch_name
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
@@ -93,6 +94,7 @@ class Ledgers(ConsumerRebalanceListener):
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
         self._tasks = [
+            asyncio.create_task(self._guarded(self._take_in), name="commands"),
             asyncio.create_task(self._guarded(self._watch_ends), name="ends of the commands"),
             asyncio.create_task(self._guarded(self._watch_group), name="group"),
             asyncio.create_task(self._guarded(self._tell_offsets), name="offsets"),
@@ -214,6 +216,10 @@ class Ledgers(ConsumerRebalanceListener):
             "outdial_clock_offset_seconds",
             lambda: {(): max((partition.clock_offset_us for partition in self.partitions.values()), key=abs, default=0) / SECOND_US},
         )
+
+    async def _take_in(self) -> None:
+        """Take commands for all partitions as they come."""
+        await take_in(self._consumer, lambda: (partition.intake for partition in self.partitions.values()))
 
     # --- watching -------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from faults.chaos.checker import Remembered, faults_of, murmur2
 from faults.chaos.reading import Topics, read
 from outdial.connection import Connection
 from outdial.kafka.connecting import Ends
+from outdial.kafka.intake import take_in
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
 from outdial.kafka.records import Seal
@@ -72,9 +73,11 @@ class Stage:
                 self.ended.set_result(None if task.cancelled() else task.exception())
 
         partition.start(ended)
+        taking = asyncio.create_task(take_in(consumer, lambda: [partition.intake]))
         try:
             yield partition
         finally:
+            taking.cancel()
             await partition.close()
             await consumer.stop()
             await ends.stop()

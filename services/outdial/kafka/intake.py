@@ -1,0 +1,163 @@
+"""Commands as they come, read for all partitions of a process and kept until each partition is ready for them.
+
+aiokafka asks a broker for nothing more as long as records of one partition lie untaken (0.1 s), and what lies there is
+all that partition gets next. Were records taken only between two transactions, each partition would wait for the
+slowest. So one task takes whatever has come at once; a partition that is behind is not asked for until it has room.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError
+from aiokafka.structs import TopicPartition
+
+from outdial.kafka.records import Opaque, Record
+
+RECORDS: Final = 8_000
+"""As many are kept; a little more, as they come in batches."""
+BYTES: Final = 4 * 1024 * 1024
+IDLE_S: Final = 0.25
+"""How soon a partition is read that was opened while nothing came for any other."""
+
+
+class Intake:
+    """What has come for one partition and has not been decided."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
+        self.read_to = 0
+        """Whatever stands before this offset has come."""
+        self._consumer = consumer
+        self._place = place
+        self._records: deque[Record] = deque()
+        self._bytes = 0
+        self._news = asyncio.Event()
+        self._failure: Exception | None = None
+        self._open = False
+        self._full = False
+        """Whether the broker is not asked for more for now."""
+        self._one_by_one = False
+        """Whether records are taken singly, to find the one that cannot be read."""
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    # --- what the partition does with it --------------------------------------------------------------
+
+    def open_at(self, offset: int) -> None:
+        """Forget what has come, and read from an offset on."""
+        self.close()
+        self._consumer.seek(self._place, offset)
+        self._consumer.resume(self._place)
+        self.read_to = offset
+        self._open = True
+
+    def rest(self) -> None:
+        """Add nothing until :meth:`open_at`: the group deals anew, and where the consumer reads is not known meanwhile."""
+        self._open = False
+
+    def close(self) -> None:
+        """Read no more, and forget what has come."""
+        self._open = self._full = self._one_by_one = False
+        self._failure = None
+        self._records.clear()
+        self._bytes = 0
+        self._news.clear()
+
+    async def wait(self, seconds: float) -> None:
+        """Return when something is there, or after this time; the others on the event loop have their turn in any case.
+
+        Raises:
+            KafkaError: reading has ended here; it begins again by :meth:`open_at`.
+        """
+        await asyncio.sleep(0)
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def next_offset(self) -> int:
+        """Of the first record that is kept; of the next to come, when none is."""
+        return self._records[0].offset if self._records else self.read_to
+
+    def pop(self) -> Record:
+        """The first record, which is kept no longer.
+
+        Raises:
+            IndexError: there is none.
+        """
+        record = self._records.popleft()
+        self._bytes -= len(record.value or b"")
+        if not self._records:
+            self._news.clear()
+        if self._full and len(self._records) < RECORDS // 2 and self._bytes < BYTES // 2:
+            self._full = False
+            with suppress(IllegalStateError):
+                self._consumer.resume(self._place)
+        return record
+
+    # --- what fills it --------------------------------------------------------------------------------
+
+    async def fill(self) -> None:
+        """Take what the consumer has fetched for this partition."""
+        more = True
+        while more and self._open and not self._full:
+            try:
+                found = await self._consumer.getmany(self._place, max_records=1 if self._one_by_one else None)
+                if self._open:
+                    self._add(found.get(self._place, ()), await self._consumer.position(self._place))
+                more = self._one_by_one and bool(found)
+            except UnicodeDecodeError:
+                self._pass_over()
+            except NoOffsetForPartitionError:
+                # Of the time before the position was set: the group has no offset of this partition yet.
+                more = False
+            except Exception as error:  # noqa: BLE001  the partition decides what of it may pass
+                self.rest()
+                self._failure = error
+                self._news.set()
+
+    def _add(self, records: Sequence[Record], read_to: int) -> None:
+        for record in records:
+            self._records.append(record)
+            self._bytes += len(record.value or b"")
+        self.read_to = read_to
+        if records:
+            self._news.set()
+        if len(self._records) >= RECORDS or self._bytes >= BYTES:
+            self._full = True
+            self._consumer.pause(self._place)
+
+    def _pass_over(self) -> None:
+        """Get past a header whose name is no text: aiokafka gives nothing of what it fetched together with it.
+
+        The records before it are taken one by one, and then the next is it. Those after it in its batch fare as it does.
+        """
+        if not self._one_by_one:
+            self._one_by_one = True
+            return
+        self._one_by_one = False
+        found = self._consumer._fetcher._records[self._place]  # noqa: SLF001  what it knows of the place it tells no other way
+        unreadable: Record = Opaque(self._place.topic, self._place.partition, found._partition_records.next_fetch_offset)  # noqa: SLF001  as above
+        self._consumer.seek(self._place, unreadable.offset + 1)
+        self._add([unreadable], unreadable.offset + 1)
+
+
+async def take_in(consumer: AIOKafkaConsumer, intakes: Callable[[], Iterable[Intake]]) -> None:
+    """Fill the intakes with what comes, for ever."""
+    fetcher = consumer._fetcher  # noqa: SLF001  to wait for news of any partition, and then ask for each by itself
+    while True:
+        # Made before looking, so that nothing comes unnoticed.
+        news = fetcher._create_fetch_waiter()  # noqa: SLF001  as above
+        for intake in tuple(intakes()):
+            await intake.fill()
+        await asyncio.wait([news], timeout=IDLE_S)
+        if not news.cancel():
+            # What the group refuses is told to all who read, too.
+            news.exception()
