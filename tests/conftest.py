@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from hypothesis.internal.constants_ast import Constants
 
+from brokers.cluster import RUNNING
 from cli.program import STARTED
 
 # The machines of tests are shared; a slow moment is no failure. A failing example prints how to run it again.
@@ -44,10 +45,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Beside a failure stands what the servers said that were there."""
+    """Beside a failure stands what the servers and the brokers said that were there."""
     report = yield
     if report.failed:
         report.sections += [(f"server {service.url or service.data}", service.said()[-WORDS:]) for service in STARTED]
+        report.sections += [(f"cluster {cluster.bootstrap}", cluster.said()) for cluster in RUNNING]
     return report
 
 

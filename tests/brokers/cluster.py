@@ -32,7 +32,14 @@ LOGGED: Final = {
     "log.kafka.server.KafkaRaftServer": "info",
     "log.kafka.coordinator.transaction": "info",
     "log.org.apache.kafka.coordinator.group": "info",
+    "log.kafka.server.BrokerLifecycleManager": "info",
 }
+PAUSE: Final = re.compile(r"Pause .* \d{4,}\.\d+ms$")
+"""A line about a collection of garbage that took a second or more."""
+TOLD: Final = 40
+"""Lines that one node said last."""
+RUNNING: "Final[list[Cluster]]" = []
+"""The clusters of this process that were started and not closed."""
 TAKEN: Final = "Address already in use"
 ROOT_CAUSE: Final = ("ERROR", "Exception in thread", "Error: ", "Error occurred")
 
@@ -209,6 +216,7 @@ class Cluster:
         """Start every node and wait until they serve. Unavailable: no Java, no jars. NotReady: they did not come up."""
         self._java = java()
         self._libs = jars(self.version, self.kept)
+        RUNNING.append(self)
         for left in (2, 1, 0):
             for node in self.nodes:
                 self._format(node)
@@ -237,7 +245,8 @@ class Cluster:
             if node.alive:
                 continue
             logged = [f"-Dorg.slf4j.simpleLogger.{name}={value}" for name, value in LOGGED.items()]
-            heap = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", *(() if self.lasting else ("-XX:TieredStopAtLevel=1",))]
+            heap = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", f"-Xlog:gc:file={node.folder}/gc:utctime"]
+            heap += [] if self.lasting else ["-XX:TieredStopAtLevel=1"]
             with (node.folder / "log").open("ab") as log:
                 node.process = subprocess.Popen(  # noqa: S603  found in PATH
                     [self._java, *heap, *logged, "-cp", f"{self._libs}/*", "kafka.Kafka", str(node.folder / "server.properties")],
@@ -303,6 +312,8 @@ class Cluster:
 
     def close(self) -> None:
         """End every process at once. The folder stays."""
+        if self in RUNNING:
+            RUNNING.remove(self)
         self.kill(*range(1, self.size + 1))
         if self._guard is not None:
             self._guard.communicate(timeout=10)
@@ -329,6 +340,17 @@ class Cluster:
             if any(map(line.__contains__, ROOT_CAUSE))
         ]
         return "\n".join(lines[-20:])
+
+    def said(self) -> str:
+        """What the nodes logged last but for their beginning, and how often each stood still to collect garbage, for people."""
+        told = []
+        for node in self.nodes:
+            collected = node.folder / "gc"
+            pauses = collected.read_text().splitlines() if collected.exists() else []
+            told += [f"broker {node.number}: {line}" for line in node.log.splitlines()[-TOLD:]]
+            told += [f"broker {node.number} stood still: {line}" for line in pauses if PAUSE.search(line)][-TOLD:]
+            told += [f"broker {node.number}, garbage: {line}" for line in pauses[-3:]]
+        return "\n".join(told)
 
     def leader(self, topic: str, partition: int) -> int:
         """The node that leads a partition; 0 while none does. LookupError: no such partition."""

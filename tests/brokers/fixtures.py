@@ -9,7 +9,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -62,9 +62,9 @@ def without(asked: Asked, reason: str) -> NoReturn:
     pytest.skip(said)
 
 
-def started(asked: Asked, size: int, folder: Path) -> Iterator[Cluster]:
-    """A cluster of this machine, until the tests are over."""
-    cluster = Cluster(size, folder, version=asked.version, kept=asked.cache)
+def started(asked: Asked, size: int, folder: Path, more: Mapping[str, str] | None = None) -> Iterator[Cluster]:
+    """A cluster of this machine, until the tests are over; with settings of its own."""
+    cluster = Cluster(size, folder, version=asked.version, kept=asked.cache, more=more)
     try:
         try:
             cluster.start()
@@ -141,7 +141,9 @@ def answers(address: str, seconds: float) -> None:
 @pytest.fixture(scope="session")
 def kafka_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One broker on this machine, its process in the test's hands; for what has to look at it from inside or through a proxy."""
-    yield from started(request.config.stash[ASKED], 1, tmp_path_factory.mktemp("kafka"))
+    # It has nobody to hand over to; where it is starved for some seconds, taking its partitions from it would only make that longer.
+    patient = {"broker.session.timeout.ms": "60000"}
+    yield from started(request.config.stash[ASKED], 1, tmp_path_factory.mktemp("kafka"), patient)
 
 
 @pytest.fixture(scope="session")
