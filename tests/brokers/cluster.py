@@ -37,7 +37,7 @@ LOGGED: Final = {
 PAUSE: Final = re.compile(r"Pause .* \d{4,}\.\d+ms$")
 """A line about a collection of garbage that took a second or more."""
 TOLD: Final = 40
-"""Lines that one node said last."""
+"""Lines of each kind that are shown of one node."""
 RUNNING: "Final[list[Cluster]]" = []
 """The clusters of this process that were started and not closed."""
 TAKEN: Final = "Address already in use"
@@ -342,12 +342,12 @@ class Cluster:
         return "\n".join(lines[-20:])
 
     def said(self) -> str:
-        """What the nodes logged last but for their beginning, and how often each stood still to collect garbage, for people."""
+        """What the nodes warned of last, and when each stood still to collect garbage, for people."""
         told = []
         for node in self.nodes:
             collected = node.folder / "gc"
             pauses = collected.read_text().splitlines() if collected.exists() else []
-            told += [f"broker {node.number}: {line}" for line in node.log.splitlines()[-TOLD:]]
+            told += [f"broker {node.number}: {line}" for line in node.log.splitlines() if " INFO " not in line][-TOLD:]
             told += [f"broker {node.number} stood still: {line}" for line in pauses if PAUSE.search(line)][-TOLD:]
             told += [f"broker {node.number}, garbage: {line}" for line in pauses[-3:]]
         return "\n".join(told)
