@@ -18,6 +18,7 @@ from outdial.kafka import topics
 from outdial.kafka.errors import ClusterError
 from outdial.kafka.log import Mirror
 from outdial.kafka.runtime import Ledgers
+from outdial.position import Position
 from outdial.topology import TOPICS, Name, Topology
 from troubles.processes import roles, settings
 from troubles.stage import Stage, add, new_id, until
@@ -203,6 +204,47 @@ async def test_a_log_whose_beginning_is_gone_is_refused(stage: Stage, tmp_path: 
         await asyncio.wait_for(mirror.wait_failed(), 30)
     await mirror.close()
     assert refusal.value.reason == "log_incomplete"
+
+
+async def streams_shown(stage: Stage, folder: Path) -> tuple[Position, set[str]]:
+    """Follow the log into a folder until all of it is shown; how far it was at first, and of which streams the events are."""
+    mirror = await Mirror.open(stage.options(), folder)
+    try:
+        began = mirror.position
+        await until(lambda: mirror.not_ready is None, "all is shown")
+        return began, {name for (name,) in mirror.reader.execute("SELECT stream FROM log")}
+    finally:
+        await mirror.close()
+
+
+async def test_views_of_another_past_of_the_log_are_built_anew(stage: Stage, tmp_path: Path) -> None:
+    """The log was put back from a backup and has gone on otherwise, beyond where the views had come."""
+    async with stage.ledgers():
+        for _ in range(2):
+            await stage.goes_on()
+    there = {event["subject"] for event in await stage.events()}
+    assert (await streams_shown(stage, tmp_path))[1] == there
+    kept, shown = await streams_shown(stage, tmp_path)
+    assert any(kept.marks)
+    assert shown == there
+    past = [record for record in await stage.read("events") if record.key is not None]
+    topic = stage.topology.events
+    done(stage.admin.delete_topics([topic]))
+    await until(lambda: topic not in stage.admin.list_topics(timeout=10).topics, "the topic is gone")
+    await topics.create(stage.connection, stage.topology)
+    producer = await stage.producer()
+    others = {old: new_id() for old in there}
+    for copy in ({}, others):
+        for record in past:
+            key, value = record.key.decode(), record.value.decode()
+            if not copy and key == past[-1].key.decode():
+                continue
+            value = value.replace(key, copy.get(key, key))
+            await producer.send_and_wait(topic, value.encode(), copy.get(key, key).encode(), partition=record.partition)
+    began, shown = await streams_shown(stage, tmp_path)
+    assert not any(began.marks)
+    assert shown == {record.key.decode() for record in await stage.read("events")}
+    assert past[-1].key.decode() not in shown
 
 
 async def test_an_event_of_a_newer_program_is_refused_by_ledgers_and_views(stage: Stage, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ _LAST_OF_STREAM = """SELECT position, body FROM log
     ORDER BY position DESC LIMIT 1"""
 _VERSION = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? ORDER BY position DESC LIMIT 1"
 _VERSION_BEFORE = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? AND position < ? ORDER BY position DESC LIMIT 1"
+_LAST_ROW = "SELECT position, body FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 _LAST = "SELECT position, time FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 
 Row = tuple[int, str]
@@ -216,6 +217,11 @@ def last_position(db: sqlite3.Connection, partitions: int) -> Position:
 def last_time(db: sqlite3.Connection, partitions: int) -> int:
     """The latest time of an event, microseconds; 0 in an empty log."""
     return max((time for _, time in _lasts(db, partitions)), default=0)
+
+
+def last_events(db: sqlite3.Connection, partitions: int) -> list[Row]:
+    """The last event of each partition that has any."""
+    return [row for bounds in Position.beginning(partitions).ranges() for row in db.execute(_LAST_ROW, bounds)]
 
 
 def _lasts(db: sqlite3.Connection, partitions: int) -> Iterator[tuple[int, int]]:

@@ -25,11 +25,12 @@ from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
 from outdial.kafka.options import Options
 from outdial.kafka.records import Record, event_of
-from outdial.position import Position, place_of
+from outdial.position import Position, mark_at, partition_at, place_of
 from outdial.requests import Unavailable
 from outdial.views import history
 from outdial.views.projector import Projector, create_all, digest, layout
 from outdial.views.rows import LogBroken
+from outdial.wire import encode_event
 
 DATABASE: Final = "views.db"
 LOCK_FILE: Final = "lock"
@@ -41,6 +42,8 @@ READ_AT_ONCE: Final = 200
 IDLE_MS: Final = 250
 RETRY_S: Final = 0.5
 LONGEST_RETRY_S: Final = 10.0
+OPEN_S: Final = 30.0
+"""How long the brokers may take to show the events that the copy ends with."""
 BEHIND_S: Final = 2.0
 """How long a read waits for the views to show what was committed when it came."""
 HEAR_EVERY_S: Final = 1.0
@@ -276,11 +279,46 @@ class Mirror:
         for partition, mark in await db.execute_fetchall("SELECT partition, mark FROM tail"):
             marks[partition] = mark
         position = Position(tuple(marks))
-        if not (await self.ends()).covers(position):
+        if not (await self.ends()).covers(position) or not await self._stands_in_log():
             return False
         self.position = position
         self.last_time = history.last_time(self.reader, len(self._places))
         return True
+
+    async def _stands_in_log(self) -> bool:
+        """Whether the log has the last event of each partition where the copy has it: put back from a backup, it may have gone another way.
+
+        Raises:
+            ClusterError: ``kafka_unreachable``, ``log_incomplete``.
+        """
+        lasts = history.last_events(self.reader, len(self._places))
+        left = {self._places[partition_at(at)]: (mark_at(at) - 1, body) for at, body in lasts}
+        if not left:
+            return True
+        consumer = reader(self._options.connection)
+        try:
+            await consumer.start()
+            consumer.assign([*left])
+            for place, (offset, _) in left.items():
+                consumer.seek(place, offset)
+            async with asyncio.timeout(OPEN_S):
+                while left:
+                    found = await consumer.getmany(*left, timeout_ms=IDLE_MS)
+                    for place, records in found.items():
+                        offset, body = left.pop(place)
+                        event = event_of(records[0]) if records[0].offset == offset else None
+                        if event is None or encode_event(event).decode() != body:
+                            return False
+        except TimeoutError as error:
+            raise unreachable(self._options.connection.bootstrap) from error
+        except OffsetOutOfRangeError as error:
+            raise self._incomplete() from error
+        finally:
+            await consumer.stop()
+        return True
+
+    def _incomplete(self) -> ClusterError:
+        return ClusterError("log_incomplete", f"{self._topic} lacks events that it had", "restore the topic; its events are kept for ever")
 
     async def _remove(self) -> None:
         await self._close_database()
@@ -352,9 +390,7 @@ class Mirror:
                 try:
                     found = await consumer.getmany(timeout_ms=IDLE_MS, max_records=EVENTS_AT_ONCE)
                 except OffsetOutOfRangeError as error:
-                    raise ClusterError(
-                        "log_incomplete", f"{self._topic} lacks events that it had", "restore the topic; its events are kept for ever"
-                    ) from error
+                    raise self._incomplete() from error
                 await self._take(consumer, [record for records in found.values() for record in records])
         finally:
             await consumer.stop()
