@@ -4,9 +4,10 @@ Inside the program an instant is an integer: microseconds since 1970-01-01 UTC. 
 RFC 3339, UTC, six digits. The two functions that convert stand here and nowhere else.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
@@ -76,19 +77,44 @@ Traceparent = Annotated[str | None, BeforeValidator(traceparent_of), WithJsonSch
 NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, StringConstraints(max_length=255, pattern=NO_NUL)]
 Text = Annotated[str, StringConstraints(max_length=65_536, pattern=NO_NUL)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:\-]+$")]
+WORD_PATTERN = r"^[A-Za-z0-9_.:\-]+$"
+Word = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=WORD_PATTERN)]
 Milliseconds = Annotated[int, Field(ge=0, le=366 * DAY_MS)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Priority = Annotated[int, Field(ge=-100, le=100)]
 
-Username = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\s\x00]+$", to_lower=True)]
+NO_SPACE = r"^[^\s\x00]+$"
+Username = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_SPACE, to_lower=True)]
 """What somebody logs in under; upper case is folded."""
-TokenHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+HASH_PATTERN = r"^[0-9a-f]{64}$"
+TokenHash = Annotated[str, StringConstraints(pattern=HASH_PATTERN)]
 """SHA-256 of a token of at least 128 random bits, hexadecimal."""
-PasswordHash = Annotated[str, StringConstraints(pattern=r"^scrypt\$[1-9][0-9]{0,2}\$[0-9a-f]{32}\$[0-9a-f]{64}$")]
+SCRYPT_PATTERN = r"^scrypt\$[1-9][0-9]{0,2}\$[0-9a-f]{32}\$[0-9a-f]{64}$"
+PasswordHash = Annotated[str, StringConstraints(pattern=SCRYPT_PATTERN)]
 """``scrypt$<log2 of n>$<salt>$<key>``: salt and key hexadecimal, r = 8, p = 1."""
-Uri = Annotated[str, StringConstraints(min_length=8, max_length=2_048, pattern=r"^https?://[^\s\x00]+$")]
+URI_PATTERN = r"^https?://[^\s\x00]+$"
+Uri = Annotated[str, StringConstraints(min_length=8, max_length=2_048, pattern=URI_PATTERN)]
 """An address of the web."""
 Secret = Annotated[str, StringConstraints(min_length=16, max_length=255, pattern=NO_NUL)]
-PositionText = Annotated[str, StringConstraints(max_length=65_536, pattern=r"^[0-9]{1,18}(-[0-9]{1,18})*$")]
+POSITION_PATTERN = r"^[0-9]{1,18}(-[0-9]{1,18})*$"
+PositionText = Annotated[str, StringConstraints(max_length=65_536, pattern=POSITION_PATTERN)]
 """A position of the log, as answers carry it."""
+
+TIME_PATTERN = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+END_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+DATE_PATTERN = r"^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$"
+
+FORMS: Final[Mapping[str, str]] = {
+    UUID_PATTERN: "must be a UUID, like 7f1b1c5e-0000-4000-8000-000000000001",
+    NO_NUL: "must not have a NUL character",
+    WORD_PATTERN: "must be of letters, digits and _ . : -",
+    NO_SPACE: "must not have spaces",
+    HASH_PATTERN: "must be a SHA-256 in 64 hexadecimal digits of lower case",
+    SCRYPT_PATTERN: "must be scrypt$<log2 of n>$<salt>$<key>, salt and key in hexadecimal digits",
+    URI_PATTERN: "must be an address that begins with http:// or https://",
+    POSITION_PATTERN: "must be a position as answers carry it: numbers with - between them",
+    TIME_PATTERN: "must be a time of day, 00:00 to 23:59",
+    END_PATTERN: "must be a time of day, 00:01 to 24:00",
+    DATE_PATTERN: "must be a date like 2026-12-25, or 12-25 for that day of every year",
+}
+"""What a text must be, for people, by the pattern it is checked with."""

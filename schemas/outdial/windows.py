@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from outdial.scalars import Name
+from outdial.scalars import DATE_PATTERN, END_PATTERN, TIME_PATTERN, Name
 from outdial.zones import DAY_US, LAST, offset_at, zone_names
 
 MINUTE_US = 60_000_000
@@ -41,11 +41,11 @@ def _real_date(text: str) -> str:
     return text
 
 
-Start = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Start = Annotated[str, StringConstraints(pattern=TIME_PATTERN)]
 """A time of day, ``00:00`` to ``23:59``."""
-End = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+End = Annotated[str, StringConstraints(pattern=END_PATTERN)]
 """A time of day, ``00:01`` to ``24:00``."""
-CalendarDate = Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$"), AfterValidator(_real_date)]
+CalendarDate = Annotated[str, StringConstraints(pattern=DATE_PATTERN), AfterValidator(_real_date)]
 """``2026-12-25``, or ``12-25`` for that day of every year."""
 
 

@@ -4,17 +4,19 @@
 of malformed input has its reason here.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Final
 
 import pydantic_core
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from outdial.commands import COMMANDS, AnyCommand, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS, EventData
-from outdial.scalars import format_instant, parse_instant
+from outdial.scalars import FORMS, format_instant, parse_instant
 
 MAX_COMMAND_BYTES: Final = 900 * 1024
 NOT_CONTENT: Final = {"id", "time", "actor", "customer_id", "traceparent"}
@@ -112,7 +114,13 @@ def explained(error: ValidationError) -> Malformed:
         case "extra_forbidden":
             return Malformed("unknown_field", f"{path} is not a field here", pointer)
         case _:
-            return Malformed("field_invalid", f"{path}: {found['msg']}", pointer)
+            return Malformed("field_invalid", f"{path}: {sentence(found)}", pointer)
+
+
+def sentence(found: ErrorDetails, forms: Mapping[str, str] = FORMS) -> str:
+    """What is wrong with a field, for people: of a text that has not the form it must have, the form in words."""
+    form = forms.get(found.get("ctx", {}).get("pattern", ""))
+    return found["msg"] if form is None else form
 
 
 def public_types() -> list[str]:

@@ -10,7 +10,7 @@ from cli.program import Call
 from outdial.doors.cli.actions import Refused
 from outdial.doors.cli.folders import address_of, data_folder
 from outdial.doors.cli.server import serve_options
-from outdial.doors.cli.settings import credential, load, unknown_names
+from outdial.doors.cli.settings import SETTING_FORMS, Settings, credential, load, unknown_names
 
 CUSTOMER = "7f1b1c5e-0000-4000-8000-00000000000a"
 
@@ -113,6 +113,20 @@ def test_an_origin_that_no_browser_would_name_is_refused_at_the_start(monkeypatc
         serve_options(tmp_path, {})
     assert (caught.value.code, caught.value.reason) == (2, "setting_invalid")
     assert word in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["carrier", "customer_id", "rate_limit_ip", "instance", "topic_prefix"])
+def test_a_setting_of_the_wrong_form_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"OUTDIAL_{name.upper()}", "not this!")
+    with pytest.raises(Refused) as caught:
+        load(os.environ, {})
+    assert caught.value.reason == "setting_invalid"
+    assert f"OUTDIAL_{name.upper()} (or its flag): must be " in caught.value.message
+
+
+def test_no_setting_has_a_form_without_words() -> None:
+    constraints = [constraint for field in Settings.model_fields.values() for constraint in field.metadata]
+    assert {found.pattern for found in constraints if getattr(found, "pattern", None)} == {*SETTING_FORMS}
 
 
 def test_a_list_of_origins_without_a_token_is_refused(outdial: Call, tmp_path: Path) -> None:

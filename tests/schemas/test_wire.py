@@ -16,6 +16,7 @@ from outdial.envelope import CloudEvent, Event
 from outdial.events import EVENTS, EventData
 from outdial.plan import Plan
 from outdial.requests import Answer, DialRequest
+from outdial.scalars import FORMS
 
 OUTDIAL = "7b1c2d3e-4f50-4a61-9b72-8c83d94ea5f6"
 DELETE = {"type": "DeleteOutdial", "outdial_id": OUTDIAL}
@@ -363,3 +364,27 @@ def test_a_default_that_is_written_out_is_the_same_content() -> None:
     bare = wire.command_from({"type": "CreateOutdial", "outdial_id": OUTDIAL})
 
     assert wire.content_hash(bare) == wire.content_hash(wire.command_from({"type": "CreateOutdial", "outdial_id": OUTDIAL, "name": ""}))
+
+
+def patterns_in(schema: Any) -> set[str]:
+    """Every pattern in a JSON Schema."""
+    match schema:
+        case dict():
+            own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+            return own.union(*map(patterns_in, schema.values()))
+        case list():
+            return set().union(*map(patterns_in, schema))
+        case _:
+            return set()
+
+
+@pytest.mark.parametrize("name", wire.public_types())
+def test_nobody_is_shown_a_pattern(name: str) -> None:
+    """What a text must be is said in words."""
+    assert patterns_in(COMMANDS[name].model_json_schema()) <= {*FORMS}
+
+
+def test_an_id_that_is_none_is_refused_in_words() -> None:
+    why = refused(b'{"type":"StartDialing","outdial_id":"%s","outplan_id":"nope"}' % OUTDIAL.encode())
+    assert (why.reason, why.pointer) == ("field_invalid", "/outplan_id")
+    assert why.message == "outplan_id: must be a UUID, like 7f1b1c5e-0000-4000-8000-000000000001"

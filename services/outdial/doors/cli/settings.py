@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from outdial.connection import Connection, SaslMechanism, SecurityProtocol
 from outdial.doors.cli.actions import DEFAULT_HOST, Cluster, Credential, Refused
 from outdial.topology import DEFAULT_PARTITIONS, DEFAULT_PREFIX, Topology
+from outdial.wire import sentence
 
 PREFIX: Final = "OUTDIAL_"
 NESTED: Final = "__"
@@ -39,6 +40,16 @@ ORIGIN: Final = pattern(r"(?P<scheme>https?)://([a-z0-9_]([a-z0-9_.\-]*[a-z0-9_]
 DEFAULT_PORT_OF: Final = {"http": 80, "https": 443}
 MOST_PORTS: Final = 65_535
 RATE: Final = r"^([1-9][0-9]{0,6}(\.[0-9]{1,6})?|0\.[0-9]{0,5}[1-9])(/[1-9][0-9]{0,6})?$"
+CUSTOMER: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+CARRIER: Final = r"^(none|simulated|webhook|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$"
+KAFKA_NAME: Final = r"^[A-Za-z0-9._\-]{1,200}$"
+SETTING_FORMS: Final = {
+    RATE: "must be how many requests a second, like 200, or 200/400 for 400 at once",
+    CUSTOMER: "must be a UUID in lower case, like 7f1b1c5e-0000-4000-8000-000000000001",
+    CARRIER: "must be none, simulated, webhook, or package.module:name",
+    KAFKA_NAME: "must be at most 200 letters, digits and . _ -",
+}
+"""What a setting must be, for people, by the pattern it is checked with."""
 
 
 class Kafka(BaseModel):
@@ -75,9 +86,9 @@ class Settings(BaseSettings):
     """How often one customer may ask."""
     allowed_origins: str | None = None
     """Sites whose pages may ask here with a token, such as ``https://app.example``; several with commas or white space between."""
-    customer_id: str | None = Field(None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    customer_id: str | None = Field(None, pattern=CUSTOMER)
     fingerprint_key: SecretStr | None = None
-    carrier: str = Field("none", pattern=r"^(none|simulated|webhook|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+    carrier: str = Field("none", pattern=CARRIER)
     """``none``, ``simulated``; for a worker also ``webhook``, or ``package.module:name`` of one's own."""
     seed: int = 1
     speed: float = Field(1.0, gt=0, le=100_000)
@@ -85,9 +96,9 @@ class Settings(BaseSettings):
     url: str | None = None
     """Read by the verbs."""
     kafka: Kafka = Field(default_factory=lambda: Kafka(bootstrap_servers=None))
-    topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9._\-]{1,200}$")
+    topic_prefix: str = Field(DEFAULT_PREFIX, pattern=KAFKA_NAME)
     partitions: int = Field(DEFAULT_PARTITIONS, ge=1, le=4_096)
-    instance: str | None = Field(None, pattern=r"^[A-Za-z0-9._\-]{1,200}$")
+    instance: str | None = Field(None, pattern=KAFKA_NAME)
     """The identity of this process among the ledgers: it may be away for a moment without losing its partitions."""
     max_calls: int = Field(100, ge=1, le=100_000)
     """Calls a worker has open at once."""
@@ -187,7 +198,10 @@ def load(environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
         found = error.errors(include_url=False, include_input=False)[0]
         name = NESTED.join(str(part) for part in found["loc"])
         raise Refused(
-            "setting_invalid", f"{PREFIX}{name.upper()} (or its flag): {found['msg']}", "give a value of that form", USAGE
+            "setting_invalid",
+            f"{PREFIX}{name.upper()} (or its flag): {sentence(found, SETTING_FORMS)}",
+            "give a value of that form",
+            USAGE,
         ) from None
 
 
