@@ -3,10 +3,13 @@
 import asyncio
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from brokers.fixtures import MakeTopology
 from faults.chaos.stage import PATIENCE_S, Stage, stalled, until
 from outdial.kafka import intake as intakes
+from outdial.kafka.errors import ClusterError
 from outdial.kafka.partition import Partition
 
 
@@ -93,3 +96,40 @@ async def test_what_ended_the_reading_is_told_to_who_waits(stage: Stage) -> None
         owner._consumer.getmany = take  # noqa: SLF001  as above
         await stage.send(stage.create())
         await until(lambda: owner.next_offset == 1, "and goes on")
+
+
+async def test_what_has_come_is_decided_before_it_is_told_that_no_more_can_be_read(stage: Stage) -> None:
+    """The commands on the broker may be deleted by then; those that are here are not read again."""
+    async with stage.owner() as owner:
+        go = await in_a_transaction(stage, owner)
+        await stage.send(*(stage.add(number) for number in range(3)))
+        await until(lambda: owner.intake.read_to == 4, "all has come")
+
+        async def gone(*_: object, **__: object) -> None:
+            raise OffsetOutOfRangeError
+
+        owner._consumer.getmany = gone  # noqa: SLF001  what comes from the outside
+        await until(lambda: owner.intake._failure is not None, "nothing can be read")  # noqa: SLF001  what it is about to tell
+        go.set()
+        refusal = await asyncio.wait_for(stage.ended, PATIENCE_S)
+    assert isinstance(refusal, ClusterError)
+    assert (refusal.reason, owner.next_offset) == ("commands_missing", 4)
+
+
+async def test_headers_and_keys_take_room_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intakes, "BYTES", 1_000)
+    async with stage.owner() as owner:
+        go = await in_a_transaction(stage, owner)
+        async with AIOKafkaProducer(bootstrap_servers=stage.bootstrap) as producer:
+            await producer.send_and_wait(stage.topology.commands, b"{", partition=0, headers=[("large", b"x" * 1_000)])
+        await until(lambda: bool(owner._consumer.paused()), "the broker is asked for no more")  # noqa: SLF001  as above
+        go.set()
+        await until(lambda: owner.next_offset == 2, "it is refused")
+
+
+async def test_a_consumer_that_has_ceased_to_fetch_is_noticed(stage: Stage) -> None:
+    async with stage.owner() as owner:
+        await until(lambda: owner.not_ready is None, "the partition is open")
+        await owner._consumer._fetcher.close()  # noqa: SLF001  as its own fault would end it
+        with pytest.raises(KafkaError, match="nothing is fetched"):
+            await asyncio.wait_for(intakes.take_in(owner._consumer, list), PATIENCE_S)  # noqa: SLF001  as above

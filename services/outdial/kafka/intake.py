@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import TopicPartition
 
 from outdial.kafka.records import Opaque, Record
@@ -71,14 +71,14 @@ class Intake:
         """Return when something is there, or after this time; the others on the event loop have their turn in any case.
 
         Raises:
-            KafkaError: reading has ended here; it begins again by :meth:`open_at`.
+            KafkaError: reading has ended here, and nothing that came before is left; it begins again by :meth:`open_at`.
         """
         await asyncio.sleep(0)
         if seconds > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._news.wait()
-        if self._failure is not None:
+        if self._failure is not None and not self._records:
             raise self._failure
 
     @property
@@ -93,8 +93,8 @@ class Intake:
             IndexError: there is none.
         """
         record = self._records.popleft()
-        self._bytes -= len(record.value or b"")
-        if not self._records:
+        self._bytes -= _size(record)
+        if not self._records and self._failure is None:
             self._news.clear()
         if self._full and len(self._records) < RECORDS // 2 and self._bytes < BYTES // 2:
             self._full = False
@@ -126,7 +126,7 @@ class Intake:
     def _add(self, records: Sequence[Record], read_to: int) -> None:
         for record in records:
             self._records.append(record)
-            self._bytes += len(record.value or b"")
+            self._bytes += _size(record)
         self.read_to = read_to
         if records:
             self._news.set()
@@ -150,14 +150,27 @@ class Intake:
 
 
 async def take_in(consumer: AIOKafkaConsumer, intakes: Callable[[], Iterable[Intake]]) -> None:
-    """Fill the intakes with what comes, for ever."""
+    """Fill the intakes with what comes, for ever.
+
+    Raises:
+        KafkaError: the consumer has ceased to fetch, of which it tells nobody.
+    """
     fetcher = consumer._fetcher  # noqa: SLF001  to wait for news of any partition, and then ask for each by itself
     while True:
         # Made before looking, so that nothing comes unnoticed.
         news = fetcher._create_fetch_waiter()  # noqa: SLF001  as above
         for intake in tuple(intakes()):
             await intake.fill()
+            # To read the records of one partition may take a while; the others on the event loop have their turn.
+            await asyncio.sleep(0)
         await asyncio.wait([news], timeout=IDLE_S)
+        if fetcher.error_future.done():
+            raise KafkaError("nothing is fetched any more") from fetcher.error_future.exception()
         if not news.cancel():
             # What the group refuses is told to all who read, too.
             news.exception()
+
+
+def _size(record: Record) -> int:
+    """What it takes of the room, about."""
+    return len(record.key or b"") + len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
