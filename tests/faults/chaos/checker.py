@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from faults.chaos.reading import Rec, Topics
+from faults.chaos.reading import Rec, RecordPlace, Topics
 from faults.checker import MILLISECOND, SECOND, Placed, Row, faults_of_calls, faults_of_partition, micros, parts_of
 from faults.sparing import faults_of_sparing, faults_of_words
 
@@ -185,10 +185,13 @@ def _faults_of_inputs(topics: Topics) -> Iterator[str]:
 
 
 def _faults_of_requests(topics: Topics, rows: list[Row]) -> Iterator[str]:
-    """Every DialRequested has its request, once, which says the same; and the other way round."""
-    events = {row.event["id"]: row.event for row in rows if row.type == "DialRequested"}
+    """Every DialRequested has its request, once, which says the same; and the other way round. But what a broker tore off has no twin."""
+    alone = {_json(record)["id"] for record in topics.of("events") if _offset(record) in topics.torn}
+    events = {row.event["id"]: row.event for row in rows if row.type == "DialRequested" and row.event["id"] not in alone}
     requests: Counter[str] = Counter()
     for record in topics.of("dial-requests"):
+        if _offset(record) in topics.torn:
+            continue
         request: dict[str, Any] = json.loads(record.value)
         requests[request["event_id"]] += 1
         event = events.get(request["event_id"])
@@ -329,6 +332,10 @@ def _json(record: Rec) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _offset(record: Rec) -> RecordPlace:
+    return record.topic, record.partition, record.offset
 
 
 def _place(record: Rec) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,6 +20,7 @@ from faults.chaos.misleading import CASES, mislead
 from faults.chaos.pausing import pause_owners
 from faults.chaos.processes import Start, ours, ours_static
 from faults.chaos.segments import faults_of_fences
+from faults.chaos.tearing import torn
 from faults.chaos.waking import HABITS, lateness, wake
 from faults.chaos.world import World, world
 
@@ -129,6 +131,7 @@ def g5(lab: Lab, seed: int, faults: int) -> dict[str, Any]:
     record: dict[str, Any] = {}
     cluster = lab.cluster(3)
     with _run(lab, "G5", seed, faults, record, cluster, rate=40.0, partitions=6, **_habits(lab)) as run:
+        run.torn = partial(torn, cluster, run.place.prefix, run.place.partitions)
         bounce(run, cluster, [ROLES[(seed + number) % len(ROLES)] for number in range(faults)])
     return record
 

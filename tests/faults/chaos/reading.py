@@ -10,6 +10,9 @@ NAMES: Final = ("commands", "events", "dial-requests", "rejections", "answers")
 PATIENCE_S: Final = 60.0
 AT_ONCE: Final = 2_000
 
+RecordPlace = tuple[str, int, int]
+"""(topic without its prefix, partition, offset)."""
+
 
 @dataclass(slots=True)
 class Rec:
@@ -35,6 +38,8 @@ class Topics:
     """Topic without its prefix -> partition -> records."""
     ends: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     """(topic, partition) -> the last stable offset and the high watermark."""
+    torn: set[RecordPlace] = field(default_factory=set)
+    """Records of which a broker that was killed broke off the rest of their transaction."""
 
     def of(self, name: str) -> Iterable[Rec]:
         """All records of a topic, partition after partition."""

@@ -62,6 +62,12 @@ def page(found: Sequence[dict[str, Any]]) -> str:
             f"Of {timers:,} due times across a restart none was early; p99 {median:.2f} s late (median of runs), at most {latest:.2f} s.",
         ]
     lines += ["", f"{len(found) - len(counted)} of {len(found)} runs do not count: too few faults, or the harness itself failed."]
+    if broken := [run["torn"] for run in ours if run.get("torn")]:
+        lines += [
+            "",
+            f"In {len(broken)} of these runs the brokers committed a part of a transaction and aborted the rest, by their disks: {sum(broken):,} "
+            + "dial requests without their event, or the other way round. No call came of them; `kafka.md` says why.",
+        ]
     lines += ["", "## Kinds of faults", "", "| goal | kind | faults |", "|---|---|---|"]
     for goal in NIGHT:
         kinds: dict[str, int] = {}

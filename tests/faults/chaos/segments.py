@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from brokers.cluster import Cluster
 
@@ -16,6 +16,17 @@ CONTROL: Final = 0x20
 COMMIT: Final = 1
 
 
+class Ending(NamedTuple):
+    """How a transaction ended."""
+
+    committed: bool
+    coordinator: int
+    """The epoch of the coordinator that ended it."""
+
+    def __bool__(self) -> bool:
+        return self.committed
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A batch of records, or the end of a transaction."""
@@ -25,38 +36,71 @@ class Batch:
     producer: int
     epoch: int
     transactional: bool
-    ends: bool | None
-    """Of the end of a transaction: whether it was committed. None: these are records."""
+    ends: Ending | None
+    """Of the end of a transaction. None: these are records."""
     appended: int
     """Milliseconds, by the broker's clock where the topic has that."""
 
 
 def batches(folder: Path) -> Iterator[Batch]:
     """The batches of a partition, in order."""
+    for data, at in _places(folder):
+        offset, _, _, _, _, attributes, _, _, newest, producer, epoch, _, count = HEAD.unpack_from(data, at)
+        ends = None
+        if attributes & CONTROL:
+            [(_, key, value)] = _records(data, at)
+            ends = Ending(struct.unpack(">hh", key)[1] == COMMIT, struct.unpack(">hi", value)[1])
+        yield Batch(offset, count, producer, epoch, bool(attributes & TRANSACTIONAL), ends, newest)
+
+
+def values(folder: Path) -> Iterator[list[tuple[int, bytes]]]:
+    """Offset and value of the records of each batch of a partition, in order; none of them is compressed."""
+    for data, at in _places(folder):
+        yield [(offset, value) for offset, _, value in _records(data, at)]
+
+
+def _places(folder: Path) -> Iterator[tuple[bytes, int]]:
+    """Where each batch begins, and in what."""
     for path in sorted(folder.glob("*.log")):
         data, at = path.read_bytes(), 0
         while at + HEAD.size <= len(data):
-            offset, length, _, _, _, attributes, _, _, newest, producer, epoch, _, count = HEAD.unpack_from(data, at)
+            length = HEAD.unpack_from(data, at)[1]
             if length <= 0 or at + LENGTH_AT + length > len(data):
                 break
-            ends = _committed(data, at + HEAD.size) if attributes & CONTROL else None
-            yield Batch(offset, count, producer, epoch, bool(attributes & TRANSACTIONAL), ends, newest)
+            yield data, at
             at += LENGTH_AT + length
 
 
-def _committed(data: bytes, at: int) -> bool:
-    """Whether the record at a place, the end of a transaction, commits it."""
-    at = _skip(data, at) + 1
-    for _ in ("time", "offset", "length of the key"):
-        at = _skip(data, at)
-    _, kind = struct.unpack_from(">hh", data, at)
-    return bool(kind == COMMIT)
+def _records(data: bytes, at: int) -> Iterator[tuple[int, bytes, bytes]]:
+    """Offset, key and value of each record of the batch at a place."""
+    head = HEAD.unpack_from(data, at)
+    at += HEAD.size
+    for _ in range(head[-1]):
+        length, at = _number(data, at)
+        end = at + length
+        _, at = _number(data, at + 1)
+        offset, at = _number(data, at)
+        key, at = _bytes(data, at)
+        value, _ = _bytes(data, at)
+        yield head[0] + offset, key, value
+        at = end
 
 
-def _skip(data: bytes, at: int) -> int:
-    while data[at] & 0x80:
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """The zigzag number at a place, and where it ends."""
+    found = shift = 0
+    while True:
+        found |= (data[at] & 0x7F) << shift
+        shift += 7
         at += 1
-    return at + 1
+        if not data[at - 1] & 0x80:
+            return found >> 1 ^ -(found & 1), at
+
+
+def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
+    """The bytes at a place, empty where there are none, and where they end."""
+    length, at = _number(data, at)
+    return data[at : at + max(0, length)], at + max(0, length)
 
 
 def faults_of_fences(cluster: Cluster, prefix: str, partitions: int) -> list[str]:

@@ -16,7 +16,7 @@ from brokers.cluster import create_topics, delete_topics, metadata
 from faults.chaos.checker import faults_of
 from faults.chaos.crowd import Crowd
 from faults.chaos.processes import Fault, Place, Processes, Start, ours
-from faults.chaos.reading import NAMES, Topics, read
+from faults.chaos.reading import NAMES, RecordPlace, Topics, read
 from outdial.topology import TOPICS, Topology, config
 
 PROGRESS_S: Final = 60.0
@@ -59,6 +59,8 @@ class World:
     notes: dict[str, Any] = field(default_factory=dict)
     """What else is to be told of the run."""
     topics: Topics | None = None
+    torn: Callable[[], set[RecordPlace]] = set
+    """What the brokers broke off from its transaction, where they may have."""
     tolerant: bool = False
     """Whether a ledger that does not go on, or ends by itself, is only noted: a peer's faults are counted to the end."""
     stuck: int = 0
@@ -130,6 +132,9 @@ class World:
         self.notes["quiesced_s"] = round(time.monotonic() - begin, 1)
         self.topics = topics = self._read()
         self._come(lambda: self._all_shown(topics), 30, "the earlier reader has come to the end")
+        topics.torn = self.torn()
+        if topics.torn:
+            self.notes["torn"] = len(topics.torn)
         return faults_of(topics, self.crowd.memory, all_must_end=all_must_end, at_rest=or_held)
 
     def _ended(self, came: Callable[[], bool], what: str) -> bool:
