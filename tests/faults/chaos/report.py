@@ -65,8 +65,8 @@ def page(found: Sequence[dict[str, Any]]) -> str:
     if broken := [run["torn"] for run in ours if run.get("torn")]:
         lines += [
             "",
-            f"In {len(broken)} of these runs the brokers committed a part of a transaction and aborted the rest, by their disks: {sum(broken):,} "
-            + "dial requests without their event, or the other way round. No call came of them; `kafka.md` says why.",
+            f"In {len(broken)} of these runs the brokers committed a part of a transaction and aborted the rest, by their disks:",
+            f"{sum(broken):,} dial requests without their event, or the other way round. No call came of them; `kafka.md` says why.",
         ]
     lines += ["", "## Kinds of faults", "", "| goal | kind | faults |", "|---|---|---|"]
     for goal in NIGHT:
