@@ -85,8 +85,9 @@ async def test_a_request_that_belongs_to_a_trace_has_its_events_and_calls_in_it(
     await api.ok("POST", path, phone, headers={"traceparent": "nonsense"})
     await api.ok("POST", path, {"targets": [phone], "on_duplicate": "accept"}, headers={"traceparent": trace})
     await api.run(outdial_id)
-    await api.requests()
+    requests = await api.requests()
 
+    assert [request.get("traceparent") for request in requests] == [trace, None, trace]
     events = (await api.ok("GET", "/events"))["result"]
     for kind in ("TargetAdded", "DialRequested"):
         assert [event.get("traceparent") for event in events if event["type"] == kind] == [trace, None, trace]

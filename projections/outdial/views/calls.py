@@ -151,7 +151,7 @@ _RECENT: Final = """
 _REQUEST: Final = f"""
     SELECT call.position, call.id, outdial.id, target.id, call.campaign_id, call.campaign_type, call.customer_id, call.outplan_id,
         call.plan_version, source, personal, destination_index, try_count, dial_timeout, call.tm_create, not_after,
-        requested_expires_at, sequence
+        requested_expires_at, sequence, (SELECT body ->> '$.traceparent' FROM log WHERE log.position = call.position)
     FROM call {_JOINED}
 """
 _REQUESTS: Final = f"{_REQUEST} WHERE call.position > :after ORDER BY call.position LIMIT :limit"
@@ -491,7 +491,7 @@ def _call(found: tuple[Any, ...]) -> Call:
 def _request(found: tuple[Any, ...], position: str) -> dict[str, Any]:
     (
         _, attempt_id, outdial_id, target_id, campaign_id, campaign_type, customer_id, outplan_id, plan_version, source,
-        personal_text, destination_index, try_count, dial_timeout, requested_at, not_after, expires_at, sequence,
+        personal_text, destination_index, try_count, dial_timeout, requested_at, not_after, expires_at, sequence, trace,
     ) = found  # fmt: skip
     personal = from_json(personal_text)
     return {
@@ -516,4 +516,5 @@ def _request(found: tuple[Any, ...], position: str) -> dict[str, Any]:
         "detail": personal.get("detail", ""),
         "data": personal.get("data", ""),
         "event_id": event_id("outdial", outdial_id, sequence),
+        **({} if trace is None else {"traceparent": trace}),
     }
