@@ -28,6 +28,7 @@ from outdial.envelope import CONTENT_TYPE, Event
 from outdial.events import SuppressionsAdded, TargetAdded
 from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import PASSING, ClusterError, explained
+from outdial.kafka.garbage import Garbage
 from outdial.kafka.intake import Intake
 from outdial.kafka.options import Options
 from outdial.kafka.producer import FateUnknown, Outgoing, Producer
@@ -119,7 +120,15 @@ class Partition:
     """One partition, from its assignment to its loss."""
 
     def __init__(
-        self, number: int, options: Options, consumer: AIOKafkaConsumer, ends: Ends, seal: Seal, kept: Snapshots | None, meters: Meters
+        self,
+        number: int,
+        options: Options,
+        consumer: AIOKafkaConsumer,
+        ends: Ends,
+        seal: Seal,
+        kept: Snapshots | None,
+        meters: Meters,
+        garbage: Garbage,
     ) -> None:
         self.number = number
         self.not_ready: str | None = "opening"
@@ -140,6 +149,7 @@ class Partition:
         self._seal = seal
         self._meters = meters
         self._kept = kept
+        self._garbage = garbage
         self._at = NOTHING
         """The record of the log the ledger stands at."""
         self._not_kept = 0
@@ -517,7 +527,8 @@ class Partition:
                 f"partition {self.number} of {self._events.topic} begins at offset {events_begin}: older events are gone",
                 "restore the topic; it must have retention.ms=-1 and retention.bytes=-1",
             )
-        noted = await self._replay(events_end)
+        with self._garbage.put_off():
+            noted = await self._replay(events_end)
         begin, end = await _within(OPEN_S, self._ends.span(*self._commands))
         known = [offset for offset in (committed, noted) if offset is not None]
         self.next_offset = max(known) if known else 0

@@ -18,6 +18,7 @@ from aiokafka.structs import TopicPartition
 from outdial.kafka import topics
 from outdial.kafka.connecting import RETRY_MS, Ends
 from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
+from outdial.kafka.garbage import Garbage
 from outdial.kafka.intake import take_in
 from outdial.kafka.member import watch_name
 from outdial.kafka.options import Options
@@ -54,6 +55,7 @@ class Ledgers(ConsumerRebalanceListener):
         self._ends = Ends(options.connection)
         self._consumer = self._member()
         self._kept: Snapshots | None = None
+        self._garbage = Garbage()
         self._joined = False
         self._heard = asyncio.get_running_loop().time()
         """When a broker gave an answer last."""
@@ -164,7 +166,9 @@ class Ledgers(ConsumerRebalanceListener):
             if number in self.partitions:
                 self.partitions[number].go_on()
             else:
-                partition = Partition(number, self._options, self._consumer, self._ends, self._seal, self._kept, self._meters)
+                partition = Partition(
+                    number, self._options, self._consumer, self._ends, self._seal, self._kept, self._meters, self._garbage
+                )
                 self.partitions[number] = partition
                 partition.start(self._ended)
         self._joined = True

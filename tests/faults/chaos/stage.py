@@ -15,6 +15,7 @@ from faults.chaos.checker import Remembered, faults_of, murmur2
 from faults.chaos.reading import Topics, read
 from outdial.connection import Connection
 from outdial.kafka.connecting import Ends
+from outdial.kafka.garbage import Garbage
 from outdial.kafka.intake import take_in
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
@@ -65,7 +66,7 @@ class Stage:
         await ends.start()
         consumer.assign([TopicPartition(self.topology.commands, number)])
         await consumer.start()
-        partition = Partition(number, options, consumer, ends, Seal(KEY), kept, Meters())
+        partition = Partition(number, options, consumer, ends, Seal(KEY), kept, Meters(), Garbage())
         self.ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
 
         def ended(task: "asyncio.Task[None]") -> None:
