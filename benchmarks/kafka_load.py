@@ -24,7 +24,8 @@ APART = 10_000
 BATCH_BYTES = 512 * 1024
 READY_S = 30.0
 READ_BYTES = 4 * 1024 * 1024
-PLAN = Plan(max_try_count_0=3, max_concurrent=0)
+PLAN = Plan(max_try_count_0=3, max_concurrent=0, try_interval=600_000)
+"""Whoever was busy waits for longer than a run takes on a slow day: a second try would be other work than was given."""
 
 Line = tuple[bytes, bytes]
 """Key and value of a command."""
@@ -86,7 +87,7 @@ def result(outdial_id: str, target_id: str, outcome: str, ordinal: int = 1) -> L
 
 
 def load(commands: int, partitions: int, apart: int = APART) -> Load:
-    """So many commands, spread evenly. Of ten results one is ``busy`` (its target waits a minute), the others ``answered``."""
+    """So many commands, spread evenly. Of ten results one is ``busy`` (its target waits beyond the run), the others ``answered``."""
     lists = outdials(partitions)
     each = commands // partitions // 2
     made = [list(_lines(ids, place * each, each, min(apart, each))) for place, ids in enumerate(lists)]
