@@ -92,7 +92,7 @@ class Asking(Crowd):
     def left(self) -> int:
         """What has not come to its end and is not held: targets, attempts, leaves, commands without all of their answer."""
         now = now_us() + SECOND
-        held = self._passed_over | {target for target, until in self._deferred.items() if until > now}
+        held = self._passed_over | {target for target, until in self._deferred.copy().items() if until > now}
         return super().left - len(self._left & held) + len(self._asking) + len(self._words)
 
     def send(self, command: dict[str, Any], times: int = 1, *, astray: bool = False, mark: str = "") -> str:
