@@ -32,7 +32,6 @@ LOGGED: Final = {
     "log.kafka.server.KafkaRaftServer": "info",
     "log.kafka.coordinator.transaction": "info",
     "log.org.apache.kafka.coordinator.group": "info",
-    "log.kafka.server.BrokerLifecycleManager": "info",
 }
 PAUSE: Final = re.compile(r"Pause .* \d{4,}\.\d+ms$")
 """A line about a collection of garbage that took a second or more."""

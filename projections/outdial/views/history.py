@@ -62,7 +62,7 @@ _LAST_OF_STREAM = """SELECT position, body FROM log
     ORDER BY position DESC LIMIT 1"""
 _VERSION = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? ORDER BY position DESC LIMIT 1"
 _VERSION_BEFORE = "SELECT sequence FROM log WHERE stream_key = ? AND stream = ? AND position < ? ORDER BY position DESC LIMIT 1"
-_LAST_ROW = "SELECT position, body FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
+_AT = "SELECT position, body FROM log WHERE position = ?"
 _LAST = "SELECT position, time FROM log WHERE position > ? AND position <= ? ORDER BY position DESC LIMIT 1"
 
 Row = tuple[int, str]
@@ -221,7 +221,7 @@ def last_time(db: sqlite3.Connection, partitions: int) -> int:
 
 def last_events(db: sqlite3.Connection, partitions: int) -> list[Row]:
     """The last event of each partition that has any."""
-    return [row for bounds in Position.beginning(partitions).ranges() for row in db.execute(_LAST_ROW, bounds)]
+    return [db.execute(_AT, (place,)).fetchone() for place, _ in _lasts(db, partitions)]
 
 
 def _lasts(db: sqlite3.Connection, partitions: int) -> Iterator[tuple[int, int]]:

@@ -160,9 +160,11 @@ async def take_in(consumer: AIOKafkaConsumer, intakes: Callable[[], Iterable[Int
         # Made before looking, so that nothing comes unnoticed.
         news = fetcher._create_fetch_waiter()  # noqa: SLF001  as above
         for intake in tuple(intakes()):
+            had = len(intake)
             await intake.fill()
-            # To read the records of one partition may take a while; the others on the event loop have their turn.
-            await asyncio.sleep(0)
+            if len(intake) != had:
+                # To read the records of one partition may take a while; the others on the event loop have their turn.
+                await asyncio.sleep(0)
         await asyncio.wait([news], timeout=IDLE_S)
         if fetcher.error_future.done():
             raise KafkaError("nothing is fetched any more") from fetcher.error_future.exception()

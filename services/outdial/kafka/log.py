@@ -30,7 +30,7 @@ from outdial.requests import Unavailable
 from outdial.views import history
 from outdial.views.projector import Projector, create_all, digest, layout
 from outdial.views.rows import LogBroken
-from outdial.wire import encode_event
+from outdial.wire import decode_event
 
 DATABASE: Final = "views.db"
 LOCK_FILE: Final = "lock"
@@ -303,11 +303,11 @@ class Mirror:
                 consumer.seek(place, offset)
             async with asyncio.timeout(OPEN_S):
                 while left:
-                    found = await consumer.getmany(*left, timeout_ms=IDLE_MS)
-                    for place, records in found.items():
+                    # One at a time: of what follows the first record of a partition, nothing is looked at.
+                    found = await consumer.getmany(*left, timeout_ms=IDLE_MS, max_records=1)
+                    for place, [record] in found.items():
                         offset, body = left.pop(place)
-                        event = event_of(records[0]) if records[0].offset == offset else None
-                        if event is None or encode_event(event).decode() != body:
+                        if record.offset != offset or event_of(record) != decode_event(body.encode()):
                             return False
         except TimeoutError as error:
             raise unreachable(self._options.connection.bootstrap) from error

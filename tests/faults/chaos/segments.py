@@ -23,9 +23,6 @@ class Ending(NamedTuple):
     coordinator: int
     """The epoch of the coordinator that ended it."""
 
-    def __bool__(self) -> bool:
-        return self.committed
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -113,7 +110,7 @@ def faults_of_fences(cluster: Cluster, prefix: str, partitions: int) -> list[str
                 where = f"broker {node.number}, events/{number} at {batch.offset}"
                 if batch.ends is None and batch.epoch < newest.get(batch.producer, -1):
                     found.append(f"{where}: records of epoch {batch.epoch} after epoch {newest[batch.producer]} had begun")
-                if batch.ends and batch.epoch < newest.get(batch.producer, -1):
+                if batch.ends is not None and batch.ends.committed and batch.epoch < newest.get(batch.producer, -1):
                     found.append(f"{where}: a commit of epoch {batch.epoch} after epoch {newest[batch.producer]} had begun")
                 if not batch.transactional:
                     found.append(f"{where}: records outside of a transaction")
