@@ -1,4 +1,4 @@
-# The verbs of this repository. Each sets up .venv by itself; all they need is Python 3.11+ and make, and `broker` Java.
+# The verbs of this repository. Each sets up .venv by itself; all they need is Python 3.11+ and make, and `broker` Java 17 and Maven.
 
 PYTHON ?= python3
 BIN := .venv/bin

@@ -53,7 +53,9 @@ they hold is dialing, as fast as it may.
 
 What a run would come to if it began now, under a plan that need not be in force: who would be dialed at once and who later, at which of
 their destinations, who would not be and by which rule, and how long it takes at the most. The estimate assumes that every call rings for
-the whole `dial_timeout` and nobody answers, and leaves out the waits between tries.
+the whole `dial_timeout` and nobody answers, and leaves out the waits between tries and the hours in which nobody may be called. How often
+an address was called lately is not looked at; where the customer has frequency caps, a warning says so. Of the suppressed, `next_at` is
+when the first of the entries ends that hold somebody.
 """
 
 

@@ -179,9 +179,12 @@ def may_call(plan: Plan, seen: SeenTarget, index: int, at: int) -> bool:
 
 
 def due_at(plan: Plan, seen: SeenTarget, *, calls_only: bool) -> int:
-    """When a target that waits may be dialed again, windows aside."""
-    if seen.deferred is not None:
-        return seen.deferred
+    """When a target that waits may be dialed again, windows aside: by the plan in force, and by the caps of its address."""
+    return max(due_by_plan(plan, seen, calls_only=calls_only), seen.deferred or 0)
+
+
+def due_by_plan(plan: Plan, seen: SeenTarget, *, calls_only: bool) -> int:
+    """When the plan in force has a target dialed again, windows and caps aside."""
     if not seen.ended:
         return seen.waits_from
     if seen.call_back_at is not None:
@@ -261,12 +264,23 @@ class Invariants:
             case TargetUnblocked():
                 outdial.targets[data.target_id].blocked = set()
             case TargetDeferred():
-                outdial.targets[data.target_id].deferred = data.until
+                self._deferred(outdial, outdial.targets[data.target_id], data, time)
             case ResultIgnored():
                 opened = outdial.targets[data.target_id].open
                 assert opened is None or opened.attempt_id != data.attempt_id, "a word about the open attempt was ignored"
             case _:
                 pass
+
+    def _deferred(self, outdial: SeenOutdial, seen: SeenTarget, data: TargetDeferred, time: int) -> None:
+        if data.reason == "frequency_cap":
+            seen.deferred = data.until
+            return
+        assert outdial.plan is not None
+        assert outdial.run is not None
+        assert seen.deferred is not None
+        due = due_by_plan(outdial.plan, seen, calls_only=outdial.run.campaign_type == "call")
+        assert seen.deferred <= time < data.until == due, "put off although the plan has it called by now"
+        seen.deferred = None
 
     def _held_back(self, outdial: SeenOutdial, data: OutdialEvent) -> None:
         assert outdial.run is not None
@@ -338,7 +352,9 @@ class Invariants:
         assert may_call(plan, seen, data.destination_index, time), "dialed outside the hours"
         assert may_call(plan, seen, data.destination_index, data.not_after), "may be started outside the hours"
         usual = time + plan.pickup_timeout * MILLISECOND_US
-        assert data.not_after == usual or (time <= data.not_after < usual and data.not_after + 1 == data.window_closes)
+        ends = {usual, *(end - 1 for end in (data.window_closes, seen.added.expires_at) if end is not None)}
+        assert data.not_after >= time
+        assert data.not_after == min(ends), "may be started later, or not as late, as it should"
 
     def _told(self, outdial: SeenOutdial, seen: SeenTarget, data: DialClaimed | DialAnswered | DialEnded, time: int) -> None:
         assert seen.open is not None

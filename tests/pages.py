@@ -19,10 +19,13 @@ from typing import NamedTuple
 import pytest
 
 from brokers.cluster import free_ports
+from messages import ROOT
 
 BLOCK = re.compile(r"^```(sh|console|python)\n(.*?)^```\n(<!-- not run: (.+?) -->)?", re.MULTILINE | re.DOTALL)
 PORT = 8080
 DEADLINE_S = 120
+WRITTEN = "block.py"
+"""Where the runner puts a block of Python; not a reader's."""
 
 
 class Block(NamedTuple):
@@ -42,6 +45,13 @@ def on_kafka(readme: str) -> str:
     section = re.search(r"^## On Kafka\n.*?(?=^## )", readme, re.MULTILINE | re.DOTALL)
     assert section is not None
     return section[0]
+
+
+def taken_by_git(folder: Path) -> list[str]:
+    """What blocks left in a folder that git would take, were it the repository's: it may hold phone numbers."""
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()}
+    left = {path.name for path in folder.iterdir() if not path.is_symlink() and not path.name.startswith(".")}
+    return sorted(left - ignored - {WRITTEN})
 
 
 class Shell:
@@ -64,8 +74,8 @@ class Shell:
                 printed = self._bash(command)
                 assert re.fullmatch(wanted, printed.strip()), f"line {block.line}: {command} printed\n{printed}"
         elif block.language == "python":
-            (self._folder / "block.py").write_text(text, encoding="utf-8")
-            self._bash(f"{shlex.quote(sys.executable)} block.py")
+            (self._folder / WRITTEN).write_text(text, encoding="utf-8")
+            self._bash(f"{shlex.quote(sys.executable)} {WRITTEN}")
         else:
             self._bash(text)
 

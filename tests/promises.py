@@ -44,6 +44,7 @@ PLANS: Final = (
     Plan(max_try_count_0=50, max_try_count_1=50, try_interval=1_000, pickup_timeout=1_000, dial_timeout=1_000, result_grace=0),
     Plan(max_try_count_0=50, try_interval=0, max_concurrent=1),
     Plan(max_try_count_0=3, max_try_count_1=2, try_interval=60_000, max_concurrent=2, calls_per_second=1),
+    Plan(max_try_count_0=50, try_interval=7_200_000),
 )
 CAPS: Final = (
     FrequencyCaps(rules=(FrequencyCap(count=1, per_ms=600_000),)),
@@ -89,7 +90,7 @@ class World(Partitions):
         self.caps = CAPS[caps % len(CAPS)]
         self.send(SetFrequencyCaps(customer_id=CUSTOMER, caps=self.caps))
         self.arrive()
-        for outdial_id, plan in zip(LISTS, (*PLANS, PLANS[0]), strict=True):
+        for outdial_id, plan in zip(LISTS, (*PLANS[:3], PLANS[0]), strict=True):
             self.send(CreateOutdial(outdial_id=outdial_id, customer_id=CUSTOMER, plan=plan))
             for number in NUMBERS[:2]:
                 other = Address(type="tel", target=NUMBERS[2]) if number == NUMBERS[0] else None

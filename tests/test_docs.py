@@ -12,14 +12,16 @@ import typer
 from typer.core import TyperGroup
 
 from messages import ROOT
+from outdial.compose import Composed
 from outdial.doors.cli.main import application
-from outdial.doors.cli.settings import unknown_names
+from outdial.doors.cli.names import unknown_names
 from outdial.metrics import METRICS
 from outdial.wire import from_json
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OF_REASONS = ("contract.md", "reasons.md", "why.md", "webhooks.md", "http.md")
 """Pages in which `outdial_` begins other words too."""
+FORMATS = ROOT / "schemas/json"
 SCRIPTS = sorted((ROOT / "services/outdial/doors/page/assets").glob("*.js"))
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PUNCTUATION = frozenset("();<>|&")
@@ -40,6 +42,12 @@ def test_every_generated_file_is_as_the_code_would_write_it_now() -> None:
     stale = [path.relative_to(ROOT).as_posix() for path, text in generated().items() if not path.exists() or path.read_bytes() != text]
 
     assert stale == [], "run `make docs`"
+
+
+def test_the_program_exports_every_file_of_the_published_formats() -> None:
+    published = {path.relative_to(FORMATS).as_posix(): path.read_bytes() for path in FORMATS.rglob("*.json")}
+
+    assert Composed().schemas() == published
 
 
 # --- what the documents name --------------------------------------------------------------------
@@ -75,7 +83,7 @@ def test_a_command_line_that_is_none_is_seen(line: str, mistakes: int) -> None:
 
 
 def test_every_route_of_the_documents_is_there() -> None:
-    paths = from_json((ROOT / "schemas/json/openapi.json").read_bytes())["paths"]
+    paths = from_json((FORMATS / "openapi.json").read_bytes())["paths"]
     offered = {(method.upper(), _route(path)) for path, methods in paths.items() for method in methods}
 
     missing = [

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from messages import ROOT
-from pages import DEADLINE_S, Shell, blocks, on_kafka
+from pages import DEADLINE_S, Shell, blocks, on_kafka, taken_by_git
 
 
-def test_every_block_of_the_readme_runs(shell: Shell) -> None:
+def test_every_block_of_the_readme_runs_and_leaves_nothing_that_git_would_take(shell: Shell, tmp_path: Path) -> None:
     """Without its section on Kafka, which needs a broker and has a test of its own."""
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     shell.run_all("README.md", page.replace(on_kafka(page), ""))
+
+    assert taken_by_git(tmp_path / "reader") == []
 
 
 def test_every_block_of_the_tour_and_of_the_guides_runs(shell: Shell, tmp_path: Path) -> None:
@@ -21,6 +23,8 @@ def test_every_block_of_the_tour_and_of_the_guides_runs(shell: Shell, tmp_path: 
     (tmp_path / "reader" / "examples").symlink_to(ROOT / "examples")
     for page in ("tour.md", "auditors.md", "integrators.md"):
         shell.run_all(page, (ROOT / "docs" / page).read_text(encoding="utf-8"))
+
+    assert taken_by_git(tmp_path / "reader") == []
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:

@@ -23,7 +23,7 @@ NUMBERS = frozenset({"tel", "whatsapp"})
 
 _NUMBER = re.compile(r"\+[0-9]{7,15}")
 _SIP = re.compile(
-    r"(?:sips?:)?(?P<user>[^\s@<>\"]+)@(?P<host>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?P<rest>(?::[0-9]{1,5})?(?:[;?][^\s<>\"]*)?)"
+    r"(?i:sips?:)?(?P<user>[^\s@<>\"]+)@(?P<host>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?P<rest>(?::[0-9]{1,5})?(?:[;?][^\s<>\"]*)?)"
 )
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[^\s@<>\"(),:;\[\]\\]{1,253}")

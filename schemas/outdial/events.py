@@ -386,8 +386,11 @@ class TargetDeferred(OutdialEvent):
 
     target_id: str
     until: Instant
-    reason: Literal["frequency_cap"]
+    reason: Literal["frequency_cap", "try_interval"]
+    """`try_interval`: its address may be called again, but by now the plan has it wait for longer; it waits as the plan says."""
     attempt_id: str | None = None
+    since: Instant | None = None
+    """Of `try_interval`: when its last attempt ended."""
 
 
 class ShareEvent(OutdialEvent):

@@ -30,6 +30,14 @@ class Metric:
     labels: Labels = ()
 
 
+SHORTEST_S: Final = 0.001
+
+
+def per_second(count: int, seconds: float) -> float:
+    """How fast something went; what took no time took a millisecond."""
+    return count / max(seconds, SHORTEST_S)
+
+
 METRICS: Final = (
     Metric("outdial_build_info", "gauge", "Always 1; the labels say what runs here.", ("api", "ledger", "worker"), ("version", "role")),
     Metric("outdial_ready", "gauge", "1 when work is taken, else 0; /readyz says why.", ("api", "ledger", "worker")),
@@ -38,6 +46,7 @@ METRICS: Final = (
     Metric("outdial_command_duration_seconds", "histogram", "From sending a command until its answer is there.", ("api",)),
     Metric("outdial_log_position", "gauge", "How far the log is read into the views.", ("api",), ("partition",)),
     Metric("outdial_projection_lag_events", "gauge", "Events of the log the views do not show yet.", ("api",)),
+    Metric("outdial_projection_lag_seconds", "gauge", "For how long the views have not shown the whole log; 0: they do.", ("api",)),
     Metric("outdial_targets", "gauge", "Targets, by state.", ("api",), ("status",)),
     Metric("outdial_targets_blocked", "gauge", "Targets that a rule holds, by the word of why.", ("api",), ("reason",)),
     Metric("outdial_pace_limit", "gauge", "Calls a second that customers with a limit may request, all together.", ("api",)),
@@ -46,6 +55,13 @@ METRICS: Final = (
     Metric("outdial_pace_waiting", "gauge", "Outdials that ask for a share of their customer's calls per second and have none.", ("api",)),
     Metric("outdial_partitions_owned", "gauge", "Partitions of the commands this process decides.", ("ledger",)),
     Metric("outdial_partition_opening_seconds", "histogram", "From being given a partition until it takes commands.", ("ledger",)),
+    Metric(
+        "outdial_replay_events_per_second",
+        "gauge",
+        "How fast the log was replayed when a ledger was opened last.",
+        ("ledger",),
+        ("partition",),
+    ),
     Metric("outdial_decisions_total", "counter", "Commands decided, by type and result.", ("ledger",), ("type", "result")),
     Metric("outdial_rejections_total", "counter", "Commands refused, by reason.", ("ledger",), ("reason",)),
     Metric("outdial_events_appended_total", "counter", "Events appended to the log, by type.", ("ledger",), ("type",)),

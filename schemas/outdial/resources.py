@@ -267,6 +267,8 @@ class Stats(BaseModel):
     outcome: dict[str, int]
     open_attempts: int
     requested: int
+    requested_outside: int
+    """Of these, those outside the hours of the plan, counted from the log anew: none."""
     claimed: int
     answered: int
     lost: int
@@ -281,6 +283,10 @@ class Stats(BaseModel):
     """Of these, those whose wait is over while their hours are not open."""
     next_due: When
     """When one more becomes due, hours included."""
+    opens_at: When
+    """When the hours of the first of ``due_outside`` open."""
+    opens_zones: list[str]
+    """By whose clock they open then: a time zone, or all that the number may be in."""
     no_tries: int
     """The other idle targets; ``blocked`` says which rule holds them."""
     blocked: dict[str, int]

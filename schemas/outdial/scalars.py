@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, ValidationInfo, WithJsonSchema
 
 from outdial.trace import traceparent_of
 
@@ -19,6 +19,7 @@ SECOND_US = 1_000_000
 MILLISECOND_US = 1_000
 DAY_MS = 86_400_000
 ZERO_ID = "00000000-0000-0000-0000-000000000000"
+NO_TIME: Final = "not a time: write it as 2026-11-21T04:10:32.000000Z"
 LATEST = 253_370_764_800_000_000  # 9999-01-01, the contract's "not yet"
 
 
@@ -26,6 +27,17 @@ LATEST = 253_370_764_800_000_000  # 9999-01-01, the contract's "not yet"
 def format_instant(at: int) -> str:
     """RFC 3339 text of an instant: ``2026-11-21T04:10:32.000000Z``."""
     return f"{(EPOCH + timedelta(microseconds=at)).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+FROM_OUTSIDE: Final = {"from_outside": True}
+"""The context in which plain values are validated that somebody else sent."""
+
+
+def _instant(value: object, info: ValidationInfo) -> object:
+    """An instant that is handed over, or the text of one. A number that was sent is none: nobody knows what it counts."""
+    if isinstance(value, int) and (isinstance(value, bool) or info.mode == "json" or info.context is FROM_OUTSIDE):
+        raise ValueError(NO_TIME)
+    return parse_instant(value)
 
 
 def parse_instant(text: object) -> object:
@@ -53,8 +65,7 @@ def _parse_text(text: str) -> int:
             moment = moment.replace(tzinfo=UTC)
         return (moment - EPOCH) // MICROSECOND
     except (ValueError, OverflowError):
-        message = "not a time: write it as 2026-11-21T04:10:32.000000Z"
-        raise ValueError(message) from None
+        raise ValueError(NO_TIME) from None
 
 
 UUID_PATTERN = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
@@ -65,7 +76,7 @@ Id = Annotated[str, StringConstraints(pattern=UUID_PATTERN, to_lower=True), With
 Instant = Annotated[
     int,
     Field(ge=-62_135_596_800_000_000, le=253_402_300_799_999_999),  # first, so that it is checked by the core and not by a Python function
-    BeforeValidator(parse_instant),
+    BeforeValidator(_instant),
     PlainSerializer(format_instant, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]

@@ -4,7 +4,8 @@
 of malformed input has its reason here.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Final
@@ -18,6 +19,8 @@ from outdial.envelope import Event
 from outdial.events import EVENTS, EventData
 from outdial.scalars import FORMS, format_instant, parse_instant
 
+_BRANCH: Final = re.compile(r"[a-z-]+\[.*\]", re.DOTALL)
+"""How pydantic names a branch of a union among the parts of a path: ``literal[...]``, ``function-before[...]``."""
 MAX_COMMAND_BYTES: Final = 900 * 1024
 NOT_CONTENT: Final = {"id", "time", "actor", "customer_id", "traceparent"}
 """Fields of a command that say who sent it, when and in which trace, not what it asks."""
@@ -101,7 +104,7 @@ def _without_extensions(value: Any) -> Any:
 def explained(error: ValidationError) -> Malformed:
     """A validation error as one reason and one sentence, without the input (it may be personal)."""
     found = error.errors(include_url=False, include_input=False)[0]
-    parts = [str(part) for part in found["loc"] if part not in COMMANDS]
+    parts = _parts(found)
     path = ".".join(parts) or "the command"
     pointer = "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
     match found["type"]:
@@ -115,6 +118,19 @@ def explained(error: ValidationError) -> Malformed:
             return Malformed("unknown_field", f"{path} is not a field here", pointer)
         case _:
             return Malformed("field_invalid", f"{path}: {sentence(found)}", pointer)
+
+
+def _parts(found: ErrorDetails) -> list[str]:
+    """The way to a field as it stands in the message. Pydantic's names the type of command too, and the branch of a union."""
+    way = found["loc"][1:] if found["loc"] and found["loc"][0] in COMMANDS else found["loc"]
+    if found["type"] == "extra_forbidden":
+        *way, own = way  # whoever sent it named it
+        return [*_fields(way), str(own)]
+    return _fields(way)
+
+
+def _fields(way: Sequence[int | str]) -> list[str]:
+    return [str(part) for part in way if isinstance(part, int) or _BRANCH.fullmatch(part) is None]
 
 
 def sentence(found: ErrorDetails, forms: Mapping[str, str] = FORMS) -> str:

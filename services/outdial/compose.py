@@ -59,7 +59,7 @@ class Composed:
         from outdial.doors.cli.actions import Refused
         from outdial.doors.cli.logs import configure
 
-        configure(options.log_level)
+        configure(options.log_level, options.log_form)
         tune()
         if options.role != "ledger" and not options.tokens and not _is_loopback(options.host):
             raise Refused(
@@ -85,7 +85,7 @@ class Composed:
         from outdial.doors.cli.actions import Refused
         from outdial.doors.cli.logs import configure
 
-        configure(options.log_level)
+        configure(options.log_level, options.log_form)
         if find_spec("faust") is None:
             raise Refused("worker_missing", "the dial worker is not installed", 'install it with: pip install "outdial[worker]"')
         with _bound(options.host, options.port, next_port=options.next_port) as sock:
@@ -183,6 +183,16 @@ class Composed:
         except StoreError as error:
             raise _refused(error) from None
 
+    def check_key(self, data: Path, configured: str | None) -> None:
+        """Hold the fingerprint key against the log of the data folder."""
+        from outdial.embedded.errors import StoreError
+        from outdial.embedded.log import check_key
+
+        try:
+            check_key(data, configured)
+        except StoreError as error:
+            raise _refused(error) from None
+
     def asker(self, reader: "sqlite3.Connection") -> "Ask":
         """Who answers questions from the log of a database as it stands."""
         from outdial.embedded.asking import Asked
@@ -191,9 +201,12 @@ class Composed:
 
     def schemas(self) -> dict[str, bytes]:
         """The published documents."""
+        from outdial.asyncapi import asyncapi_document
+        from outdial.doors.api import openapi
+        from outdial.doors.api.app import routes_alone
         from outdial.export import documents
 
-        return documents()
+        return {**documents(), "asyncapi.json": asyncapi_document(), "openapi.json": openapi.text(routes_alone())}
 
 
 def tune() -> None:

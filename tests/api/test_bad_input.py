@@ -366,3 +366,39 @@ async def test_a_body_cut_in_the_middle_changes_nothing_and_the_door_goes_on(api
             await writer.wait_closed()
 
         assert (await api.ok("GET", "/outdials"))["result"] == []
+
+
+@pytest.mark.parametrize("value", ["yes", "on", "t", "maybe", "", "2", "tru", "no", "null", " true"])
+async def test_yes_or_no_is_true_or_false_and_nothing_else(api: Api, value: str) -> None:
+    outdial_id = await api.outdial()
+    target_id = (await api.target(outdial_id))["id"]
+    one, written = f"/outdials/{outdial_id}", api.written()
+
+    for name, path in (
+        ("deleted", "/outdials"),
+        ("deleted", f"{one}/targets/{target_id}/calls"),
+        ("stale", "/outdials"),
+        ("targets", f"/events?outdial_id={outdial_id}"),
+        ("places", "/events"),
+        ("places", "/events/stream"),
+        ("places", f"{one}/targets/{target_id}/history"),
+        ("sessions", "/accesskeys"),
+    ):
+        error = await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", f"{path}{'&' if '?' in path else '?'}{name}={value}")
+        assert (error["message"], error["details"][0]["rule"]) == (f"{name} must be true or false", "field_invalid")
+
+    file: dict[str, Any] = {"content": b"destination_0\n+15551230002\n", "headers": {"Content-Type": "text/csv"}}
+    error = await api.refused(400, "INVALID_REQUEST_PARAMETER", "POST", f"{one}/import?dry_run={value}", **file)
+    assert error["message"] == "dry_run must be true or false"
+    assert api.written() == written
+
+
+async def test_yes_is_true_or_1_and_no_is_false_or_0_in_any_case(api: Api) -> None:
+    outdial_id = await api.outdial()
+    file: dict[str, Any] = {"content": b"destination_0\n+15551230002\n", "headers": {"Content-Type": "text/csv"}}
+
+    for value in ("true", "1", "True", "TRUE", "false", "0", "False"):
+        report = await api.ok("POST", f"/outdials/{outdial_id}/import?dry_run={value}", **file)
+        assert report["dry_run"] == (value.lower() in ("true", "1"))
+        await api.ok("GET", f"/outdials?stale={value}&deleted={value}")
+        await api.ok("GET", f"/events?outdial_id={outdial_id}&targets={value}&places={value}")

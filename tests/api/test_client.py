@@ -169,6 +169,8 @@ async def test_whom_not_to_call_and_where_events_go(api: Api) -> None:
         assert len([entry async for entry in client.suppressions()]) == 2
         caps = FrequencyCaps(rules=(FrequencyCap(count=3, per_ms=86_400_000),), min_gap_ms=1_000)
         assert await client.set_frequency_caps(caps) == caps == await client.frequency_caps()
+        assert await client.set_frequency_caps(FrequencyCaps(min_gap_ms=2_000)) == caps.model_copy(update={"min_gap_ms": 2_000})
+        assert await client.set_frequency_caps({"rules": []}) == FrequencyCaps(min_gap_ms=2_000)
         made = await client.set_webhook("https://pbx.example/events")
         assert made.secret
         assert (await client.webhook()).secret is None

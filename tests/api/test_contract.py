@@ -178,6 +178,42 @@ async def test_references_that_are_none_are_the_zero_id_and_never_null(api: Api)
     assert (await one_of_each(api))["Campaigncall"][1]["activeflow_id"] == ZERO
 
 
+async def test_an_attempt_has_the_queue_its_campaign_had_when_it_was_requested(api: Api) -> None:
+    first, second = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
+    outplan = (await api.ok("POST", "/outplans", {"max_try_count_0": 1}))["id"]
+    outdial = await api.outdial()
+    used = {"outplan_id": outplan, "outdial_id": outdial}
+    campaign = (await api.ok("POST", "/campaigns", {**used, "queue_id": first, "service_level": 100}))["id"]
+    await api.ok("PUT", f"/campaigns/{campaign}/agents", {"agents": 5})
+    attempts = {}
+    for queue, number in ((first, "+15551230001"), (second, "+15551230002"), (ZERO, "+15551230003")):
+        if queue != first:
+            await api.ok("PUT", f"/campaigns/{campaign}/status", {"status": "stop"})
+            await api.ok("PUT", f"/campaigns/{campaign}/resource_info", {**used, "queue_id": queue})
+        await api.target(outdial, number)
+        await api.ok("PUT", f"/campaigns/{campaign}/status", {"status": "run"})
+        request = (await api.requests())[-1]
+        await api.say(request, "busy")
+        attempts[request["attempt_id"]] = queue
+
+    assert len(attempts) == 3
+    for path in ("/campaigncalls", f"/campaigns/{campaign}/campaigncalls"):
+        assert {row["id"]: row["queue_id"] for row in (await api.ok("GET", path))["result"]} == attempts
+    for attempt_id, queue in attempts.items():
+        assert (await api.ok("GET", f"/campaigncalls/{attempt_id}"))["queue_id"] == queue
+    told = (await api.ok("GET", f"/events?outdial_id={outdial}&names=voipbin"))["result"]
+    assert {row["data"]["id"]: row["data"]["queue_id"] for row in told if row["type"].startswith("campaigncall")} == attempts
+
+
+async def test_an_attempt_without_a_campaign_has_no_queue(api: Api) -> None:
+    outdial = await api.outdial()
+    await api.target(outdial)
+    await api.run(outdial)
+    [request] = await api.requests()
+
+    assert (await api.ok("GET", f"/campaigncalls/{request['attempt_id']}"))["queue_id"] == ZERO
+
+
 async def test_success_is_200_also_for_what_is_made_and_deleted_and_the_whole_resource_is_answered(api: Api) -> None:
     for path in ("/outdials", "/outplans", "/campaigns"):
         made = await api.call("POST", path, {"name": "n", "max_try_count_0": 1})

@@ -144,6 +144,18 @@ async def test_who_asks_for_problems_gets_them_from_every_part_of_the_door(api: 
         assert "errors" not in answer.json()
 
 
+@pytest.mark.parametrize("accept", [f"{PROBLEM};q=0", f"application/json, {PROBLEM} ; Q=0.000", f"text/x-{PROBLEM}", "*/*"])
+async def test_who_does_not_want_problems_gets_none(api: Api, accept: str) -> None:
+    answer = await api.call("GET", "/nowhere", headers={"Accept": accept})
+
+    assert (answer.headers["content-type"], answer.json()["error"]["reason"]) == ("application/json", "ROUTE_NOT_FOUND")
+
+
+@pytest.mark.parametrize("accept", [PROBLEM, f"{PROBLEM};q=0.001", f"text/html, {PROBLEM.upper()};q=1"])
+async def test_who_wants_problems_gets_them(api: Api, accept: str) -> None:
+    assert (await api.call("GET", "/nowhere", headers={"Accept": accept})).headers["content-type"] == PROBLEM
+
+
 @pytest.mark.only("kafka", why="the embedded runtime is one process")
 async def test_changes_of_different_fields_of_a_plan_through_two_processes_all_hold(make_stage: MakeStage, tmp_path: Path) -> None:
     stage = make_stage(tmp_path, clock := Clock(), SOME)

@@ -278,7 +278,20 @@ async def test_a_result_may_say_when_to_call_back_and_the_target_shows_it_until_
     assert (await api.ok("GET", path))["call_back_at"] is None
 
 
-async def test_a_call_back_at_no_instant_is_refused(api: Api) -> None:
+@pytest.mark.parametrize("at", ["tomorrow", 1_900_000_000, 1_900_000_000_000_000, True])
+async def test_a_call_back_at_no_instant_is_refused(api: Api, at: object) -> None:
     await dialing(api, 1)
     [request] = await api.requests()
-    await api.refused(400, "INVALID_ARGUMENT", "POST", "/dial_results", {**request, "outcome": "busy", "call_back_at": "tomorrow"})
+    await api.refused(400, "INVALID_ARGUMENT", "POST", "/dial_results", {**request, "outcome": "busy", "call_back_at": at})
+    [told] = (await api.ok("POST", "/dial_results", [{**request, "outcome": "busy", "call_back_at": at}]))["result"]
+    assert told["result"] == "rejected"
+
+
+async def test_a_target_or_an_entry_that_ends_at_a_number_is_refused(api: Api) -> None:
+    outdial_id = await dialing(api, 1)
+    target = {"destination_0": {"type": "tel", "target": "+15550000077"}, "expires_at": 5}
+    await api.refused(400, "INVALID_ARGUMENT", "POST", f"/outdials/{outdial_id}/targets", target)
+    told = await api.ok("POST", f"/outdials/{outdial_id}/targets", {"targets": [target]})
+    assert (told["result"], [error["reason"] for error in told["errors"]]) == ([], ["field_invalid"])
+    entry = {"address": {"type": "tel", "target": "+15550000077"}, "expires_at": 5}
+    await api.refused(400, "INVALID_ARGUMENT", "POST", "/suppressions", {"entries": [entry]})

@@ -214,3 +214,21 @@ async def test_targets_are_reopened_by_how_their_last_attempt_ended(api: Api) ->
     assert len(await api.requests()) == 5
     await api.refused(400, "INVALID_ARGUMENT", "POST", f"/outdials/{outdial_id}/reopen", {"outcomes": ["sleepy"]})
     await api.refused(400, "INVALID_ARGUMENT", "POST", f"/outdials/{outdial_id}/reopen", {})
+
+
+@pytest.mark.parametrize("name", ["windws", "names", "+15551230077"])
+async def test_a_field_that_no_plan_has_is_refused_where_a_plan_is_given_and_a_number_is_not_repeated(api: Api, name: str) -> None:
+    says, pointer = ("what is named in plan", "/plan") if name.startswith("+") else (f"plan.{name}", f"/plan/{name}")
+    outdial_id = await api.outdial()
+    written, plan = api.written(), {"max_try_count_0": 1, name: {}}
+
+    for method, path, body in (
+        ("PUT", f"/outdials/{outdial_id}/dialing", {"status": "run", "plan": plan}),
+        ("POST", f"/outdials/{outdial_id}/preflight", {"plan": plan}),
+        ("POST", "/outdials", {"plan": plan}),
+    ):
+        error = await api.refused(400, "INVALID_ARGUMENT", method, path, body)
+        assert (error["details"][0]["rule"], error["message"]) == ("unknown_field", f"{says} is not a field here")
+        assert error["details"][0]["pointer"] == pointer
+    assert api.written() == written
+    await api.ok("POST", "/outplans", plan)  # a body of the contract may have more

@@ -1,6 +1,9 @@
 """The list of whom not to call, and frequency caps, over HTTP."""
 
+import asyncio
 from typing import Any
+
+import pytest
 
 from api.door import ALICES, BOBS, TOKENS, Api, Opened
 from outdial.doors.api.deps import Settings
@@ -131,4 +134,104 @@ async def test_caps_are_set_shown_and_kept(api: Api) -> None:
     await running(api, TEL["target"])
     assert len(await requests(api)) == 1
     await api.refused(400, "INVALID_ARGUMENT", "PUT", "/frequency_caps", {"rules": [{"count": 0, "per_ms": 1_000}]})
-    assert await api.ok("PUT", "/frequency_caps", {}) == {"rules": [], "min_gap_ms": 0}
+    assert await api.ok("PUT", "/frequency_caps", {"rules": [], "min_gap_ms": 0}) == {"rules": [], "min_gap_ms": 0}
+
+
+async def test_a_put_of_caps_changes_only_what_is_in_its_body(api: Api) -> None:
+    rules = [{"count": 1, "per_ms": 3_600_000}]
+    await api.ok("PUT", "/frequency_caps", {"rules": rules, "min_gap_ms": 60_000})
+    await api.ok("PUT", "/pace", {"calls_per_second": 5})  # moves another stream of the same name on
+
+    assert await api.ok("PUT", "/frequency_caps", {"min_gap_ms": 120_000}) == {"rules": rules, "min_gap_ms": 120_000}
+    assert await api.ok("PUT", "/frequency_caps", {"min_gap_ms": 0, "rule": []}) == {"rules": rules, "min_gap_ms": 0}
+    assert await api.ok("PUT", "/frequency_caps", {"min_gap_ms": 5, "rules": None}) == {"rules": rules, "min_gap_ms": 5}
+    assert await api.ok("PUT", "/frequency_caps", {"rules": []}) == {"rules": [], "min_gap_ms": 5}
+    assert await api.ok("GET", "/frequency_caps") == {"rules": [], "min_gap_ms": 5}
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"rule": [{"count": 1, "per_ms": 1_000}]}, {"foo": 1}, {"rules": None}, {"rules": None, "min_gap_ms": None}]
+)
+async def test_a_put_of_caps_that_names_none_is_refused_and_changes_nothing(api: Api, body: dict[str, Any]) -> None:
+    wanted = {"rules": [{"count": 2, "per_ms": 3_600_000}], "min_gap_ms": 60_000}
+    await api.ok("PUT", "/frequency_caps", wanted)
+
+    error = await api.refused(400, "INVALID_ARGUMENT", "PUT", "/frequency_caps", body)
+
+    assert error["details"][0]["rule"] == "field_missing"
+    assert await api.ok("GET", "/frequency_caps") == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"), [({"rules": [{"count": 0, "per_ms": 1_000}]}, "/rules/0/count"), ({"min_gap_ms": -1, "rules": []}, "/min_gap_ms")]
+)
+async def test_a_bad_cap_is_named_as_it_stands_in_the_body(api: Api, body: dict[str, Any], pointer: str) -> None:
+    error = await api.refused(400, "INVALID_ARGUMENT", "PUT", "/frequency_caps", body)
+
+    assert error["details"][0]["pointer"] == pointer
+
+
+async def test_two_changes_of_different_caps_at_once_both_hold(api: Api) -> None:
+    for number in range(1, 6):
+        rules = [{"count": number, "per_ms": 3_600_000}]
+        await asyncio.gather(
+            api.ok("PUT", "/frequency_caps", {"rules": rules}),
+            api.ok("PUT", "/frequency_caps", {"min_gap_ms": number}),
+            api.ok("POST", "/suppressions", {"prefix": f"+49{number}"}),
+        )
+        assert await api.ok("GET", "/frequency_caps") == {"rules": rules, "min_gap_ms": number}
+
+
+async def test_a_change_of_one_cap_takes_an_if_match_at_its_word(api: Api) -> None:
+    await api.ok("PUT", "/frequency_caps", {"rules": [], "min_gap_ms": 1})
+
+    await api.refused(412, "VERSION_DIFFERS", "PUT", "/frequency_caps", {"min_gap_ms": 2}, headers={"If-Match": '"9"'})
+
+    assert (await api.ok("PUT", "/frequency_caps", {"min_gap_ms": 3}, headers={"If-Match": '"1"'}))["min_gap_ms"] == 3
+
+
+async def test_where_the_list_changes_all_the_time_one_is_told_to_name_all_caps(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    await api.ok("PUT", "/frequency_caps", {"rules": [], "min_gap_ms": 1})
+    monkeypatch.setattr("outdial.views.suppressions.version", lambda *_: 7)
+
+    error = await api.refused(503, "SERVICE_UNAVAILABLE", "PUT", "/frequency_caps", {"min_gap_ms": 2})
+
+    assert "rules and min_gap_ms both" in error["message"]
+    assert (await api.ok("PUT", "/frequency_caps", {"rules": [], "min_gap_ms": 3}))["min_gap_ms"] == 3
+
+
+@pytest.mark.parametrize("of", ["nobody", "deleted", "another's"])
+async def test_an_entry_for_an_outdial_that_is_not_there_is_refused(opened: Opened, of: str) -> None:
+    secured = await opened(Settings(tokens=TOKENS), ALICES)
+    own = await secured.outdial()
+    bob = {"headers": {"Authorization": f"Bearer {BOBS}"}}
+    other = "aaaaaaaa-1111-4111-8111-111111111111"
+    if of == "deleted":
+        other = await secured.outdial()
+        await secured.ok("DELETE", f"/outdials/{other}")
+    elif of == "another's":
+        other = (await secured.ok("POST", "/outdials", {}, **bob))["id"]
+    file = f"target,outdial_id\n+15550000001,{other.upper()}\n+15550000002,{own}\n+15550000003,\n12,{own}\n"
+
+    one = await secured.refused(404, "OUTDIAL_NOT_FOUND", "POST", "/suppressions", {"address": TEL, "outdial_id": other})
+    entries = [{"prefix": "+49"}, {"address": TEL, "outdial_id": other}]
+    many = await secured.refused(404, "OUTDIAL_NOT_FOUND", "POST", "/suppressions", {"entries": entries})
+
+    assert (one["details"][0]["pointer"], many["details"][0]["pointer"]) == ("/outdial_id", "/entries/1/outdial_id")
+    assert (await secured.ok("GET", "/suppressions"))["result"] == []
+    headers = {"Authorization": f"Bearer {ALICES}", "Content-Type": "text/csv"}
+    report = await secured.ok("POST", "/suppressions/import", content=file.encode(), headers=headers)
+    word = "outdial_deleted" if of == "deleted" else "outdial_unknown"
+    assert sorted((error["row"], error["reason"]) for error in report["errors"]) == [(1, word), (4, "address_invalid")]
+    assert (report["rows"], report["taken"], report["refused"]) == (4, 2, 2)
+    assert {row["outdial_id"] for row in (await secured.ok("GET", "/suppressions"))["result"]} == {own, ZERO}
+
+
+async def test_an_entry_is_taken_off_also_when_its_outdial_is_deleted(api: Api) -> None:
+    outdial = await api.outdial()
+    await api.ok("POST", "/suppressions", {"prefix": "+49", "outdial_id": outdial})
+    await api.ok("DELETE", f"/outdials/{outdial}")
+
+    await api.ok("DELETE", "/suppressions", {"prefix": "+49", "outdial_id": outdial})
+
+    assert (await api.ok("GET", "/suppressions"))["result"] == []

@@ -63,6 +63,21 @@ async def test_an_event_is_found_among_many_of_the_same_instant(api: Api) -> Non
         assert (await why(api, outdial_id))["event"]["id"] == stopped["id"]
 
 
+async def test_when_nobody_takes_the_calls_it_says_so_and_when_the_first_is_given_up(api: Api) -> None:
+    outdial_id = await api.outdial()
+    for number in range(4):
+        await api.target(outdial_id, f"+155512300{number:02}")
+    await api.run(outdial_id, max_concurrent=2, pickup_timeout=600_000)
+    requests = await api.requests()
+    assert "held back" in (await why(api, outdial_id))["verdict"], "they were requested this minute"
+
+    await api.pass_time(2 * MINUTE)
+    found = (await why(api, outdial_id))["verdict"]
+    assert found.startswith("Not dialing: 2 calls were requested and nobody took one; is a worker running? Next call at "), found
+    await api.ok("POST", "/dial_claims", {"attempt_id": requests[0]["attempt_id"], "worker": "w"})
+    assert (await why(api, outdial_id))["verdict"].startswith("Dialing 0/min; 2 due now, held back: as many calls are open")
+
+
 async def test_an_outdial_says_how_it_goes_and_what_holds_it(api: Api) -> None:
     outdial_id = await api.outdial()
     for number in range(4):
@@ -89,6 +104,41 @@ async def test_an_outdial_says_how_it_goes_and_what_holds_it(api: Api) -> None:
 
     await api.pass_time(2 * MINUTE)
     assert (await why(api, outdial_id))["per_minute"] == 2
+
+
+async def test_of_whose_call_is_open_it_says_that_they_are_being_called_and_when_it_is_given_up(api: Api) -> None:
+    outdial_id = await api.outdial()
+    target_id = (await api.target(outdial_id))["id"]
+    await api.run(outdial_id)
+    [request] = await api.requests()
+    begins = f"(since {request['requested_at'][:10]} {request['requested_at'][11:19]} UTC); without a word it is given up at "
+
+    assert (await why(api, outdial_id, target_id))["verdict"].startswith(f"Being called now: requested, not taken yet {begins}")
+    await api.ok("POST", "/dial_claims", {"attempt_id": request["attempt_id"], "worker": "one"})
+    assert (await why(api, outdial_id, target_id))["verdict"].startswith(f"Being called now: taken by a worker {begins}")
+    await api.ok("POST", "/dial_answers", {"attempt_id": request["attempt_id"]})
+    assert (await why(api, outdial_id, target_id))["verdict"].startswith(f"Being called now: answered, talking {begins}")
+
+
+async def test_a_list_that_drains_says_that_nobody_new_is_called_and_when_it_ends(api: Api) -> None:
+    outdial_id = await api.outdial()
+    for number in range(4):
+        await api.target(outdial_id, f"+155512300{number:02}")
+    await api.run(outdial_id, max_concurrent=2, max_try_count_0=2)
+    first, second = await api.requests()
+    await api.ok("PUT", f"/outdials/{outdial_id}/dialing", {"status": "drain"})
+    begins = "Draining: nobody new is called, and "
+
+    verdict = (await why(api, outdial_id))["verdict"]
+    assert verdict == f"{begins}nobody who was tried waits for a try: it ends with the last open call."
+    await api.say(first, "busy")
+    await api.say(second, "answered")
+    verdict = (await why(api, outdial_id))["verdict"]
+    assert verdict.startswith(
+        f"{begins}it ends when nobody who was tried has a try left. Nobody is called now: no target is due yet; next call at "
+    )
+    await api.ok("PUT", f"/outdials/{outdial_id}/dialing", {"status": "pause"})
+    assert (await why(api, outdial_id))["verdict"].startswith("Not dialing: dialing is paused (since ")
 
 
 async def test_the_counts_are_those_of_the_single_targets(api: Api) -> None:
@@ -178,6 +228,7 @@ async def test_nobody_is_due_outside_their_own_hours_and_every_rule_is_counted_a
         "attempt_open": 3, "expired": 1, "zone_unknown": 1, "suppressed": 1, "outside_window": 4, "frequency_cap": 1, "max_concurrent": 1,
     }  # fmt: skip
     assert (stats["due_now"], stats["due_outside"], stats["waiting"], stats["no_tries"]) == (1, 4, 6, 2)
+    assert (stats["requested"], stats["requested_outside"]) == (3, 0)
     assert {rule: n for rule, n in stats["blocked"].items() if n} == {
         rule: n for rule, n in counted.items() if rule not in ("attempt_open", "max_concurrent")
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from brokers.cluster import HOST, Cluster, NotReady, free
-from brokers.libs import VERSION, Unavailable
+from brokers.libs import VERSION, Unavailable, place
 
 
 def say(text: str, to: TextIO = sys.stdout) -> None:
@@ -25,10 +25,13 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="keep the data in this folder (one broker only)")
     chosen = parser.parse_args()
     if not free(chosen.port):
-        say(f"Port {chosen.port} of {HOST} is taken. Name another one: --port {chosen.port + 1}", sys.stderr)
+        say(f"Port {chosen.port} of {HOST} is taken. Name another one: make broker PORT={chosen.port + 1}", sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="outdial-broker-") as folder:
         cluster = Cluster(chosen.size, chosen.data or Path(folder), version=chosen.version, port=chosen.port, lasting=True)
+        kept = place(chosen.version)
+        if not kept.is_dir():
+            say(f"The first start fetches Kafka {chosen.version} by Maven into {kept}: some 50 MB, which may take minutes")
         say(f"Starting Kafka {chosen.version}")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:

@@ -326,8 +326,11 @@ class Cluster:
             if why is None:
                 return
             dead = [node for node in self.nodes if not node.alive]
-            if dead or time.monotonic() > deadline:
-                raise NotReady(f"{f'broker {dead[0].number} ended' if dead else why}\n{self.complaints()}")
+            if dead:
+                raise NotReady(f"broker {dead[0].number} ended\n{self.complaints()}")
+            if time.monotonic() > deadline:
+                waited = f"after {seconds:g} s, and a busy machine may need longer: start it again when less runs beside it"
+                raise NotReady(f"{why} ({waited})\n{self.complaints()}")
             time.sleep(0.05)
 
     def complaints(self) -> str:

@@ -44,12 +44,17 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outdial-tests"
 
 
+def place(version: str = VERSION, kept: Path | None = None) -> Path:
+    """The folder of the jars of this version, whether it is there yet or not."""
+    return (kept or cache()) / f"kafka-{version}"
+
+
 def jars(version: str = VERSION, kept: Path | None = None) -> Path:
     """The folder with the jars of this version, fetched if it is not there yet. Unavailable: they cannot be fetched."""
-    kept = kept or cache()
-    there = kept / f"kafka-{version}"
+    there = place(version, kept)
     if there.is_dir():
         return there
+    kept = there.parent
     maven = shutil.which("mvn")
     if maven is None:
         raise Unavailable(f"no Kafka {version} in {kept}, and no Maven here to fetch it: install maven")

@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from brokers import libs
-from brokers.cluster import HOST, Cluster, free, metadata
+from brokers.cluster import HOST, Cluster, NotReady, free, free_ports, metadata
 from messages import ROOT
 from outdial.topology import TOPICS, Topology
 
@@ -57,6 +57,51 @@ def test_a_broker_is_started_by_python_alone() -> None:
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "make broker" in ran.stdout
+
+
+def _told(tmp_path: Path, *options: str) -> tuple[str, str]:
+    """What is said by a start that cannot succeed: there is neither Java nor Kafka."""
+    ran = subprocess.run(  # noqa: S603  this Python
+        [sys.executable, "-S", "-m", "brokers", *options],
+        env={"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+        cwd=ROOT / "tests",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    return ran.stdout, ran.stderr
+
+
+def test_the_first_start_says_that_kafka_is_fetched_and_later_ones_do_not(tmp_path: Path) -> None:
+    port = str(free_ports(1)[0])
+
+    first, missing = _told(tmp_path, "--port", port)
+    (tmp_path / "outdial-tests" / f"kafka-{libs.VERSION}").mkdir(parents=True)
+    later, _ = _told(tmp_path, "--port", port)
+
+    assert f"The first start fetches Kafka {libs.VERSION} by Maven" in first
+    assert "install Java" in missing
+    assert "fetches" not in later
+
+
+def test_a_port_that_is_taken_is_answered_with_the_line_that_names_another(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        _, said = _told(tmp_path, "--port", str(port))
+
+    assert f"make broker PORT={port + 1}" in said
+
+
+def test_a_broker_that_does_not_answer_in_time_is_told_with_the_time_that_was_waited(tmp_path: Path) -> None:
+    cluster = Cluster(1, tmp_path)
+    cluster.node(1).process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        with pytest.raises(NotReady, match=r"^broker 1 does not answer: .* \(after 0\.1 s, and a busy machine may need longer: "):
+            cluster.wait_ready(0.1)
+    finally:
+        cluster.close()
 
 
 def test_brokers_end_with_the_tests_that_are_killed(kafka_cluster: Cluster, tmp_path: Path) -> None:

@@ -24,10 +24,12 @@ class Terminal:
         self._tmux = [tmux, "-u", "-f", "/dev/null", "-S", str(folder / "socket")]
         self._modes = [folder / "before", folder / "after"]
 
-    def run(self, *words: str) -> None:
-        """Call the program; when it leaves, the last line says with which code."""
+    def run(self, *words: str, fed_by: str = "") -> None:
+        """Call the program, perhaps with the output of a script as its stdin; when it leaves, the last line says with which code."""
         before, after = (shlex.quote(str(file)) for file in self._modes)
         program = shlex.join([sys.executable, "-m", "outdial.compose", *words])
+        if fed_by:
+            program = f"{{ {fed_by}; }} | {program}"
         script = f'trap : INT; stty -g >{before}; {program}; code=$?; stty -g >{after}; echo "left with $code"; exec cat'
         variables = {name: value for name, value in environment(LC_ALL="C.UTF-8").items() if name not in NOT_OURS}
         size = ("-x", str(COLUMNS), "-y", str(LINES))

@@ -1,6 +1,7 @@
 """The demo: a whole list, dialed by the simulated carrier, kept and gone on with."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.program import REPOSITORY, Call, environment
+from cli.program import REPOSITORY, Call, Service, environment
 from outdial.compose import Composed
 from outdial.doors.cli.actions import Beside, ServeOptions
 from outdial.doors.cli.demo import LIST
@@ -96,3 +97,29 @@ def test_a_demo_without_a_folder_keeps_away_from_real_data(outdial: Call, tmp_pa
     (tmp_path / ".outdial").mkdir()
     outdial("demo")
     assert folders == [tmp_path / "xdg" / "outdial" / "demo", Path(".outdial/demo")]
+
+
+def address_at(folder: Path, url: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "address.json").write_text(json.dumps({"url": url, "pid": os.getpid()}))
+
+
+def test_where_nothing_else_is_a_verb_means_the_demo_that_runs_and_says_so(outdial: Call, service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "xdg" / "outdial"
+    address_at(folder / "demo", service.url)
+    said = outdial("outdials", "list", "--json")
+    assert said.code == 0
+    assert f"this is the demo at {service.url}" in said.err
+    assert outdial("outdials", "create", "--name", "June").code == 0
+    assert outdial("outdials", "create", "--data", str(folder)).code == 69
+    address_at(folder, service.url)
+    assert "demo" not in outdial("outdials", "list").err
+
+
+def test_a_folder_with_a_log_whose_server_is_down_is_never_taken_for_the_demo(outdial: Call, service: Service, tmp_path: Path) -> None:
+    folder = tmp_path / "xdg" / "outdial"
+    address_at(folder / "demo", service.url)
+    (folder / "outdial.db").touch()
+    said = outdial("outdials", "create", "--name", "June")
+    assert said.code == 69
+    assert f"a demo runs: --url {service.url}" in said.err

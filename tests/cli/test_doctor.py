@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.program import Call, Service, Start, end
+from outdial.doors.cli import doctor
 
 
 def failed(outdial: Call, *words: str) -> dict[str, str]:
@@ -48,6 +49,23 @@ def test_a_sound_database_has_views_at_the_position_of_its_log(outdial: Call, be
     assert "views rebuild" in failed(outdial, "--data", str(running.data), "--port", port)["views"]
 
 
+@pytest.mark.only("embedded", why="on Kafka the log is not in the folder")
+def test_a_log_without_its_fingerprint_key_is_found(outdial: Call, begin: Start, tmp_path: Path, port: str) -> None:
+    running = begin(tmp_path / "data")
+    end(running)
+    file = running.data / "fingerprint.key"
+    key = file.read_bytes()
+    where = ("--data", str(running.data), "--port", port)
+    assert failed(outdial, *where) == {}
+    file.unlink()
+    assert "put the old fingerprint.key back" in failed(outdial, *where)["fingerprint key"]
+    assert not file.exists()
+    file.write_bytes(b"another")
+    assert "put the old fingerprint.key back" in failed(outdial, *where)["fingerprint key"]
+    file.write_bytes(key)
+    assert failed(outdial, *where) == {}
+
+
 def test_a_corrupt_database_is_found(outdial: Call, tmp_path: Path, port: str) -> None:
     (tmp_path / "outdial.db").write_bytes(b"nothing of the kind" * 500)
     assert set(failed(outdial, "--data", str(tmp_path), "--port", port)) == {"database"}
@@ -66,6 +84,21 @@ def test_a_port_in_use_is_found(outdial: Call, tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert "--port" in failed(outdial, "--data", str(tmp_path), "--port", str(taken.getsockname()[1]))["port"]
+
+
+def test_a_busy_port_nobody_asked_for_is_a_note_for_serve_takes_the_next_one(
+    outdial: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setattr(doctor, "DEFAULT_PORT", taken.getsockname()[1])
+        said = outdial("doctor", "--data", str(tmp_path))
+        assert said.code == 0
+        assert "note  port" in said.out
+        assert "takes the next free one" in said.out
+        monkeypatch.setenv("OUTDIAL_PORT", str(taken.getsockname()[1]))
+        assert outdial("doctor", "--data", str(tmp_path)).code == 1
 
 
 def test_an_unknown_setting_is_found(outdial: Call, tmp_path: Path, port: str, monkeypatch: pytest.MonkeyPatch) -> None:

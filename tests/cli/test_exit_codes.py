@@ -24,6 +24,26 @@ def quiet(said: Said) -> Said:
     return said
 
 
+@pytest.mark.parametrize(
+    ("words", "message", "fix"),
+    [
+        ("preflight LIST", "this outdial never had a plan (plan_missing)", "--outplan"),
+        ("run LIST", "this outdial never had a plan (plan_missing)", "--outplan"),
+        ("watch June", "id must be a UUID such as ", "outdial outdials list"),
+        ("outplans get gentle", "id must be a UUID such as ", "outplans, campaigns list"),
+    ],
+)
+def test_a_refusal_names_the_options_of_the_program_and_not_those_of_http(there: Call, words: str, message: str, fix: str) -> None:
+    made = there("outdials", "create", "--json").json["id"]
+
+    said = quiet(there(*words.replace("LIST", made).split()))
+
+    first, second = said.err.splitlines()
+    assert (said.code, first.startswith(f"outdial: {message}")) == (1, True), said.err
+    assert second.startswith("  to fix: ")
+    assert fix in second
+
+
 @pytest.mark.parametrize("noun", ["outdials", "outplans", "campaigns"])
 def test_what_is_not_there_is_3(there: Call, noun: str) -> None:
     said = quiet(there(noun, "get", NOBODY))

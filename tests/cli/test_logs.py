@@ -1,9 +1,11 @@
 """What is logged: one short line each, without a traceback, a number or a token; `--log-level` says how much."""
 
 import asyncio
+import json
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextvars import copy_context
 from pathlib import Path
@@ -25,7 +27,7 @@ def _configured() -> Iterator[None]:
     root = logging.getLogger()
     loggers = [root, *map(logging.getLogger, OWN)]
     before, handlers, raising = [logger.level for logger in loggers], list(root.handlers), logging.raiseExceptions
-    configure()
+    configure(form="lines")
     yield
     root.handlers = handlers
     logging.raiseExceptions = raising
@@ -110,13 +112,47 @@ def test_a_line_is_short() -> None:
 
 @pytest.mark.usefixtures("_configured")
 def test_libraries_that_log_values_are_not_heard_at_any_level(capsys: pytest.CaptureFixture[str]) -> None:
-    configure("debug")
+    configure("debug", "lines")
 
     logging.getLogger("aiosqlite").debug("executing INSERT with ('ann',)")
     logging.getLogger("httpx").info("GET http://x/")
     logging.getLogger("outdial.http").debug("told")
 
     assert [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == ["debug outdial.http: told"]
+
+
+@pytest.mark.usefixtures("_configured")
+def test_elsewhere_than_at_a_terminal_a_line_is_json_without_numbers_and_tokens(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    current = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    def fail() -> None:
+        current_trace.set(current)
+        try:
+            raise ValueError(f"{NUMBER} is not right")
+        except ValueError:
+            logging.getLogger("outdial").exception("calling %s with token=%s", NUMBER, ANNS)
+
+    copy_context().run(fail)
+    err = capsys.readouterr().err
+    told = json.loads(err)
+    assert told.pop("timestamp").endswith("Z")
+    assert told.pop("place")
+    assert told == {
+        "level": "error", "logger": "outdial", "event": "calling (number) with token=...", "error": "ValueError",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+    }  # fmt: skip
+    assert NUMBER not in err
+    assert ANNS not in err
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    logging.getLogger("outdial").warning("done")
+    assert capsys.readouterr().err.endswith(" warning outdial: done\n")
+    configure(form="json")
+    logging.getLogger("outdial").warning("done")
+    assert json.loads(capsys.readouterr().err)["event"] == "done"
 
 
 @pytest.mark.parametrize("level", ["warning", "debug"])
@@ -134,6 +170,7 @@ def test_log_level_says_how_much_a_server_tells(begin: Start, tmp_path: Path, le
     assert answer.status_code == 200
     assert service.process.returncode == 0
     assert "Invalid HTTP request received." in err
+    assert any(line.startswith('{"timestamp"') and json.loads(line)["logger"] == "uvicorn.error" for line in err.splitlines())
     assert ("GET /v1.0/outdials" in err) is (level == "debug")
     assert ANNS not in err
     assert NUMBER[1:] not in err

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 
-from cli.program import Call, Start
+from cli.program import Call, Start, end
 from outdial.metrics import BY_NAME, METRICS
 
 KAFKA_ONLY = {"outdial_partitions_owned", "outdial_partition_opening_seconds", "outdial_clock_offset_seconds", "outdial_consumer_lag"}
@@ -36,6 +36,16 @@ def test_every_metric_of_a_server_is_told(begin: Start, outdial: Call, tmp_path:
     assert 'outdial_dial_requests_total{rule="first_try"} 1' in text
     assert "outdial_schedule_lag_seconds_count 1" in text
     assert 'role="serve"} 1' in text
+    assert "outdial_projection_lag_seconds 0" in text or runtime_kind != "embedded"
+
+
+def test_a_server_that_starts_again_says_how_fast_it_read_its_log(begin: Start, outdial: Call, tmp_path: Path) -> None:
+    service = begin(tmp_path / "data")
+    assert outdial("outdials", "create", "--url", service.url).code == 0
+    end(service)
+    again = begin(tmp_path / "data")
+    rates = [line for line in httpx.get(f"{again.url}/metrics").text.splitlines() if line.startswith("outdial_replay_events_per_second")]
+    assert any(float(line.rpartition(" ")[2]) > 0 for line in rates)
 
 
 def told(text: str) -> set[str]:

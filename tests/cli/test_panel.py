@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from outdial.doors.cli import panel
 from outdial.doors.cli.output import span
-from outdial.doors.cli.panel import Look, Pace, Screen, is_over, masked, view
+from outdial.doors.cli.panel import Look, Screen, is_over, masked, view
 
 
 def numbers(finished: int = 0, **more: Any) -> dict[str, Any]:
@@ -76,16 +75,23 @@ def test_elsewhere_nothing_is_told_twice_and_what_holds_it_is(capsys: pytest.Cap
         for look in (looks(1), looks(1), looks(2), Look(numbers(2))):
             screen.show(look)
     first, second, unknown = capsys.readouterr().out.splitlines()
-    assert first.endswith("attempts/min. Not dialing: paused (since 2026-06-01 09:00:00 UTC); only resuming it changes that.")
+    assert first.startswith("Not dialing: paused (since 2026-06-01 09:00:00 UTC); only resuming it changes that. run: 10 targets, ")
     assert "1 reached" in first
     assert "2 reached" in second
-    assert unknown.endswith("attempts/min")
+    assert unknown.startswith("run: 10 targets, ")
 
 
-def drawn(look: Look, **how: Any) -> list[str]:
-    """The lines of the view on a terminal of 80 columns."""
-    console = Console(file=io.StringIO(), width=80, highlight=False, markup=False, emoji=False)
-    console.print(view("June", look, 30.0, **how))
+def test_elsewhere_the_verdict_comes_first_also_while_it_dials(capsys: pytest.CaptureFixture[str]) -> None:
+    look = looks(1)
+    with Screen("June") as screen:
+        screen.show(Look(look.stats, {**(look.why or {}), "why": None, "verdict": "Dialing 42/min; 3 due now."}))
+    assert capsys.readouterr().out.startswith("Dialing 42/min; 3 due now. run: 10 targets, ")
+
+
+def drawn(look: Look, width: int = 80, **how: Any) -> list[str]:
+    """The lines of the view on a terminal of so many columns."""
+    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
+    console.print(view("June", look, width=width, **how))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -97,11 +103,25 @@ def test_the_view_says_what_the_page_says_within_80_columns_and_24_lines() -> No
     said = "\n".join(lines)
     for expected in (
         r"^June   run$", r"^Not dialing: paused", r"on the list +10", r"due now +3", r"due later +1", r"in progress +0", r"reached +3",
-        r"30 attempts/min, 42 requested in the last minute, 5 in all", r"its wait is not over +4 +in 2 h 2 min",
+        r"^42 requested in the last minute, 5 in all$", r"its wait is not over +4 +in 2 h 2 min",
         r"its tries are spent +1 +by something that happens", r"2 calls open", r"\+1202•••0123 +1·3 +result missing, given up in 40 s +5 s",
     ):  # fmt: skip
         assert re.search(expected, said, re.MULTILINE), expected
     assert "+12025550123" not in said
+
+
+@pytest.mark.parametrize("width", [80, 60, 36, 28])
+def test_no_number_of_the_view_is_cut_however_narrow_the_terminal(width: int) -> None:
+    counts = {"total": 1_234_567, "due_now": 345_678, "waiting": 456_789, "no_tries": 6_789}
+    look = looks(3, **counts)
+    assert look.why is not None
+    reasons = [{**reason, "targets": 456_000 + nth} for nth, reason in enumerate(look.why["reasons"])]
+    lines = drawn(Look(look.stats, {**look.why, "reasons": reasons}), width)
+    said = "\n".join(lines)
+    assert max(map(len, lines)) <= width
+    for number in ("1,234,567", "345,678", "111,111", "6,789", "456,001", "456,002", "456,003"):
+        assert number in said
+    assert "█" in said or width < 60
 
 
 def test_the_view_of_much_fits_the_terminal_and_of_little_says_so() -> None:
@@ -133,19 +153,6 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch, name: str, 
         screen.show(looks(1))
     assert "\x1b" not in terminal.getvalue()
     assert terminal.getvalue().count("\n") == 1
-
-
-def test_the_pace_is_what_ended_in_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr(panel, "monotonic", lambda: now)
-    pace = Pace()
-    assert pace.per_minute(numbers(0)) == 0
-    for second in range(1, 31):
-        now = float(second)
-        rate = pace.per_minute(numbers(min(second, 10)))
-        if second == 10:
-            assert rate == 60
-    assert rate == 0
 
 
 def test_a_list_is_over_when_nothing_waits_and_no_call_is_open() -> None:

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from outdial.doors.cli import progress
+from outdial.doors.cli.feeds import CHUNK, read_so_far
 from outdial.doors.cli.progress import Progress
 
 
@@ -83,3 +84,31 @@ def test_an_unknown_total_is_counted_only(monkeypatch: pytest.MonkeyPatch, capsy
         time.now += 10
         bar.at(50)
     assert capsys.readouterr().err == "rebuild: 50 events, 5 events/s\n"
+
+
+def test_what_is_counted_may_be_other_than_what_the_total_is_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    time = Time(monkeypatch)
+    with Progress("reading", None, "lines") as bar:
+        time.now += 10
+        bar.at(400)
+        bar.phase("sending", 2_000, "lines")
+        time.now += 10
+        bar.at(2_000, count=400)
+        bar.phase("import", 2_000, "rows", anew=False)
+        time.now += 10
+        bar.at(1_000, count=200)
+    assert capsys.readouterr().err.splitlines() == [
+        "reading: 400 lines, 40 lines/s",
+        "sending: 400 lines (100 %), 40 lines/s",
+        "import: 200 rows (50 %), 10 rows/s, 20 s left",
+    ]
+
+
+def test_how_far_an_import_is_goes_by_its_rows_within_what_the_service_has_taken() -> None:
+    size, lines = 10 * CHUNK, 1_000
+    assert read_so_far({"rows": 150, "bytes": 2 * CHUNK}, size, lines) == size * 15 // 100
+    assert read_so_far({"rows": 300, "bytes": 2 * CHUNK}, size, lines) == 2 * CHUNK
+    assert read_so_far({"rows": 100, "bytes": 9 * CHUNK}, size, lines) == 7 * CHUNK
+    assert read_so_far({"rows": 0, "bytes": 10}, 10, 0) == 0

@@ -9,8 +9,9 @@ import pytest
 from cli.program import Call
 from outdial.doors.cli.actions import Refused
 from outdial.doors.cli.folders import address_of, data_folder
+from outdial.doors.cli.names import KAFKA_NAMES, NAMES, effective, unknown_names
 from outdial.doors.cli.server import serve_options
-from outdial.doors.cli.settings import SETTING_FORMS, Settings, credential, load, unknown_names
+from outdial.doors.cli.settings import SETTING_FORMS, Kafka, Settings, credential, load
 
 CUSTOMER = "7f1b1c5e-0000-4000-8000-00000000000a"
 
@@ -149,3 +150,86 @@ def test_a_limit_that_lets_nobody_in_or_is_none_is_refused(monkeypatch: pytest.M
     monkeypatch.setenv("OUTDIAL_RATE_LIMIT_IP", value)
     with pytest.raises(Refused, match="OUTDIAL_RATE_LIMIT_IP"):
         load(os.environ, {})
+
+
+def test_the_list_of_names_is_that_of_the_settings() -> None:
+    assert {*NAMES, "kafka"} == Settings.model_fields.keys()
+    assert set(KAFKA_NAMES) == Kafka.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("OUTDIAL_ULR", "OUTDIAL_URL"), ("OUTDIAL_KAFKA__BOOTSTRAP_SERVRS", "OUTDIAL_KAFKA__BOOTSTRAP_SERVERS")]
+)
+@pytest.mark.parametrize("words", ["outdials list", "watch ID", "topics check", "config show", "schemas export", "import ID -"])
+def test_every_verb_refuses_a_name_that_means_nothing(
+    outdial: Call, monkeypatch: pytest.MonkeyPatch, name: str, meant: str, words: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    said = outdial(*words.split())
+    assert said.code == 2
+    assert f"{name} is no setting" in said.err
+    assert f"did you mean {meant}?" in said.err
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "xdg" / "outdial" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_a_file_of_settings_is_over_the_defaults_and_under_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'port = 9000\nspeed = 2.5\nclaim = false\ntokens = ["a", "b"]\nurl = "http://there"\n[kafka]\nbootstrap_servers = "k:9092"\n'
+    written(tmp_path, text)
+    found = load(effective(os.environ), {})
+    assert (found.port, found.speed, found.claim, found.url, found.kafka.bootstrap_servers) == (9_000, 2.5, False, "http://there", "k:9092")
+    assert [one.token for one in found.credentials] == ["a", "b"]
+    (tmp_path / "secret").write_text("c")
+    for name, value in {"OUTDIAL_PORT": "9001", "KAFKA_BROKERS": "other:9092", "OUTDIAL_TOKENS_FILE": str(tmp_path / "secret")}.items():
+        monkeypatch.setenv(name, value)
+    found = load(effective(os.environ), {})
+    assert (found.port, found.kafka.bootstrap_servers, [one.token for one in found.credentials]) == (9_001, "other:9092", ["c"])
+    assert load(effective(os.environ), {"port": 9_002}).port == 9_002
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("prot = 1", "did you mean port?"),
+        ('[kafka]\nbootstrap_servrs = "x"', "did you mean kafka.bootstrap_servers?"),
+        ("port = \nhost = 1", "is no TOML: at line 1"),
+        ("kafka = 3", "kafka is no setting"),
+        ("port = { a = 1 }", "port has a value of a form no setting has"),
+    ],
+)
+def test_what_is_wrong_in_the_file_of_settings_is_said(outdial: Call, tmp_path: Path, text: str, told: str) -> None:
+    file = written(tmp_path, text)
+    said = outdial("outdials", "list")
+    assert said.code == 2
+    assert str(file) in said.err
+    assert told in said.err
+
+
+def test_config_show_says_each_setting_its_value_and_where_it_comes_from(
+    outdial: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "speed = 2.5\n")
+    (tmp_path / "key").write_text("hidden key")
+    monkeypatch.setenv("OUTDIAL_TOKEN", "hidden token")
+    monkeypatch.setenv("OUTDIAL_FINGERPRINT_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("OUTDIAL_URL", "http://ann:hidden@host:1")
+    monkeypatch.setenv("KAFKA_BROKERS", "broker:9092")
+    said = outdial("config", "show", "--json", "--data", "here")
+    rows = {row["setting"]: (row["value"], row["origin"]) for row in said.json}
+    assert rows["token"] == ("********", "$OUTDIAL_TOKEN")
+    assert rows["fingerprint_key"] == ("********", f"$OUTDIAL_FINGERPRINT_KEY_FILE ({tmp_path / 'key'})")
+    assert rows["url"] == ("http://********@host:1", "$OUTDIAL_URL")
+    assert rows["kafka.bootstrap_servers"] == ("broker:9092", "$KAFKA_BROKERS")
+    assert rows["speed"] == (2.5, str(file))
+    assert rows["data"] == ("here", "--data")
+    assert rows["host"] == ("127.0.0.1", "default")
+    assert "hidden" not in said.out
+    table = outdial("config", "show", "--origin").out.splitlines()
+    assert table[0].split("\t") == ["setting", "value", "origin"]
+    assert "speed\t2.5\t" + str(file) in table
+    assert outdial("config", "show").out.splitlines()[0].split("\t") == ["setting", "value"]

@@ -37,5 +37,9 @@ def test_caps_are_set_and_shown(there: Call) -> None:
 
     assert there("caps", "set", "--at-most", "3/24h", "--gap", "1h", "--json").json == wanted
     assert there("caps", "get", "--json").json == wanted
-    assert there("caps", "set", "--json").json == {"rules": [], "min_gap_ms": 0}
+    assert there("caps", "set", "--gap", "2h", "--json").json == {**wanted, "min_gap_ms": 7_200_000}
+    assert there("caps", "set", "--at-most", "none", "--json").json == {"rules": [], "min_gap_ms": 7_200_000}
+    nothing_said = there("caps", "set")
+    assert (nothing_said.code, "--at-most none --gap 0" in nothing_said.err) == (2, True)
+    assert there("caps", "set", "--gap", "0", "--json").json == {"rules": [], "min_gap_ms": 0}
     assert there("caps", "set", "--at-most", "often").code == 2

@@ -1,6 +1,7 @@
 """What a person sees who watches an outdial, or imports a file, in a real terminal."""
 
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -71,6 +72,14 @@ def test_watch_shows_how_it_goes_and_leaves_the_terminal_as_it_was(terminal: Ter
     assert terminal.is_as_it_was()
 
 
+def slow(service: Service) -> None:
+    """A service that stands still most of the time: however fast a machine is, an import takes more than a moment."""
+    service.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.1)
+    service.process.send_signal(signal.SIGCONT)
+    time.sleep(0.05)
+
+
 def test_import_shows_how_far_it_is_how_fast_and_how_long_it_takes(
     terminal: Terminal, service: Service, there: Call, tmp_path: Path
 ) -> None:
@@ -78,15 +87,39 @@ def test_import_shows_how_far_it_is_how_fast_and_how_long_it_takes(
     file = tmp_path / "june.csv"
     file.write_text("destination_0,data\n" + "".join(f"+1202555{number:04},{'x' * 2_000}\n" for number in range(ROWS)))
 
-    def slow() -> None:
-        """A service that stands still most of the time: however fast a machine is, this import takes more than a moment."""
-        service.process.send_signal(signal.SIGSTOP)
-        time.sleep(0.1)
-        service.process.send_signal(signal.SIGCONT)
-        time.sleep(0.05)
+    terminal.run("import", june, str(file), "--dry-run", "--url", service.url)
+    terminal.shows(r"^sending .* \d+% [\d,]+ lines, [\d,]+ lines/s, (\d+ \w+ )+left$", meanwhile=lambda: slow(service))
+    screen = terminal.shows(rf"^{ROWS:,} rows, {ROWS:,} would be added, ", r"^left with 0$")
+    assert re.search(rf"^import .* 100% {ROWS:,} rows, [\d,]+ rows/s$", screen, re.MULTILINE)
+    assert screen.count("rows/s") == 1
+    assert max(map(len, screen.splitlines())) <= COLUMNS
+    assert terminal.is_as_it_was()
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_a_file_that_is_sent_in_a_moment_shows_the_rows_the_service_has_read(
+    terminal: Terminal, service: Service, there: Call, tmp_path: Path, form: str
+) -> None:
+    june = there("outdials", "create", "--json").json["id"]
+    file = tmp_path / f"june.{form}"
+    numbers = [f"+12025{number:06}" for number in range(5 * ROWS)]
+    lines = ["destination_0", *numbers] if form == "csv" else [f'{{"destination_0":"{number}"}}' for number in numbers]
+    file.write_text("\n".join(lines))
 
     terminal.run("import", june, str(file), "--dry-run", "--url", service.url)
-    terminal.shows(r"^import .* \d+% [\d,]+ bytes/s, (\d+ \w+ )+left$", meanwhile=slow)
-    screen = terminal.shows(rf"^{ROWS:,} rows, {ROWS:,} would be added, ", r"^left with 0$")
-    assert screen.count("bytes/s") == 1
-    assert terminal.is_as_it_was()
+    terminal.shows(r"^import .* \d+% [\d,]+ rows, [\d,]+ rows/s, (\d+ \w+ )+left$", meanwhile=lambda: slow(service))
+    screen = terminal.shows(rf"^{5 * ROWS:,} rows, {5 * ROWS:,} would be added, ", r"^left with 0$")
+    assert re.search(rf"^import .* 100% {5 * ROWS:,} rows, [\d,]+ rows/s$", screen, re.MULTILINE)
+
+
+def test_stdin_of_unknown_length_shows_how_much_has_come(terminal: Terminal, service: Service, there: Call, tmp_path: Path) -> None:
+    june = there("outdials", "create", "--json").json["id"]
+    ended = tmp_path / "ended"
+    number = "n=$((n+1)); printf '+1202555%04d\\n' $n"
+    feed = f"n=0; echo destination_0; until test -e {ended}; do {number}; sleep 0.1; done"
+
+    terminal.run("import", june, "-", "--dry-run", "--url", service.url, fed_by=feed)
+    screen = terminal.shows(r"^reading .* \d+ lines/s$")
+    assert "left" not in screen
+    ended.touch()
+    terminal.shows(r"^\d+ rows, \d+ would be added, ", r"^left with 0$")

@@ -77,7 +77,7 @@ def test_run_and_stop_say_how_it_stands(there: Call) -> None:
     there("targets", "create", outdial, "--to", "+12025550101")
     assert there("run", outdial, "--tries", "1", "--json").json["status"] == "run"
     assert there("watch", outdial, "--once", "--json").json["open_attempts"] == 1
-    assert "1 calls open" in there("watch", outdial, "--once").out
+    assert "1 call open, 0 waiting, 0 of them due now, " in there("watch", outdial, "--once").out
     said = there("stop", outdial)
     assert said.out.split()[:2] == [outdial, "stopping"]
 
@@ -86,10 +86,12 @@ def test_a_run_is_paused_resumed_and_drained(there: Call) -> None:
     outdial = there("outdials", "create", "--json").json["id"]
     there("targets", "create", outdial, "--to", "+12025550101")
     there("run", outdial, "--tries", "1")
-    assert there("pause", outdial, "--reason", "lunch").out.startswith(f"{outdial}  run, paused  1 calls open")
+    assert there("pause", outdial, "--reason", "lunch").out.startswith(f"{outdial}  run, paused  1 call open")
     assert there("watch", outdial, "--once").out.count("run, paused") == 1
     assert there("resume", outdial, "--json").json["paused"] is None
+    assert there("resume", outdial).err == ""
     assert there("drain", outdial, "--reason", "the season ends", "--json").json["draining"]["reason"] == "the season ends"
+    assert "it goes on draining" in there("resume", outdial).err
     there("stop", outdial)
     refused = there("pause", outdial)
     assert refused.code
@@ -154,11 +156,41 @@ def test_a_dry_run_adds_nothing_and_refused_rows_go_to_a_file(there: Call, tmp_p
     outdial = there("outdials", "create", "--json").json["id"]
     file = tmp_path / "list.csv"
     file.write_text("name,destination_0\nAnn,+12025550101\nBob,nonsense\n")
-    said = there("import", outdial, str(file), "--dry-run", "--errors", str(tmp_path / "refused.ndjson"))
+    said = there("import", outdial, str(file), "--dry-run", "--errors", str(tmp_path / "refused.csv"))
     assert said.code == 5
     assert "1 would be added" in said.out
-    assert [json.loads(line)["line"] for line in (tmp_path / "refused.ndjson").read_text().splitlines()] == [3]
+    header, row = (tmp_path / "refused.csv").read_text().splitlines()
+    assert header == "refused_line,refused_reason,refused_message,name,destination_0"
+    assert row.startswith("3,address_invalid,")
+    assert row.endswith(",Bob,nonsense")
     assert there("targets", "list", outdial, "--json").json == []
+
+
+def test_refused_rows_are_mended_and_sent_again(there: Call, tmp_path: Path) -> None:
+    outdial = there("outdials", "create", "--json").json["id"]
+    file, refused = tmp_path / "list.csv", tmp_path / "refused.csv"
+    rows = ["name;destination_0", "Ann;+12025550101", '"Bob ""B""\nSmith";nonsense', "Cleo;+12025550103;x", "Dan;+12025550104"]
+    file.write_text("\n".join(rows) + "\n")
+    assert there("import", outdial, str(file), "--errors", str(refused)).code == 5
+    again = tmp_path / "again.csv"
+    assert there("import", outdial, str(refused), "--errors", str(again)).code == 5
+    assert again.read_text().count("refused_line") == 1
+    again.write_text(again.read_text().replace("nonsense", "+12025550102").replace(";x", ""))
+    said = there("import", outdial, str(again), "--json")
+    assert (said.code, said.json["added"]) == (0, 2)
+    names = {row["name"] for row in there("targets", "list", outdial, "--json").json}
+    assert names == {"Ann", 'Bob "B"\nSmith', "Cleo", "Dan"}
+
+
+def test_refused_lines_of_ndjson_are_mended_and_sent_again(there: Call, tmp_path: Path) -> None:
+    outdial = there("outdials", "create", "--json").json["id"]
+    file, refused = tmp_path / "list.ndjson", tmp_path / "refused.ndjson"
+    file.write_text('{"name":"Ann","destination_0":"+12025550101"}\n{"name":"Bob","destination_0":"nonsense"}\nno json\n')
+    assert there("import", outdial, str(file), "--errors", str(refused)).code == 5
+    bob, broken = refused.read_text().splitlines()
+    assert (json.loads(broken)["refused_text"], json.loads(bob)["refused_line"]) == ("no json", 2)
+    refused.write_text(bob.replace("nonsense", "+12025550102"))
+    assert there("import", outdial, str(refused), "--json").json["added"] == 1
 
 
 def test_a_file_that_is_not_there_is_said_by_name(there: Call) -> None:

@@ -32,7 +32,7 @@ def test_a_target_is_found_by_its_id_alone_or_in_its_outdial(there: Call, outdia
     assert alone["target_id"] == named["target_id"] == target
     assert (alone["why"], named["why"], alone["event"]["type"]) == ("attempt_open", "attempt_open", "DialRequested")
     said = there("why", target)
-    assert said.out.startswith("Not dialed: an attempt is open (since ")
+    assert said.out.startswith("Being called now: ")
     assert "attempt_open\tyes\t" in said.out
 
 
@@ -65,6 +65,7 @@ def test_a_run_can_be_looked_at_before_it_begins(there: Call, outdial_id: str) -
     shown = dict(line.split("  ", 1) for line in said.out.splitlines() if "  " in line)
     assert {name: value.strip() for name, value in shown.items()}["dialable now"] == "1"
     assert "at 3.33333 calls a second" in said.out or "at 3.333 calls a second" in said.out
+    assert "neither the waits between tries nor the hours in which nobody may be called count" in said.out
     dry = there("run", outdial_id, "--tries", "0", "--dry-run")
     assert "no_tries_in_plan\t1\t" in dry.out
     assert "warning: no_tries_in_plan" in dry.err

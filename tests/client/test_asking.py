@@ -312,3 +312,47 @@ async def test_nobody_there_is_unreachable_and_names_the_url(fault: Exception, k
         assert type(caught.value) is kind
         with pytest.raises(kind, match=URL):
             await anext(client.stream(routes.event_stream, "0"))
+
+
+# --- how far a long request is --------------------------------------------------------------------
+
+
+def lines(*values: object) -> httpx.Response:
+    return good(b"".join(wire.to_json(value) + b"\n" for value in values), **{"content-type": "application/x-ndjson"})
+
+
+async def test_a_request_that_says_how_far_it_is_is_answered_by_its_last_line() -> None:
+    script = Script(lines({"rows": 1}, {"rows": 2}, {"import_id": ID, "position": "7"}))
+    told: list[object] = []
+    async with script.client() as client:
+        report = await client.row_watched(routes.import_targets(ID, b"destination_0\n"), told.append)
+        assert client.position == "7"
+    assert (told, report["import_id"]) == ([{"rows": 1}, {"rows": 2}], ID)
+    assert script.asked[0].headers["accept"] == "application/x-ndjson"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "family"),
+    [
+        ("UNAVAILABLE", "SERVICE_UNAVAILABLE", Unavailable), ("INVALID_ARGUMENT", "INVALID_ARGUMENT", Invalid), ("X", "Y", Failed),
+        ("INVALID_ARGUMENT", "ID_REUSED", IdReused), ("NOT_FOUND", "OUTDIAL_NOT_FOUND", NotFound), ("FAILED_PRECONDITION", "S", Conflict),
+    ],
+)  # fmt: skip
+async def test_an_error_after_the_first_line_is_an_error_of_its_family(status: str, reason: str, family: type[Answered]) -> None:
+    script = Script(lines({"rows": 1}, {"error": {"status": status, "reason": reason, "message": "so it is"}}))
+    async with script.client() as client:
+        with pytest.raises(family, match="so it is") as raised:
+            await client.row_watched(routes.import_targets(ID, b"destination_0\n"), lambda line: None)
+    assert type(raised.value) is family
+
+
+async def test_an_error_before_the_first_line_is_an_error_like_any_other_and_what_is_no_json_is_not_ours() -> None:
+    async with Script(bad(404, {"error": {"status": "NOT_FOUND", "reason": "OUTDIAL_NOT_FOUND", "message": "gone"}})).client() as client:
+        with pytest.raises(NotFound, match="gone"):
+            await client.row_watched(routes.import_targets(ID, b"x"), lambda line: None)
+    async with Script(good(b"<html>")).client() as client:
+        with pytest.raises(Failed, match="as Outdial does"):
+            await client.row_watched(routes.import_targets(ID, b"x"), lambda line: None)
+    async with Script(httpx.ReadError("cut")).client() as client:
+        with pytest.raises(Unreachable, match="cut"):
+            await client.row_watched(routes.import_targets(ID, b"x"), lambda line: None)

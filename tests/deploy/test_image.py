@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deploy.files import DOCKERFILE, image_environment
 from messages import ROOT
-from outdial.doors.cli.settings import unknown_names
+from outdial.doors.cli.names import unknown_names
 
 STAGES = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
 

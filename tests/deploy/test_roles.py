@@ -5,7 +5,7 @@ import typer
 
 from deploy.files import OURS, command, image_environment
 from outdial.doors.cli.main import application
-from outdial.doors.cli.settings import unknown_names
+from outdial.doors.cli.names import unknown_names
 
 
 def verb(words: list[str]) -> object:

@@ -30,6 +30,13 @@ def dialing(plan: Plan = PLAN, *more: Command | int) -> Given:
     return given(create(plan), add(), 0, *more)
 
 
+def test_those_who_went_through_the_same_have_one_history_between_them() -> None:
+    there = dialing(PLAN, add(2), 0, ends("busy", 1), ends("busy", 1, 2))
+    first, second = (there.sim.ledger.outdials[OUTDIAL].targets[target_id(number)] for number in (1, 2))
+    assert first.history.ends
+    assert first.history is second.history
+
+
 # --- the two from the first day
 
 

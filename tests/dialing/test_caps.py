@@ -11,6 +11,7 @@ from outdial.events import (
     LeaveGranted,
     LeaveRefused,
     LeaveReturned,
+    PlanApplied,
     SuppressionApplied,
     TargetBlocked,
     TargetDeferred,
@@ -18,7 +19,7 @@ from outdial.events import (
 )
 from outdial.plan import Plan
 from saying import OUTDIAL, PLAN, US, add, attempt, caps, create, ends, number, start, stop, suppress, target_id, tel
-from sim import HOUR, MINUTE, SECOND, START, Sim, an_id, saying
+from sim import DAY, HOUR, MINUTE, SECOND, START, Sim, an_id, saying
 
 OTHER = an_id("another outdial")
 FAST = Plan(max_try_count_0=100, try_interval=1_000)
@@ -66,6 +67,34 @@ def test_one_too_many_waits_until_the_window_and_a_minute_have_passed() -> None:
     there.when(2 * SECOND).then(LeaveAsked, a(LeaveRefused, until=until), a(TargetDeferred, until=until, reason="frequency_cap"))
     there.when(HOUR).then_nothing()
     there.when(MINUTE).then(LeaveAsked, LeaveGranted, a(DialRequested, due_at=until, rule="retry", ordinal=2))
+
+
+def test_who_was_put_off_still_waits_as_long_as_the_plan_by_then_says() -> None:
+    there = given(create(FAST), caps((1, HOUR)), add(), SECOND, ends("busy"), 2 * SECOND)
+    until, ended = START + HOUR + MINUTE, START + SECOND
+
+    there.when(start(Plan(max_try_count_0=100, try_interval=86_400_000)))
+    there.when(until - there.sim.now).then(a(TargetDeferred, until=ended + DAY, reason="try_interval", since=ended))
+    there.sim.restart()
+    there.when(ended + DAY - 1 - there.sim.now).then_nothing()
+    there.when(1).then(LeaveAsked, LeaveGranted, a(DialRequested, due_at=ended + DAY, rule="retry"))
+
+
+def test_who_waits_for_the_plan_again_follows_the_next_plan_too() -> None:
+    there = given(create(FAST), caps((1, HOUR)), add(), SECOND, ends("busy"), 2 * SECOND)
+
+    there.when(start(Plan(max_try_count_0=100, try_interval=86_400_000))).then(PlanApplied)
+    there.when(HOUR + MINUTE).then(a(TargetDeferred, reason="try_interval"))
+    there.when(start(FAST)).then(PlanApplied)
+    there.when(0).then(LeaveAsked, LeaveGranted, DialRequested)
+
+
+def test_a_shorter_interval_calls_nobody_before_the_caps_allow_it() -> None:
+    there = given(create(Plan(max_try_count_0=9, try_interval=60_000)), caps((1, HOUR)), add(), SECOND, ends("busy"), 2 * MINUTE)
+
+    there.when(start(FAST)).then(PlanApplied)
+    there.when(START + HOUR + MINUTE - there.sim.now - 1).then_nothing()
+    there.when(1).then(LeaveAsked, LeaveGranted, DialRequested)
 
 
 def test_what_another_outdial_requested_counts() -> None:

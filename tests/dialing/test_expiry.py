@@ -1,10 +1,10 @@
 """What is too late is not dialed any more, and nothing but an answer to an open call changes that."""
 
 from given import a, given
-from outdial.events import DialEnded, DialRequested, TargetExhausted, TargetExpired, TargetFinished, TargetRevived
+from outdial.events import DialClaimed, DialEnded, DialRequested, TargetExhausted, TargetExpired, TargetFinished, TargetRevived
 from outdial.plan import Plan
-from saying import PLAN, add, create, delete, ends, reopen, start, stop
-from sim import DAY, HOUR, MINUTE, START
+from saying import PLAN, add, claim, create, delete, ends, reopen, start, stop
+from sim import DAY, HOUR, MINUTE, SECOND, START
 
 IN_AN_HOUR = START + HOUR
 
@@ -18,6 +18,14 @@ def test_it_is_dialed_up_to_then_and_not_from_then_on() -> None:
     late = given(create(PLAN), add(expires_at=START + MINUTE), 0, ends("busy")).when(MINUTE).then(TargetExpired)
     late.when(DAY).then_nothing()
     given(create(PLAN), add(expires_at=START + MINUTE + 1), 0, ends("busy")).when(MINUTE).then(DialRequested)
+
+
+def test_no_call_may_be_started_when_it_is_too_late() -> None:
+    soon = START + 5 * SECOND
+    there = given(create(PLAN), add(expires_at=soon)).when(0).then(a(DialRequested, not_after=soon - 1))
+    there.when(5 * SECOND, claim()).then_rejects("dial_too_late")
+    given(create(PLAN), add(expires_at=soon), 0).when(5 * SECOND - 1, claim()).then(DialClaimed)
+    given(create(PLAN), add(expires_at=START + HOUR)).when(0).then(a(DialRequested, not_after=START + MINUTE))
 
 
 def test_one_that_comes_too_late_is_never_dialed() -> None:

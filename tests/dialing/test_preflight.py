@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from dialing.test_histories import LISTS, PLANS, History, histories, live, unhurried
 from given import Given, given
 from outdial.address import Address
-from outdial.commands import AskPreflight, DeleteOutdial, StartDialing, StopDialing
+from outdial.commands import AskPreflight, Command, DeleteOutdial, StartDialing, StopDialing
 from outdial.dialing.target import Deleted
 from outdial.events import DialRequested
 from outdial.plan import Plan, RetryMode
 from outdial.preflight import Preflight
-from saying import OUTDIAL, PLAN, add, create, ends, number, start, stop, suppress, target_id, tel
+from saying import OUTDIAL, PLAN, add, caps, create, ends, number, start, stop, suppress, target_id, tel
 from sim import DAY, MINUTE, SECOND, START
 
 
@@ -78,6 +78,28 @@ def test_who_is_suppressed_is_skipped_before_it_was_found_out_and_after() -> Non
     there.when(*(ends("not_dialed", 1, one) for one in (2, 3)), stop(), MINUTE)
     assert before(there, plan).skipped == found.skipped
     assert [(held.why, held.targets) for held in before(there, Plan(max_try_count_2=1)).skipped] == [("no_tries_in_plan", 5)]
+
+
+def test_it_says_when_the_first_who_is_suppressed_may_be_called_again() -> None:
+    lists = suppress(number(1) | {"expires_at": START + DAY}, number(2) | {"expires_at": START + MINUTE}, number(3))
+    there = given(create(), lists, add(1), add(2), add(3))
+    [held] = before(there, PLAN).skipped
+    assert (held.why, held.targets, held.next_at) == ("suppressed", 3, START + MINUTE)
+    [held] = before(given(create(), suppress(number(1)), add(1)), PLAN).skipped
+    assert held.next_at is None
+    [held] = before(given(create(), suppress({"prefix": "+1555", "expires_at": START + DAY}), add(1)), PLAN).skipped
+    assert held.next_at == START + DAY
+
+
+def test_with_caps_it_warns_that_it_does_not_know_who_was_called_how_often() -> None:
+    def told(*commands: Command) -> list[str]:
+        return [
+            said.partition(":")[0]
+            for said in given(create(), *commands, add(1)).sim.send(AskPreflight(outdial_id=OUTDIAL, plan=PLAN)).warnings
+        ]
+
+    assert told(caps((1, MINUTE))) == ["frequency_caps"]
+    assert told() == told(caps((1, MINUTE)), caps()) == []
 
 
 def test_who_is_out_of_tries_and_suppressed_is_not_brought_back() -> None:

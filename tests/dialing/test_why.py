@@ -26,6 +26,7 @@ from saying import (
     attempt,
     campaign,
     caps,
+    claim,
     create,
     delete,
     ends,
@@ -239,6 +240,50 @@ def test_whoever_is_on_a_list_is_told_so_before_and_after_it_was_found_out() -> 
     assert [(held.why, held.targets) for held in whole(there).held] == [("attempt_open", 2), ("suppressed", 2)]
     there.when(HOUR).when(0)
     assert [request.target_id for request in there.sim.requests] == [target_id(one) for one in (3, 4, 1)]
+
+
+def test_a_cap_holds_whom_it_put_off_although_he_asked_to_be_called_back() -> None:
+    there = given(create(PLAN), caps((1, HOUR)), add(), 0, ends("busy", call_back_at=START + 2 * SECOND), 3 * SECOND)
+    verdict = of(there)
+    assert verdict.why == "frequency_cap"
+    assert verdict.next_at == verdict.until == START + HOUR + MINUTE
+
+
+def test_whom_a_cap_put_off_waits_by_the_plan_too() -> None:
+    there = given(create(Plan(max_try_count_0=9, try_interval=1_000)), caps((1, HOUR)), add(), 0, ends("busy"), 2 * SECOND)
+    there.when(start(Plan(max_try_count_0=9, try_interval=86_400_000)))
+    assert of(there).next_at == START + DAY
+    there.when(HOUR + MINUTE)
+    verdict = of(there)
+    assert (verdict.why, verdict.until, verdict.next_at) == ("not_due", START + DAY, START + DAY)
+
+
+def test_a_suppression_that_ends_outside_the_hours_is_followed_by_the_next_window() -> None:
+    hours = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "start": "09:00", "end": "17:00"}]
+    plan = Plan.model_validate({"max_try_count_0": 9, "windows": {"hours": hours, "time_zone": "UTC"}})
+    there = given(create(plan), add(), suppress(number(1) | {"expires_at": START - START % DAY + DAY + 22 * HOUR}))
+    there.when(0)
+    next_at = of(there).next_at
+    assert next_at == START - START % DAY + 2 * DAY + 9 * HOUR
+    there.when(next_at - there.sim.now)
+    assert any(isinstance(event, DialRequested) for event in there.events)
+
+
+def test_an_outdial_whose_last_calls_are_open_says_when_they_are_given_up_and_who_is_called_then() -> None:
+    there = given(create(Plan(max_try_count_0=2, try_interval=60_000)), add(), 0)
+    verdict = whole(there)
+    assert verdict.why == "nothing_left"
+    assert verdict.next_at == of(there).next_at == START + LEASE + MINUTE
+    assert whole(given(create(Plan(max_try_count_0=1)), add(), 0)).next_at is None
+
+
+def test_what_holds_the_pace_says_how_many_of_the_open_calls_somebody_took() -> None:
+    there = given(create(PLAN.model_copy(update={"max_concurrent": 2})), add(1), add(2), add(3), 0)
+    [check] = [check for check in whole(there).rules if check.rule == "max_concurrent"]
+    assert check.facts["taken"] == 0
+    there.when(claim(), picked_up(1, 2))
+    [check] = [check for check in whole(there).rules if check.rule == "max_concurrent"]
+    assert check.facts["taken"] == 2
 
 
 def test_whom_a_cap_defers_is_told_until_when() -> None:

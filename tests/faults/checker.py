@@ -321,6 +321,8 @@ class Reading:
                 person.asking = True
             case "LeaveUnused":
                 person.asking = False
+            case "TargetDeferred" if data["reason"] == "try_interval":
+                person.since, person.waits_after_attempt = micros(data["since"]), True
             case "TargetDeferred":
                 person.asking, person.since, person.waits_after_attempt = False, micros(data["until"]), False
             case _:

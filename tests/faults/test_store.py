@@ -18,7 +18,7 @@ import pytest
 from faults.served import Server, call, serving
 from outdial.commands import Command, CreateOutdial, StartDialing, UpdateOutdial
 from outdial.embedded.errors import StoreError
-from outdial.embedded.log import DATABASE
+from outdial.embedded.log import DATABASE, KEY_FILE
 from outdial.embedded.rebuild import rebuild, verify
 from outdial.embedded.runtime import Embedded
 from outdial.plan import Plan
@@ -158,6 +158,28 @@ async def test_another_fingerprint_key_is_refused(played: Path) -> None:
     assert "another key" not in said.err
     async with opened(played):
         pass
+
+
+@pytest.mark.parametrize("found", [None, b"another"])
+async def test_a_backup_without_its_fingerprint_key_is_refused_and_no_key_is_made(tmp_path: Path, found: bytes | None) -> None:
+    async def started(folder: Path) -> None:
+        await (await Embedded.open(folder, lambda: time_ns() // 1_000)).close()
+
+    await started(tmp_path / "data")
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    shutil.copy(tmp_path / "data" / DATABASE, backup)
+    if found is not None:
+        (backup / KEY_FILE).write_bytes(found)
+
+    with pytest.raises(StoreError) as why:
+        await started(backup)
+
+    assert (why.value.reason, "put the old fingerprint.key back" in why.value.fix) == ("key_changed", True)
+    assert ((backup / KEY_FILE).read_bytes() if (backup / KEY_FILE).exists() else None) == found
+    assert not (backup / f"{KEY_FILE}.new").exists()
+    shutil.copy(tmp_path / "data" / KEY_FILE, backup)
+    await started(backup)
 
 
 async def test_a_newer_database_is_refused(played: Path) -> None:

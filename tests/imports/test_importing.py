@@ -190,6 +190,19 @@ async def test_an_import_id_that_stands_for_another_file_is_refused(api: Api) ->
     assert api.written() == written
 
 
+@pytest.mark.parametrize("content", ["destination_0\nnobody\n12\n", "destination_0\n"])
+async def test_an_import_that_adds_nothing_says_at_which_position_that_holds(api: Api, content: str) -> None:
+    outdial_id = await api.outdial()
+    sent = {"content": content.encode(), "headers": CSV}
+
+    answer = await api.call("POST", f"/outdials/{outdial_id}/import", **sent)
+
+    report = answer.json()
+    assert (report["added"], report["error_count"]) == (0, content.count("\n") - 1)
+    assert report["position"] == answer.headers["outdial-position"] == str(api.runtime.position)
+    assert Position.parse(report["position"], api.runtime.position.partitions) != Position.beginning(api.runtime.position.partitions)
+
+
 async def test_a_dry_run_does_not_spend_the_import_id(api: Api) -> None:
     outdial_id, import_id = await api.outdial(), str(uuid4())
 

@@ -22,10 +22,12 @@ DIFFERENT = """async () => {
     const value = (found, path) => path.split(/(?<=[^(\\[])(?=[+-])/).reduce((sum, part) => {
         const sign = part[0] === "-" ? -1 : 1;
         const plain = part.replace(/^[+-]/, "");
-        const all = plain.match(/^sum\\((.*)\\)$/);
-        const steps = (all ? all[1] : plain).replace(/\\[(\\w+)\\]/g, ".=$1").split(".");
+        const all = plain.match(/^(sum|max)\\((.*)\\)$/);
+        const steps = (all ? all[2] : plain).replace(/\\[(\\w+)\\]/g, ".=$1").split(".");
         const one = steps.reduce((at, step) => step[0] === "="
-            ? at.find((row) => String(row.key ?? row.why) === step.slice(1)) : at?.[step], found);
+            ? at.find((row) => String(row.key ?? row.why) === step.slice(1))
+            : Array.isArray(at) && !(step in at) ? at.map((row) => row[step]) : at?.[step], found);
+        if (all?.[1] === "max") return sum + sign * Math.max(0, ...one);
         return sum + sign * (all ? one.reduce((a, b) => a + b, 0) : one?.targets ?? one ?? 0);
     }, 0);
     const wrong = [];

@@ -58,6 +58,7 @@ def test_every_other_type_is_a_uuid_in_any_case(kind: str, text: str) -> None:
         ("tel", "+1234567", "+1234567"),
         ("tel", "+123456789012345", "+123456789012345"),
         ("sip", "sip:Zoe@Example.COM", "Zoe@example.com"),
+        ("sip", "SIP:Zoe@Example.COM", "Zoe@example.com"),
         ("sip", "sips:Zoe@Example.COM:5061;transport=TCP", "Zoe@example.com:5061;transport=TCP"),
         ("sip", "+15551230001@10.0.0.1", "+15551230001@10.0.0.1"),
         ("sip", "zoe@[2001:DB8::1]:5060", "zoe@[2001:db8::1]:5060"),

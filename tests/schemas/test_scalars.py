@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from messages import EARLIEST, LAST, instants
-from outdial.scalars import EPOCH, LATEST, MICROSECOND, Id, Instant, Name, Text, Word, format_instant, parse_instant
+from outdial.scalars import EPOCH, FROM_OUTSIDE, LATEST, MICROSECOND, Id, Instant, Name, Text, Word, format_instant, parse_instant
 
 INSTANT: TypeAdapter[int] = TypeAdapter(Instant)
 HALF_PAST = 1_795_234_232_503_790  # 2026-11-21T04:10:32.503790Z
@@ -63,6 +63,14 @@ def test_a_text_with_another_offset_is_the_same_instant(at: int, minutes: int) -
 )
 def test_every_accepted_form_names_the_instant(text: str) -> None:
     assert parse_instant(text) == HALF_PAST
+
+
+@pytest.mark.parametrize("number", [0, 5, 1_900_000_000, 1_900_000_000_000, -1, True, 1.5])
+def test_a_number_that_was_sent_is_no_time_for_nobody_knows_what_it_counts(number: object) -> None:
+    with pytest.raises(ValidationError, match=r"write it as 2026-11-21T|valid"):
+        INSTANT.validate_json(json.dumps(number))
+    with pytest.raises(ValidationError, match=r"write it as 2026-11-21T|valid"):
+        INSTANT.validate_python(number, context=FROM_OUTSIDE)
 
 
 def test_the_contracts_not_yet_is_the_first_instant_of_9999() -> None:

@@ -1,6 +1,7 @@
 """Bytes to messages and back, and every way in which input is no command."""
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, get_args
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from messages import GOLDEN, commands, event_data, events, golden, of, plain
+from messages import GOLDEN, ROOT, commands, event_data, events, golden, of, plain
 from outdial import wire
 from outdial.address import Address
 from outdial.commands import COMMANDS, AddTarget, AddTargets, Command, CreateOutdial, DialResult, Kind, NewTarget
@@ -388,3 +389,65 @@ def test_an_id_that_is_none_is_refused_in_words() -> None:
     why = refused(b'{"type":"StartDialing","outdial_id":"%s","outplan_id":"nope"}' % OUTDIAL.encode())
     assert (why.reason, why.pointer) == ("field_invalid", "/outplan_id")
     assert why.message == "outplan_id: must be a UUID, like 7f1b1c5e-0000-4000-8000-000000000001"
+
+
+# --- where it is wrong --------------------------------------------------------------------------
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value within a message, but for its type."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        if (*way, key) != ("type",):
+            yield (*way, key)
+            yield from places(one, (*way, key))
+
+
+def put(value: Any, way: tuple[Any, ...], new: Any) -> Any:
+    """The message with another value at a place."""
+    if not way:
+        return new
+    if isinstance(value, dict):
+        return {**value, way[0]: put(value.get(way[0]), way[1:], new)}
+    return [put(one, way[1:], new) if index == way[0] else one for index, one in enumerate(value)]
+
+
+def pointer(way: tuple[Any, ...]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in way)
+
+
+WRONG: tuple[Any, ...] = (True, 5, -1, 1.5, "", "literal['x']", [], ["x"], [-1], {}, {"x": 1}, {"literal[x]": 1}, {"DialResult": 1}, "\0")
+
+
+def wrong_at(sent: Any) -> str | None:
+    """Where a message is wrong, by its refusal."""
+    with suppress(wire.Malformed):
+        wire.decode_command(json.dumps(sent).encode())
+        return None
+    why = refused(json.dumps(sent).encode())
+    return why.pointer if why.pointer is None or why.reason != "field_missing" else why.pointer.rpartition("/")[0]
+
+
+@pytest.mark.parametrize("name", sorted(wire.public_types()))
+def test_the_pointer_leads_to_what_is_wrong_in_every_field_of_every_command(name: str) -> None:
+    messages = json.loads((ROOT / "schemas" / "json" / "asyncapi.json").read_text(encoding="utf-8"))["components"]["messages"]
+    sent = messages[f"commands.{name}"]["examples"][0]["payload"]
+    for way in [*places(sent), *((field,) for field in COMMANDS[name].model_fields if field not in ("type", *sent))]:
+        for wrong in WRONG:
+            changed = put(sent, way, wrong)
+            assert wrong_at(changed) in {None, "", *map(pointer, places(changed))}, way
+
+
+def test_an_outcome_that_is_none_is_named_by_its_field() -> None:
+    why = refused(
+        json.dumps({"type": "DialResult", "attempt_id": OUTDIAL, "outdial_id": OUTDIAL, "target_id": OUTDIAL, "outcome": "x"}).encode()
+    )
+
+    assert (why.reason, why.pointer) == ("field_invalid", "/outcome")
+    assert why.message.startswith("outcome: Input should be 'answered'")
+
+
+def test_an_unknown_field_is_named_as_it_was_sent() -> None:
+    for name in ("literal['x']", "DeleteOutdial", "a/b~c"):
+        why = refused(json.dumps({**DELETE, name: 1}).encode())
+        assert (why.reason, why.pointer) == ("unknown_field", "/" + name.replace("~", "~0").replace("/", "~1"))

@@ -27,6 +27,7 @@ def settings(bootstrap: str, topology: Topology, **more: str) -> dict[str, str]:
         "PARTITIONS": str(topology.partitions),
         "FINGERPRINT_KEY": "the key of the troubles",
         "LOG_LEVEL": "info",
+        "LOG_FORM": "lines",
     }
     return {f"OUTDIAL_{name}": value for name, value in (told | more).items()}
 

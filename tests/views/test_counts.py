@@ -227,6 +227,7 @@ async def test_outside_the_hours_of_one_clock_nobody_is_due_before_they_open(vie
     closed, opened = (outdials.stats(reader, outdial, at) for at in (opens - 1, opens))
 
     assert (closed.waiting, closed.due_now, closed.due_outside, closed.next_due) == (1, 0, 1, opens)
+    assert (closed.opens, opened.opens) == ((opens, ("Europe/London",)), None)
     assert (opened.waiting, opened.due_now, opened.due_outside, opened.next_due) == (1, 1, 0, None)
 
 
@@ -245,6 +246,30 @@ async def test_outside_their_own_hours_nobody_is_due_before_they_open(views: Vie
     assert (now.waiting, now.due_now, now.due_outside, now.next_due) == (3, 1, 2, log.clock + 60 * MINUTE)
     assert (now.blocked["outside_window"], now.lets_go) == (2, {"outside_window": log.clock + 60 * MINUTE})
     assert (later.waiting, later.due_now, later.due_outside) == (3, 2, 1)
+    assert now.opens == (log.clock + 60 * MINUTE, ("Europe/London",))
+    assert later.opens is not None
+    assert later.opens.zones == ("Asia/Tokyo",)
+
+
+async def test_a_call_outside_the_hours_of_whom_is_called_is_counted_by_the_plan_of_then(views: Views, log: Log) -> None:
+    """It is Friday, 08:00 in London, 17:00 in Tokyo."""
+    outdial = log.outdial()
+    hours = [{"days": ["fri"], "start": "09:00", "end": "18:00"}]
+    log.plan(outdial, max_try_count_0=5, windows=Windows.model_validate({"hours": hours}))
+    tokyo, london = (log.target(outdial, time_zone=zone) for zone in ("Asia/Tokyo", "Europe/London"))
+    log.tried(outdial, tokyo, "busy")
+    reader = await views.show(log)
+    assert outdials.stats(reader, outdial, log.clock).outside == 0
+
+    log.tried(outdial, london, "busy")
+    reader = await views.show(log)
+    assert outdials.stats(reader, outdial, log.clock).outside == 1
+
+    log.plan(outdial, 2, max_try_count_0=5)
+    log.tried(outdial, london, "busy", 2)
+    reader = await views.show(log)
+    stats = outdials.stats(reader, outdial, log.clock)
+    assert (stats.outside, stats.requested) == (1, 3)
 
 
 async def test_of_who_is_too_late_or_suppressed_or_was_called_too_often_nobody_is_due(views: Views, log: Log) -> None:

@@ -17,7 +17,7 @@ from outdial.events import DialAnswered, DialClaimed, DialDeleted, DialEnded, Di
 from outdial.ids import event_id
 from outdial.position import Position, Reading
 from outdial.scalars import SECOND_US, ZERO_ID, format_instant
-from outdial.views import history, targets
+from outdial.views import campaigns, history, targets
 from outdial.views.counts import Tally
 from outdial.views.outdials import Row as OutdialRow
 from outdial.views.places import key_of
@@ -348,6 +348,8 @@ class Call:
     tm_create: int
     tm_update: int | None
     tm_delete: int | None
+    queue_id: str = ZERO_ID
+    """Of its campaign, when it was requested, once :func:`queued` has said so."""
 
     @property
     def status(self) -> str:
@@ -365,14 +367,14 @@ class Call:
 
 
 def get(db: sqlite3.Connection, customer_id: str, attempt_id: str) -> Call | None:
-    """One attempt, deleted or not; None when this customer has no such attempt."""
+    """One attempt, deleted or not, its queue left open; None when this customer has no such attempt."""
     found = db.execute(_GET, {"id": attempt_id, "keys": _keys(attempt_id), "customer": customer_id}).fetchone()
     return None if found is None else _call(found)
 
 
 def page(db: sqlite3.Connection, customer_id: str, before: Before, limit: int, deleted: bool = False) -> list[Call]:  # noqa: FBT001, FBT002  reads as the query it comes from
     """A customer's attempts, newest first."""
-    return _page(db, _PAGE, before, limit, deleted, customer=customer_id)
+    return queued(db, _page(db, _PAGE, before, limit, deleted, customer=customer_id))
 
 
 def page_of_campaign(
@@ -384,7 +386,15 @@ def page_of_campaign(
     deleted: bool = False,  # noqa: FBT001, FBT002  reads as the query it comes from
 ) -> list[Call]:
     """The attempts of a campaign, newest first."""
-    return _page(db, _PAGE_OF_CAMPAIGN, before, limit, deleted, customer=customer_id, campaign=campaign_id)
+    return queued(db, _page(db, _PAGE_OF_CAMPAIGN, before, limit, deleted, customer=customer_id, campaign=campaign_id))
+
+
+def queued(db: sqlite3.Connection, rows: list[Call]) -> list[Call]:
+    """Attempts with the queue that their campaign had when they were requested."""
+    changes = {campaign_id: campaigns.queues(db, campaign_id) for campaign_id in {row.campaign_id for row in rows} - {ZERO_ID}}
+    for row in rows:
+        row.queue_id = campaigns.queue_at(changes.get(row.campaign_id, ()), row.tm_create)
+    return rows
 
 
 def open_of_outdial(db: sqlite3.Connection, outdial_id: str, limit: int) -> list[Call]:

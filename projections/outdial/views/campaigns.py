@@ -1,7 +1,7 @@
 """Campaigns: what do they run, and how did their last run end? Source: contract 2.5."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from outdial.events import (
     CampaignUpdated,
 )
 from outdial.scalars import ZERO_ID
+from outdial.views.places import key_of
 from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import from_json, to_json
 
@@ -97,6 +98,11 @@ _PAGE: Final = f"""
         AND (tm_create, position) < (:time, coalesce((SELECT position FROM campaign WHERE id = :last), 0))
         AND (:deleted OR tm_delete IS NULL) AND NOT refused
     ORDER BY tm_create DESC, position DESC LIMIT :limit
+"""
+
+_QUEUES: Final = """
+    SELECT time, body ->> '$.data.resources.queue_id' FROM log
+    WHERE stream_key = ? AND stream = ? AND type = 'CampaignResourcesSet' ORDER BY position
 """
 
 # --- from events to rows --------------------------------------------------------------------------------
@@ -251,6 +257,16 @@ def page(db: sqlite3.Connection, customer_id: str, before: Before, limit: int, d
     """A customer's campaigns, newest first."""
     found = db.execute(_PAGE, {"customer": customer_id, **cursor_of(before, limit, deleted=deleted)})
     return [_campaign(row) for row in found.fetchall()]
+
+
+def queues(db: sqlite3.Connection, campaign_id: str) -> list[tuple[int, str]]:
+    """Since when a campaign had which queue: (microseconds, id) of each change of its resources."""
+    return db.execute(_QUEUES, (key_of(campaign_id), campaign_id)).fetchall()
+
+
+def queue_at(changes: Sequence[tuple[int, str]], time: int) -> str:
+    """The queue a campaign had at an instant; its first, where the instant is before that; the zero id, where it has none."""
+    return next((queue_id for since, queue_id in reversed(changes) if since <= time), changes[0][1] if changes else ZERO_ID)
 
 
 def _campaign(found: tuple[Any, ...]) -> Campaign:

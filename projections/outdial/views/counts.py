@@ -63,7 +63,7 @@ DDL: Final = (
     CREATE TABLE IF NOT EXISTS tally (
         outdial INTEGER,
         subject TEXT,       -- target, attempt
-        state TEXT,         -- target: lifecycle, or deleted; attempt: requested, claimed, answered, open, ended, lost, given_back
+        state TEXT,         -- target: lifecycle, or deleted; attempt: requested, outside, claimed, answered, open, ended, lost, given_back
         outcome TEXT,       -- target: the last one; attempt: of those that ended
         n INTEGER NOT NULL,
         PRIMARY KEY (outdial, subject, state, outcome)
@@ -141,6 +141,22 @@ def _changed(counts: Mapping[tuple[Any, ...], int]) -> list[tuple[Any, ...]]:
     return [(*key, more) for key, more in counts.items() if more]
 
 
+def is_outside(plan: str, clock: str, index: int, at: int) -> bool:
+    """Whether a call of a destination is outside the hours of a plan; looked at anew, whatever the ledger looked at. ``plan``: its JSON."""
+    gate = _hours(plan, clock, index)
+    return gate is not None and not gate.is_open(at)
+
+
+@lru_cache(maxsize=4096)
+def _hours(plan: str, clock: str, index: int) -> Gate | None:
+    """The hours of a destination whose target has such zones; None: any."""
+    if not plan:
+        return None
+    rules = Plan.model_validate_json(plan)
+    zones = rules.zones_for(_known(clock)[index])
+    return None if zones is None or rules.windows is None else Gate(rules.windows, zones)
+
+
 # --- questions ------------------------------------------------------------------------------------------
 
 
@@ -177,6 +193,17 @@ class Stats:
     due."""
     lets_go: dict[str, int]
     """By rule, when time lets the first of those go that it holds; a rule that is missing: no time does."""
+    outside: int = field(default=0, compare=False)
+    """Calls that were requested outside their hours, by the clock of whom was called."""
+    opens: "Opening | None" = field(default=None, compare=False)
+    """When the hours of the first of ``due_outside`` open, and by which clocks; None: of nobody within a year."""
+
+
+class Opening(NamedTuple):
+    """When hours open, and where."""
+
+    at: int
+    zones: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +227,13 @@ class _Due:
     outside: int = 0
     blocked: Counter[str] = field(default_factory=Counter)
     lets_go: dict[str, int] = field(default_factory=dict)
+    opens: Opening | None = None
+
+    def open_at(self, at: int | None, zones: tuple[str, ...]) -> None:
+        """Note when hours open for which somebody who is due waits."""
+        if at is not None:
+            self.opens = min(Opening(at, zones), self.opens or Opening(at, zones))
+            self.release("outside_window", at)
 
     def release(self, rule: str, at: int | None) -> None:
         """Note when a rule lets somebody go."""
@@ -239,6 +273,8 @@ def stats(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> Sta
         next_due=min(due.lets_go.values(), default=None),
         blocked=_by(RULES, _held(due, force, total, expired, exhausted)),
         lets_go={} if force.held else due.lets_go,
+        outside=attempts["outside", ""],
+        opens=due.opens,
     )
 
 
@@ -329,6 +365,8 @@ class _Alike:
 
     wait: int
     gate: Gate | None
+    zones: tuple[str, ...]
+    """Where its window must be open."""
     rule: str
     """What holds those that are not due."""
     profiles: list[str] = field(default_factory=list)
@@ -349,7 +387,7 @@ def _due(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> _Due
         found.waiting += n
         if verdict not in groups:
             gate = None if verdict.zones is None or force.plan.windows is None else Gate(force.plan.windows, verdict.zones)
-            groups[verdict] = _Alike(verdict.wait, gate, verdict.rule)
+            groups[verdict] = _Alike(verdict.wait, gate, verdict.zones or (), verdict.rule)
         groups[verdict].profiles.append(profile)
     slices = _Slices(db, outdial)
     later = [one for group in groups.values() if (one := _look(found, group, slices, profiles, now)) is not None]
@@ -372,7 +410,7 @@ def _look(found: _Due, group: _Alike, slices: "_Slices", profiles: Mapping[str, 
         found.outside += ready
         found.blocked["outside_window"] += ready
         if ready:
-            found.release("outside_window", group.gate.opens_at(now))
+            found.open_at(group.gate.opens_at(now), group.zones)
         if group.rule == "frequency_cap":
             group.rule = "outside_window"
     found.blocked[group.rule] += rest
@@ -458,9 +496,14 @@ def parsed(profile: str) -> Profile:
     """A profile as it stands in the tables."""
     *numbers, clock = profile.split(",", 10)
     slots, dialable, *tries, most, streak, blocked = map(int, numbers)
+    return Profile(slots, dialable, tuple(tries), most, streak, blocked, _known(clock))
+
+
+def _known(clock: str) -> tuple[tuple[str, ...], ...]:
+    """The zones each destination may be in."""
     zones = from_json(clock) if clock else ()
     known = ((zones,),) * SLOTS if isinstance(zones, str) else tuple(tuple(one or ()) for one in zones)  # type: ignore[arg-type, union-attr]
-    return Profile(slots, dialable, tuple(tries), most, streak, blocked, (*known, *((),) * (SLOTS - len(known))))
+    return (*known, *((),) * (SLOTS - len(known)))
 
 
 def judged(profile: str, plan: Plan, force: InForce) -> Verdict | str:

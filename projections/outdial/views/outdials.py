@@ -57,7 +57,7 @@ DDL: Final = (
 )
 TABLES: Final = ("outdial",)
 LOAD: Final = """
-    SELECT json_group_array(json_array(outdial.position, outdial.id, outdial.customer_id))
+    SELECT json_group_array(json_array(outdial.position, outdial.id, outdial.customer_id, outdial.plan))
     FROM json_each(:outdials) AS wanted CROSS JOIN outdial ON outdial.id = wanted.value
 """
 _COLUMNS: Final = """position, id, customer_id, campaign_id, name, detail, data, dialing, run, run_campaign_id, campaign_type, end_handle,
@@ -136,16 +136,20 @@ class Row:
     tm_update: int | None = None
     tm_delete: int | None = None
     changed: bool = False
+    in_force: str = ""
+    """The plan as it is now, changed by the batch or not."""
 
 
 def loaded(found: list[list[Any]]) -> dict[str, Row]:
     """The rows LOAD found, by id."""
-    return {outdial_id: Row(position, outdial_id, customer_id) for position, outdial_id, customer_id in found}
+    return {outdial_id: Row(position, outdial_id, customer_id, in_force=plan) for position, outdial_id, customer_id, plan in found}
 
 
 def known(before: dict[str, Row], wanted: Iterable[str]) -> dict[str, Row]:
     """Rows of the batch before, as the next finds them."""
-    return {key: Row(row.position, row.id, row.customer_id) for key in wanted if (row := before.get(key)) is not None}
+    return {
+        key: Row(row.position, row.id, row.customer_id, in_force=row.in_force) for key in wanted if (row := before.get(key)) is not None
+    }
 
 
 def apply(rows: dict[str, Row], position: int, event: Event) -> None:
@@ -176,6 +180,7 @@ def apply(rows: dict[str, Row], position: int, event: Event) -> None:
             row.draining = _held(event, data.reason)
         case PlanApplied():
             row.plan, row.plan_version, row.outplan_id = encode(data.plan).decode(), data.version, data.outplan_id
+            row.in_force = row.plan
         case DialingStopped():
             row.dialing, row.ended_how, row.ended_reason, row.run_requests = "stopping", data.how, data.reason or "", data.requests
             row.paused = row.draining = ""
@@ -220,7 +225,7 @@ def _created(position: int, event: Event, data: OutdialCreated) -> Row:
 
 def save(rows: dict[str, Row]) -> Iterator[Write]:
     """What writes what a batch changed."""
-    return writes(_SAVE, 23, [astuple(row)[:-1] for row in rows.values() if row.changed])
+    return writes(_SAVE, 23, [astuple(row)[:-2] for row in rows.values() if row.changed])
 
 
 # --- questions ------------------------------------------------------------------------------------------

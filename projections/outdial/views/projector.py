@@ -42,7 +42,7 @@ from outdial.wire import from_json, to_json
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
 _VIEWS: Final = (outdials, targets, outplans, campaigns, calls, counts, activity, places, accounts, suppressions, pace, webhooks)
-FOLDING: Final = 1
+FOLDING: Final = 2
 """To be raised when events are folded otherwise than before into the same tables."""
 _DDL: Final = ("CREATE TABLE IF NOT EXISTS checkpoint (view TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID",)
 _FORGET: Final = (*_DDL, "DELETE FROM checkpoint WHERE view IN ('views', 'places') OR view GLOB 'views/*'")
@@ -164,6 +164,8 @@ class Batch:
         self._plain: list[Write] = []
         """Of views that fold nothing in memory."""
         self._activity: activity.Tally = Counter()
+        self._outside: Counter[int] = Counter()
+        """Calls requested outside their hours, by outdial."""
         self._controls: list[activity.Control] = []
         streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set(), "webhook": set()}
         aims: set[targets.Id] = set()
@@ -246,7 +248,10 @@ class Batch:
             self._places.append((places.key_of(*key), position))
         elif kind is DialRequested:
             target = self._target(event.stream, data.target_id)  # type: ignore[attr-defined]
-            calls.request(self.calls, self.outdials[event.stream], target, position, event, data)  # type: ignore[arg-type]
+            outdial = self.outdials[event.stream]
+            calls.request(self.calls, outdial, target, position, event, data)  # type: ignore[arg-type]
+            if counts.is_outside(outdial.in_force, target.clock, data.destination_index, event.time):  # type: ignore[attr-defined]
+                self._outside[target.outdial] += 1
             self._places.append((places.key_of(data.attempt_id), position))  # type: ignore[attr-defined]
             targets.apply(target, position, event)
             activity.requested(self._activity, target.outdial, event)
@@ -290,6 +295,8 @@ class Batch:
         new = [*self.new.values()]
         targets.count(self.targets, new, tally, waiting)
         calls.count(self.calls, tally)
+        for outdial, n in self._outside.items():
+            tally[outdial, "attempt", "outside", ""] += n
         yield from outdials.save(self.outdials)
         yield from targets.save(self.targets, new)
         yield from calls.save(self.calls)

@@ -149,6 +149,8 @@ class Retelling:
         plan = None
         if name.startswith("campaigncall"):
             row = calls.get(db, self._owner(event), data.attempt_id)  # type: ignore[attr-defined]
+            if row is not None:
+                calls.queued(self._reader, [row])
         elif name.startswith("outdialtarget"):
             row = targets.get(db, event.stream, data.target_id)  # type: ignore[attr-defined]
             outdial = outdials.get(db, self._owner(event), event.stream)

@@ -11,6 +11,7 @@ from typing import Final
 from outdial.envelope import Event
 from outdial.events import FrequencyCapsSet, SuppressionsAdded, SuppressionsRemoved
 from outdial.suppression import FrequencyCaps
+from outdial.views.places import key_of
 from outdial.views.rows import Before, Write, cursor_of, writes
 from outdial.wire import encode
 
@@ -107,6 +108,11 @@ _PAGE: Final = f"""
     ORDER BY tm_create DESC, id DESC LIMIT :limit
 """
 _CAPS: Final = "SELECT caps FROM frequency_caps WHERE customer_id = ?"
+_VERSION: Final = """
+    SELECT sequence FROM log
+    WHERE stream_key = ? AND stream = ? AND type IN ('SuppressionsAdded', 'SuppressionsRemoved', 'FrequencyCapsSet')
+    ORDER BY position DESC LIMIT 1
+"""
 
 
 @dataclass(slots=True)
@@ -140,3 +146,9 @@ def caps(db: sqlite3.Connection, customer_id: str) -> FrequencyCaps:
     """How often one address of a customer may be called; without a rule: as often as plans say."""
     found = db.execute(_CAPS, (customer_id,)).fetchone()
     return FrequencyCaps() if found is None else FrequencyCaps.model_validate_json(found[0])
+
+
+def version(db: sqlite3.Connection, customer_id: str) -> int:
+    """The version a customer's list and caps stand at; 0 before the first. Other streams are named by the customer too."""
+    found = db.execute(_VERSION, (key_of(customer_id), customer_id)).fetchone()
+    return 0 if found is None else int(found[0])

@@ -302,6 +302,8 @@ def _hold(row: Row, data: TargetBlocked | TargetUnblocked | TargetDeferred) -> N
             row.blocked = sum(1 << slot for slot in data.destinations)
         case TargetUnblocked():
             row.blocked = 0
+        case TargetDeferred(reason="try_interval"):
+            row.since, row.streak = data.since, _in_a_row(row.streak)
         case TargetDeferred():
             row.since, row.streak = data.until, CAPPED - _in_a_row(row.streak)
     row.changed = True

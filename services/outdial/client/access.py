@@ -51,7 +51,7 @@ class Access(Listing):
         return await self.send(reading(routes.frequency_caps(), how))
 
     async def set_frequency_caps(self, caps: FrequencyCaps | Fields) -> FrequencyCaps:
-        """Set it, in place of what was set before."""
+        """Change it; what is absent stays. No rules are ``[]``, no gap is 0."""
         return await self.send(routes.set_frequency_caps(caps))
 
     async def pace(self, **how: Unpack[Reading]) -> Pace:

@@ -20,7 +20,7 @@ from uuid import uuid4
 import httpx
 
 from outdial import wire
-from outdial.client.errors import ClientError, Failed, RateLimited, TimedOut, Unavailable, Unreachable, answered
+from outdial.client.errors import ClientError, Failed, RateLimited, TimedOut, Unavailable, Unreachable, answered, answered_late
 from outdial.client.routes import VERSION, Route
 from outdial.client.shapes import Reading
 from outdial.position import Position
@@ -119,6 +119,34 @@ class Asking:
     async def row(self, route: Route[Any]) -> Any:
         """The same as it is served: a JSON value (of NDJSON, a list)."""
         return self._json(await self._sent(route))
+
+    async def row_watched(self, route: Route[Any], told: Callable[[Any], None]) -> Any:
+        """The same of a request that says line by line how far it is: ``told`` is called with each line, the last is the answer.
+
+        Raises:
+            ClientError: it was not answered, or with an error, perhaps after some lines. It is not sent again.
+        """
+        parts = self._parts(route)
+        parts["headers"] |= {"Accept": "application/x-ndjson"}
+        last: Any = None
+        try:
+            async with self._http.stream(**parts, content=_content(route)) as response:
+                if not response.is_success:
+                    await response.aread()
+                self._good(response)
+                async for line in response.aiter_lines():
+                    if last is not None:
+                        told(last)
+                    last = wire.from_json(line)
+        except _HTTPX as error:
+            raise self._lost(error) from None
+        except wire.Malformed:
+            raise self._not_ours(response) from None
+        if isinstance(last, dict) and "error" in last:
+            raise answered_late(last, f"{self.url} ended with an error")
+        if (position := last.get("position") if isinstance(last, dict) else None) is not None:
+            self._note(str(position))
+        return last
 
     async def _sent(self, route: Route[Any]) -> httpx.Response:
         """A good answer."""

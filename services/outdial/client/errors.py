@@ -173,3 +173,22 @@ def answered(http: int, body: Any, fallback: str, retry_after: str | None = None
     if isinstance(made, RateLimited) and retry_after is not None and retry_after.isascii() and retry_after.isdigit():
         made.retry_after_s = float(retry_after)
     return made
+
+
+_OF_STATUS: Final[Mapping[str, int]] = {
+    "INVALID_ARGUMENT": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "FAILED_PRECONDITION": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAVAILABLE": 503,
+}
+
+
+def answered_late(body: Mapping[str, Any], fallback: str) -> Answered:
+    """The same of an error that came after the answer had begun, when its HTTP status was long said."""
+    error = body["error"] if isinstance(body["error"], dict) else {}
+    http = 422 if error.get("reason") == "ID_REUSED" else _OF_STATUS.get(str(error.get("status")), 500)
+    return answered(http, body, fallback)

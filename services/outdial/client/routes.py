@@ -432,7 +432,7 @@ def frequency_caps() -> Route[FrequencyCaps]:
 
 
 def set_frequency_caps(caps: FrequencyCaps | Fields) -> Route[FrequencyCaps]:
-    """Change it: ``rules`` of ``count`` within ``per_ms``, and ``min_gap_ms``."""
+    """Change it: ``rules`` of ``count`` within ``per_ms``, and ``min_gap_ms``; what is absent stays."""
     return Route("PUT", f"{VERSION}/frequency_caps", FrequencyCaps.model_validate, body=_body(caps))
 
 

@@ -8,7 +8,7 @@ from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.cap import LEAVE_US
 from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import Outdial, Run
-from outdial.dialing.rules import AFTER_ATTEMPT, AT, Next, wait_us
+from outdial.dialing.rules import AFTER_ATTEMPT, AT, Next
 from outdial.dialing.suppression import blocked, hit
 from outdial.dialing.target import (
     CALL_BACK,
@@ -20,6 +20,7 @@ from outdial.dialing.target import (
     Progressing,
     Target,
     code_of,
+    due_of,
     evolve,
     ordinal_of,
     outcome_in_force,
@@ -67,7 +68,7 @@ def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, no
         return []
     turn = _turn(outdial, target, plan, now)
     if turn is None:
-        return []
+        return _put_off(outdial, target, plan, now)
     if outdial.guard.watches:
         index = turn.coming.destination
         if hit(outdial, target.facts, index, fingerprint, now) is not None:
@@ -80,6 +81,17 @@ def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, no
                 LeaveAsked(attempt_id=attempt_id, target_id=target.facts.id, ordinal=ordinal, destination_index=index, due_at=turn.due_at)
             ]
     return [_requested(outdial, target, run, plan, turn)]
+
+
+def _put_off(outdial: Outdial, target: Idle, plan: Plan, now: int) -> list[OutdialEvent]:
+    """Have a target whose address may be called again wait for longer, if the plan in force by now says so."""
+    coming = outdial.agenda.coming(target)
+    if coming is None or target.before is None or target.since > now or target.facts.is_late(now):
+        return []
+    due = due_of(target, plan, coming.interval)
+    if due <= now:
+        return []
+    return [TargetDeferred(target_id=target.facts.id, until=due, reason="try_interval", since=target.before[0])]
 
 
 def leave_granted(outdial: Outdial, command: LeaveGranted, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
@@ -126,9 +138,11 @@ def _turn(outdial: Outdial, target: Idle | Asking, plan: Plan, now: int) -> _Tur
     if target.facts.is_late(now):
         return None
     coming = outdial.agenda.coming(target)
-    if coming is None or (due_at := target.since + wait_us(target.wait, plan, coming.interval)) > now:
+    if coming is None or (due_at := due_of(target, plan, coming.interval)) > now:
         return None
     not_after = now + plan.pickup_timeout * MILLISECOND_US
+    if target.facts.expires_at is not None:
+        not_after = min(not_after, target.facts.expires_at - 1)
     gate = outdial.agenda.gate(coming)
     if gate is None:
         return _Turn(coming, due_at, not_after, NO_WINDOW)

@@ -6,8 +6,7 @@ the prefixes on it those of :data:`LOOKED_UP_AT_MOST`. A person asks it, before 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from outdial.address import CALLABLE_TYPES, SLOTS
@@ -15,6 +14,7 @@ from outdial.commands import AskPreflight
 from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.agenda import Waits
 from outdial.dialing.decision import Decision, Rejected
+from outdial.dialing.guard import NO_END
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.rules import Next, Shape, looks_of, next_try, wait_us, why_none
 from outdial.dialing.running import warnings
@@ -25,6 +25,7 @@ from outdial.preflight import Estimate, Preflight
 from outdial.why import Held
 from outdial.windows import Gate
 
+CAPS_NOT_SEEN = "frequency_caps: who was called lately may wait for longer; how often an address was called is not looked at here"
 LOOKED_UP_AT_MOST = 100_000
 """Of so many targets the numbers are looked up in the prefixes of a suppression list: each takes some microseconds."""
 
@@ -42,6 +43,8 @@ class _Counts:
     by_destination: list[int] = field(default_factory=lambda: [0] * SLOTS)
     attempts: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    first_end: int = NO_END
+    """When the first of the entries ends that hold destinations back."""
 
     def note_times(self, due: Iterable[int], now: int) -> None:
         """Take note of when targets are due."""
@@ -73,17 +76,27 @@ def asked(outdial: Outdial, command: AskPreflight, fingerprint: Fingerprint, now
         open=len(outdial.open),
         by_destination=tuple(counts.by_destination),
         attempts_at_most=counts.attempts if knows_all else None,
-        skipped=tuple(Held(why=why, targets=targets) for why, targets in sorted(counts.skipped.items())),
+        skipped=tuple(_held(counts, why) for why in sorted(counts.skipped)),
         estimate=_estimate(plan, outdial.guard.pace, counts.now + counts.later, counts.attempts if knows_all else None),
     )
-    return Decision(facts=facts, warnings=warnings(outdial, plan, calls_only=calls_only))
+    capped = (CAPS_NOT_SEEN,) if outdial.guard.caps is not None and outdial.guard.caps.all_rules else ()
+    return Decision(facts=facts, warnings=(*warnings(outdial, plan, calls_only=calls_only), *capped))
+
+
+def _held(counts: _Counts, why: str) -> Held:
+    ends = why == "suppressed" and counts.first_end != NO_END
+    return Held(why=why, targets=counts.skipped[why], next_at=counts.first_end if ends else None)
 
 
 def _counted(outdial: Outdial, plan: Plan, fingerprint: Fingerprint, now: int, *, calls_only: bool) -> _Counts:
     counts, looks = _Counts(), looks_of(plan)
     gates: dict[tuple[str, ...], Gate] = {}
     lists = [outdial.guard.entries.get(key, {}) for key in (None, outdial.id)]
-    listed = frozenset(entry for held in lists for entry, until in held.items() if until > now)
+    listed: dict[int, int] = {}
+    for held in lists:
+        for entry, until in held.items():
+            if until > max(now, listed.get(entry, 0)):
+                listed[entry] = until
 
     def count(shape: Shape, wait: int, members: list[Waits]) -> int:
         """How many would be dialed."""
@@ -112,9 +125,9 @@ def _counted(outdial: Outdial, plan: Plan, fingerprint: Fingerprint, now: int, *
 
 
 def _apart(
-    counts: _Counts, outdial: Outdial, shape: Shape, members: list[Waits], listed: AbstractSet[int], fingerprint: Fingerprint, now: int
+    counts: _Counts, outdial: Outdial, shape: Shape, members: list[Waits], listed: Mapping[int, int], fingerprint: Fingerprint, now: int
 ) -> Iterator[tuple[Shape, list[Waits]]]:
-    """Targets that look alike, by what the suppression list leaves of their destinations. ``listed``: the addresses on it."""
+    """Targets that look alike, by what the suppression list leaves of their destinations. ``listed``: addresses on it, and until when."""
     if not (outdial.guard.entries or outdial.blocked.held):
         yield shape, members
         return
@@ -123,9 +136,12 @@ def _apart(
         counts.looked_up += 1
         if outdial.guard.lengths and counts.looked_up <= LOOKED_UP_AT_MOST:
             kinds = enumerate(facts.types)
-            held = bytes(index for index, kind in kinds if kind is not None and hit(outdial, facts, index, fingerprint, now) is not None)
+            hits = ((index, hit(outdial, facts, index, fingerprint, now)) for index, kind in kinds if kind is not None)
+            ends = {index: found.until for index, found in hits if found is not None}
         else:
-            held = bytes(index for index, found in enumerate(facts.prints or (facts.fingerprint,)) if found in listed)
+            ends = {index: listed[found] for index, found in enumerate(facts.prints or (facts.fingerprint,)) if found in listed}
+        held = bytes(ends)
+        counts.first_end = min(counts.first_end, *ends.values()) if ends else counts.first_end
         alike[types_without(facts.types, held) if held else facts.types].append((since, facts))
     for types, found in alike.items():
         yield shape._replace(types=types), found

@@ -37,6 +37,7 @@ from outdial.dialing.rules import (
     Looks,
     Shape,
     result_type,
+    wait_us,
 )
 from outdial.events import (
     DialAnswered,
@@ -58,6 +59,7 @@ from outdial.events import (
     TargetUnblocked,
 )
 from outdial.ids import attempt_id
+from outdial.plan import Plan
 from outdial.record import record
 from outdial.wire import encode_compact
 
@@ -126,6 +128,16 @@ class History:
 
 
 NEW = History()
+Wait = tuple[int, int]
+"""Since when, and for what."""
+
+
+@lru_cache(maxsize=16_384)
+def history_of(
+    tries: tuple[int, ...], outcomes: bytes, ordinal: int, ends: bytes, not_dialed: int, blocked: bytes, last: int = NONE_YET
+) -> History:
+    """One history for all targets that went through the same: a list of a million has a few hundred."""
+    return History(tries, outcomes, ordinal, ends, not_dialed, blocked, last)
 
 
 @record
@@ -138,6 +150,8 @@ class Idle:
     """When the waiting began; with ``rules.AT``, when it ends."""
     wait: int
     """What is waited for: ``rules.NOW``, ``rules.AT``, ``rules.AFTER_ATTEMPT`` or a number of ``not_dialed`` in a row."""
+    before: Wait | None = None
+    """What it waited for when a cap put it off, until ``since``: a plan may have that take longer yet."""
 
 
 @record
@@ -149,6 +163,7 @@ class Asking:
     since: int
     wait: int
     """As it waited before."""
+    before: Wait | None = None
 
 
 @record
@@ -178,6 +193,7 @@ class Done:
     wait: int
     expired: bool = False
     """Too late: no plan brings it back."""
+    before: Wait | None = None
 
 
 @record
@@ -189,6 +205,15 @@ class Deleted:
 
 
 Target = Idle | Asking | Progressing | Done | Deleted
+
+
+def due_of(target: Idle | Asking, plan: Plan, interval: int) -> int:
+    """When a target falls due under a plan. ``interval``: that of its :class:`Next`, milliseconds.
+
+    One that a cap put off waits for both: until its address may be called again, and as long as the plan has it wait by now.
+    """
+    due = target.since + wait_us(target.wait, plan, interval)
+    return due if target.before is None else max(due, target.before[0] + wait_us(target.before[1], plan, interval))
 
 
 def shape_of(target: Target, looks: Looks, *, suppressed: bool = False) -> Shape:
@@ -276,7 +301,7 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
     match event, target:
         case DialRequested(), Idle() | Asking():
             tries = _counted(history.tries, event.destination_index, 1)
-            begun = History(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed, history.blocked, history.last)
+            begun = history_of(tries, history.outcomes, event.ordinal, history.ends, history.not_dialed, history.blocked, history.last)
             return Progressing(facts, begun, event.attempt_id, event.destination_index, event.not_after, event.expires_at)
         case DialEnded(), Progressing():
             ended = _ended(history, event)
@@ -292,11 +317,11 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
         case DialAnswered(), Progressing():
             return _changed(target, answered=True, expires_at=event.expires_at)
         case TargetExhausted(), Idle():
-            return Done(facts, history, False, target.since, target.wait)  # noqa: FBT003  one field of a record
+            return Done(facts, history, False, target.since, target.wait, before=target.before)  # noqa: FBT003  one field of a record
         case TargetExpired(), Idle() | Done():
             return Done(facts, history, False, target.since, target.wait, True)  # noqa: FBT003  as above
         case TargetRevived(), Done():
-            return Idle(facts, history, target.since, target.wait)
+            return Idle(facts, history, target.since, target.wait, target.before)
         case TargetReopened(), Idle() | Done():
             return Idle(facts, _reopened(history), time, NOW)
         case TargetReopened(), Asking():
@@ -306,11 +331,13 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
         case TargetDeleted(), Idle() | Asking() | Done():
             return Deleted(facts, history)
         case LeaveAsked(), Idle():
-            return Asking(facts, history, target.since, target.wait)
+            return Asking(facts, history, target.since, target.wait, target.before)
         case LeaveUnused(), Asking():
-            return Idle(facts, history, target.since, target.wait)
+            return Idle(facts, history, target.since, target.wait, target.before)
+        case TargetDeferred(reason="try_interval"), Idle() | Asking() if target.before is not None:
+            return Idle(facts, history, *target.before)
         case TargetDeferred(), Idle() | Asking():
-            return Idle(facts, history, event.until, AT)
+            return Idle(facts, history, event.until, AT, target.before or (target.since, target.wait))
         case TargetBlocked(), _ if not isinstance(target, Deleted):
             return replace(target, history=replace(history, blocked=bytes(event.destinations)))
         case TargetUnblocked(), _ if not isinstance(target, Deleted):
@@ -321,7 +348,7 @@ def evolve(target: Target, event: EventData, time: int) -> Target:
 
 def _reopened(history: History) -> History:
     """No try is spent any more; ordinals go on."""
-    return History(NO_TRIES, b"", history.ordinal, history.ends, 0, history.blocked)
+    return history_of(NO_TRIES, b"", history.ordinal, history.ends, 0, history.blocked)
 
 
 def corrected(target: Target, ordinal: int | None) -> Target:
@@ -358,9 +385,9 @@ def _ended(history: History, event: DialEnded) -> History:
     ends = (history.ends + bytes((code,)))[-REMEMBERED_ENDS:]
     if event.given_back:
         tries = _counted(history.tries, event.destination_index, -1)
-        return History(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1, history.blocked, history.last)
+        return history_of(tries, history.outcomes, history.ordinal, ends, history.not_dialed + 1, history.blocked, history.last)
     last = event.destination_index * 8 + result_type(event.outcome)
-    return History(history.tries, bytes(sorted((*history.outcomes, last))), history.ordinal, ends, 0, history.blocked, last)
+    return history_of(history.tries, bytes(sorted((*history.outcomes, last))), history.ordinal, ends, 0, history.blocked, last)
 
 
 def _counted(tries: tuple[int, ...], index: int, step: int) -> tuple[int, ...]:

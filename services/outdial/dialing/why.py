@@ -16,14 +16,15 @@ also at those that are due before it, :data:`AHEAD_AT_MOST` of them at most.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import islice
 
 from outdial.commands import AskWhy
 from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.decision import Rejected
 from outdial.dialing.outdial import SILENT_ATTEMPTS, Outdial
-from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, wait_us, why_none
+from outdial.dialing.rules import AFTER_ATTEMPT, AT, NOW, why_none
 from outdial.dialing.suppression import blocked
-from outdial.dialing.target import CALL_BACK, Asking, Deleted, Done, Idle, Progressing, Target, evolve
+from outdial.dialing.target import Asking, Deleted, Done, Idle, Progressing, Target, due_of, evolve
 from outdial.events import (
     DialEnded,
     DialingDraining,
@@ -80,6 +81,8 @@ def of_target(outdial: Outdial, target_id: str, fingerprint: Fingerprint, now: i
             turn = _turn_of(outdial, outdial.plan, waits, now, ahead)
         checks += [cap, Check(rule="leave_asked", holds=asking)]
     first, next_at = _judged(checks, turn)
+    if next_at is not None and waits is not None and (gate := _gate_of(outdial, waits)) is not None:
+        next_at = gate.opens_at(next_at)
     over = (waits is None and not _is_over(checks)) or (waits is not None and next_at is not None and waits.facts.is_late(next_at))
     return TargetWhy(
         target_id=target_id,
@@ -132,7 +135,7 @@ def _as_waiting(outdial: Outdial, target_id: str) -> Idle | None:
         case Idle():
             return target
         case Asking() | Done(reached=False, expired=False):
-            return Idle(target.facts, target.history, target.since, target.wait)
+            return Idle(target.facts, target.history, target.since, target.wait, target.before)
         case Progressing(answered=False, deleted=False):
             lost = DialEnded(
                 attempt_id=target.attempt_id,
@@ -166,10 +169,11 @@ def _of_its_tries(outdial: Outdial, plan: Plan, waits: Idle) -> list[Check]:
 def _of_its_time(outdial: Outdial, plan: Plan, waits: Idle, now: int) -> tuple[Check, Check, int | None]:
     """Whether it is due, whether its window is open, and from when on both are so."""
     coming = outdial.agenda.coming(waits)
-    due = waits.since + wait_us(waits.wait, plan, plan.try_interval if coming is None else coming.interval)
+    due = due_of(waits, plan, plan.try_interval if coming is None else coming.interval)
     facts: dict[str, object] = {"due_at": format_instant(due)}
-    if _is_deferred(waits):
-        is_due = Check(rule="not_due", holds=False)
+    if waits.before is not None:
+        facts["wait"] = "try_interval"
+        is_due = Check(rule="not_due", holds=due > max(waits.since, now), since=waits.before[0], until=due, facts=facts)
     elif waits.wait == AT:
         is_due = Check(rule="not_due", holds=due > now, until=due, facts=facts | {"wait": "call_back"})
     else:
@@ -185,15 +189,15 @@ def _of_its_time(outdial: Outdial, plan: Plan, waits: Idle, now: int) -> tuple[C
     return is_due, window, ready
 
 
-def _is_deferred(waits: Idle) -> bool:
-    """Whether a cap made it wait, and not the person who asked to be called back."""
-    ends = waits.history.ends
-    return waits.wait == AT and not (ends and ends[-1] & CALL_BACK)
+def _gate_of(outdial: Outdial, waits: Idle) -> Gate | None:
+    """The window its next try must go through; None: there is none."""
+    coming = outdial.agenda.coming(waits)
+    return None if coming is None else outdial.agenda.gate(coming)
 
 
 def _of_its_address(outdial: Outdial, waits: Idle, now: int) -> Check:
     """Whether its address was called as often as the caps allow, as far as that was found out."""
-    deferred = _is_deferred(waits) and waits.since > now
+    deferred = waits.before is not None and waits.since > now
     facts = {"caps": outdial.guard.caps is not None}
     return Check(rule="frequency_cap", holds=deferred, until=waits.since if deferred else None, facts=facts)
 
@@ -224,7 +228,8 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
     if plan is not None and not _holds(checks, "plan_pending"):
         left = agenda.dialable or agenda.revivable(1) or outdial.asking
         due = agenda.next_due(now)
-        checks.append(Check(rule="nothing_left", holds=not left, facts={"open": len(outdial.open)}))
+        lost = None if left else _when_given_up(outdial, plan)
+        checks.append(Check(rule="nothing_left", holds=not left, until=lost, facts={"open": len(outdial.open)}))
         earliest = agenda.earliest
         checks.append(Check(rule="not_due", holds=earliest is not None and earliest > now, until=due))
         outside = earliest is not None and earliest <= now and due is not None and due > now
@@ -245,6 +250,21 @@ def of_outdial(outdial: Outdial, now: int) -> OutdialWhy:
         next_due=due,
         held=tuple(_held(outdial)),
     )
+
+
+def _when_given_up(outdial: Outdial, plan: Plan) -> int | None:
+    """When the first of those who are being called is called again, if nobody says a word; None: none of them is.
+
+    Of very many open attempts the first are looked at.
+    """
+    times = []
+    for target_id in islice(outdial.open, AHEAD_AT_MOST):
+        waits = _as_waiting(outdial, target_id)
+        if waits is not None:
+            ready = _of_its_time(outdial, plan, waits, waits.since)[2]
+            if ready is not None and not waits.facts.is_late(ready):
+                times.append(ready)
+    return min(times, default=None)
 
 
 def _held(outdial: Outdial) -> list[Held]:
@@ -290,19 +310,25 @@ def _held_back(rule: str, since: int | None, *, holds: bool) -> Check:
 
 def _of_the_pace(outdial: Outdial, plan: Plan, now: int, ahead: int) -> list[Check]:
     """Whether the pace holds back whoever comes after so many others that are due."""
-    opened, rate = len(outdial.open) + len(outdial.asking), plan.calls_per_second
+    opened, taken, rate = len(outdial.open) + len(outdial.asking), _taken(outdial), plan.calls_per_second
     probing = outdial.silent >= SILENT_ATTEMPTS
     probe = _free_at(_leases(outdial, plan, now), plan, now, ahead, 1) if probing else now
     free = _free_at(_leases(outdial, plan, now), plan, now, ahead, plan.max_concurrent)
     release = _behind(outdial, now, ahead, lambda times, at: _when_paced(rate, times, at))
     last = outdial.recent[-1] if outdial.recent else None
     return [
-        _paced("no_worker", probe, now, None, {"silent": outdial.silent, "open": opened, "ahead": ahead}),
-        _paced("max_concurrent", free, now, last, {"open": opened, "limit": plan.max_concurrent, "ahead": ahead}),
+        _paced("no_worker", probe, now, None, {"silent": outdial.silent, "open": opened, "taken": taken, "ahead": ahead}),
+        _paced("max_concurrent", free, now, last, {"open": opened, "taken": taken, "limit": plan.max_concurrent, "ahead": ahead}),
         _of_the_agents(outdial, plan, now, ahead),
         _paced("calls_per_second", release, now, last, {"limit": rate, "ahead": ahead}),
         _of_the_share(outdial, now, ahead),
     ]
+
+
+def _taken(outdial: Outdial) -> int:
+    """Open attempts of which somebody has said that he places the call, or that it was answered."""
+    opened = (outdial.targets[target_id] for target_id in outdial.open)
+    return sum(isinstance(target, Progressing) and (target.worker is not None or target.answered) for target in opened)
 
 
 def _of_the_share(outdial: Outdial, now: int, ahead: int) -> Check:
@@ -352,8 +378,7 @@ def _paced(rule: str, until: int, now: int, since: int | None, facts: dict[str, 
 
 def _turn_of(outdial: Outdial, plan: Plan, target: Idle, now: int, ahead: int) -> int | None:
     """When a target that is due has its turn after so many others, whom it need not wait for if they cannot be called by then."""
-    coming = outdial.agenda.coming(target)
-    gate = None if coming is None else outdial.agenda.gate(coming)
+    gate = _gate_of(outdial, target)
     turn = _turn(outdial, plan, now, ahead, gate)
     if turn is None or turn <= now:
         return turn

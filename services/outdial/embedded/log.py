@@ -9,9 +9,10 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Final, Self
+from urllib.parse import quote
 
 import aiosqlite
 
@@ -69,6 +70,39 @@ class Lock:
             self._file.close()
 
 
+_KEY_FIX: Final = "start with the old OUTDIAL_FINGERPRINT_KEY, or put the old fingerprint.key back beside outdial.db"
+
+
+def check_key(folder: Path, configured: str | None) -> None:
+    """Hold the fingerprint key of a folder against its log, where there is one. Nothing is written.
+
+    Raises:
+        StoreError: ``key_changed``, ``database_corrupt``.
+    """
+    noted = _noted_key_id(folder / DATABASE)
+    if noted is None:
+        return
+    path = folder / KEY_FILE
+    if configured is None and not path.exists():
+        raise StoreError("key_changed", f"{path} is missing, the fingerprint key the log beside it was written with", _KEY_FIX)
+    if key_id_of(path.read_bytes() if configured is None else configured.encode()) != noted:
+        raise StoreError("key_changed", "the fingerprint key is not the one this log was written with", _KEY_FIX)
+
+
+def _noted_key_id(path: Path) -> str | None:
+    """What the log says of its key; None: there is no log yet."""
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+            found = db.execute("SELECT value FROM meta WHERE name = 'key_id'").fetchone()
+    except sqlite3.OperationalError:  # no such table: whoever opens it says more
+        return None
+    except sqlite3.Error as error:
+        raise explained(error, path) from None
+    return None if found is None else str(found[0])
+
+
 def fingerprint_key(folder: Path, configured: str | None) -> bytes:
     """The key of the address fingerprints: the configured one, else the folder's own, made when absent.
 
@@ -119,6 +153,7 @@ class Log:
         """
         lock = Lock(folder)
         try:
+            check_key(folder, key)
             secret = fingerprint_key(folder, key)
             log = cls(folder, lock, await _connected(folder / DATABASE, key_id_of(secret)), secret)
         except BaseException:
@@ -285,7 +320,7 @@ async def _check_meta(db: aiosqlite.Connection, name: str, value: str) -> None:
         raise StoreError(
             "key_changed",
             "the fingerprint key is not the one this log was written with",
-            "start with the old OUTDIAL_FINGERPRINT_KEY, or put fingerprint.key back",
+            _KEY_FIX,
         )
     raise StoreError(
         "database_newer", f"the database has schema {found}, this program knows {value}", "use the version of the program that wrote it"

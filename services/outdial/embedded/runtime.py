@@ -24,7 +24,7 @@ from outdial.embedded.errors import UNREADABLE, explained, unreadable
 from outdial.embedded.leases import LeaseTime
 from outdial.embedded.log import DATABASE, Log, open_reader
 from outdial.envelope import Event
-from outdial.metrics import Meters
+from outdial.metrics import Meters, per_second
 from outdial.position import Position
 from outdial.requests import Answer, Unavailable
 from outdial.tally import Tally
@@ -132,8 +132,13 @@ class Embedded:
             if meters is not None:
                 # Log and views are one transaction here.
                 meters.read("outdial_projection_lag_events", lambda: {(): 0.0})
+                meters.read("outdial_projection_lag_seconds", lambda: {(): 0.0})
             runtime = cls(folder, log, reader, clock, speed, steady, meters)
+            began = asyncio.get_running_loop().time()
             await runtime._replay()
+            if meters is not None:
+                rate = per_second(runtime._log.position, asyncio.get_running_loop().time() - began)
+                meters.read("outdial_replay_events_per_second", lambda: {(): rate})
             opened.pop_all()
         runtime._task = asyncio.create_task(runtime._run(), name="ledger")
         return runtime

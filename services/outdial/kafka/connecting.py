@@ -1,10 +1,12 @@
 """How the clients of this runtime are made, and the one that asks where partitions begin and end."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
@@ -13,13 +15,58 @@ from outdial.topology import MAX_RECORD_BYTES
 RETRY_MS: Final = 20
 """How soon a reader asks again for what a broker does not know yet: a new topic, who leads a partition, who coordinates a group."""
 
+STOP_S: Final = 5.0
+"""How long a client may take to disconnect."""
 
-def reader(connection: Connection, *, uncommitted: bool = False) -> AIOKafkaConsumer:
+
+async def ended(closing: Coroutine[Any, Any, None]) -> bool:
+    """Let something of a client end, in a task of its own and for some seconds; whether it did.
+
+    aiokafka cancels tasks of its own when it closes, and may let their cancellation out: to us it would look like one of ours.
+
+    Raises:
+        Exception: what it ended by, if not by that.
+    """
+    task = asyncio.ensure_future(closing)
+    await asyncio.wait({task}, timeout=STOP_S)
+    if not task.done() or task.cancelled():
+        task.cancel()
+        return False
+    task.result()
+    return True
+
+
+@contextmanager
+def own_cancellations() -> Iterator[None]:
+    """Within the block, only whoever has the task can cancel it: a cancellation that aiokafka lets out is an error like any other.
+
+    Raises:
+        KafkaError: such a one.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise KafkaError("the client has cancelled a step of its own") from error
+
+
+class Reader(AIOKafkaConsumer):
+    """A consumer that disconnects when it is stopped, whatever its tasks were about."""
+
+    async def stop(self) -> None:
+        """Disconnect. Once more does nothing."""
+        if not await ended(super().stop()):
+            await ended(self._client.close())
+
+
+def reader(connection: Connection, *, uncommitted: bool = False) -> Reader:
     """A consumer without a group, for partitions that are assigned by hand.
 
     ``uncommitted``: for asking offsets only; it sees transactions that are still open.
     """
-    return AIOKafkaConsumer(
+    return Reader(
         **connection.arguments(),
         group_id=None,
         enable_auto_commit=False,

@@ -67,6 +67,8 @@ class Mirror:
         """Why the views do not follow the log, as far as that shows in following it."""
         self._heard = asyncio.get_running_loop().time()
         """When a broker gave an answer last."""
+        self._level = self._heard
+        """When the views showed all that was known of the log last."""
         self.failure: BaseException | None = None
         self._options = options
         self._topic = options.topology.events
@@ -122,6 +124,11 @@ class Mirror:
     def lag(self) -> int:
         """Records of the events that are committed and not in the views yet, about: it is asked once a second."""
         return sum(max(0, end - mark) for end, mark in zip(self._end.marks, self.position.marks, strict=True))
+
+    @property
+    def lag_s(self) -> float:
+        """For how many seconds the views have not shown all that is committed; the end of the log is asked for once a second."""
+        return asyncio.get_running_loop().time() - self._level if self.lag else 0.0
 
     @property
     def reader(self) -> sqlite3.Connection:
@@ -371,8 +378,11 @@ class Mirror:
         """Ask again and again whether a broker is there: to a reader, one that is away is one that has nothing new."""
         while True:
             with suppress(*PASSING):
+                was_level = not self.lag
                 self._end = await asyncio.shield(self._ask())
                 self._heard = asyncio.get_running_loop().time()
+                if was_level:
+                    self._level = self._heard
             await asyncio.sleep(HEAR_EVERY_S)
 
     async def _follow(self) -> None:

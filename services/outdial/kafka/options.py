@@ -31,3 +31,5 @@ class Options:
     """The identity of this process in its group: it may be away for a moment without losing its partitions."""
     folder: Path | None = None
     """Where snapshots are kept; None: nowhere."""
+    worth_apart: int = 50_000
+    """Events from which on a log is replayed by a process of its own: what starting one and its snapshot cost, it must save."""

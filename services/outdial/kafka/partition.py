@@ -11,10 +11,10 @@ then the positions and the log are read, for only now they can no longer change.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
@@ -22,11 +22,9 @@ from aiokafka.errors import IllegalOperation, KafkaError, OffsetOutOfRangeError,
 from aiokafka.structs import TopicPartition
 
 from outdial.commands import Command
-from outdial.dialing.fingerprints import fingerprint_of, key_id_of
-from outdial.dialing.ledger import Effects, Ledger
-from outdial.envelope import CONTENT_TYPE, Event
-from outdial.events import SuppressionsAdded, TargetAdded
-from outdial.kafka.connecting import Ends, reader
+from outdial.dialing.ledger import Effects
+from outdial.envelope import CONTENT_TYPE
+from outdial.kafka.connecting import Ends, own_cancellations
 from outdial.kafka.errors import PASSING, ClusterError, explained
 from outdial.kafka.garbage import Garbage
 from outdial.kafka.intake import Intake
@@ -38,22 +36,21 @@ from outdial.kafka.records import (
     Record,
     Root,
     Seal,
-    event_of,
     follow_up,
     forwarded,
-    header,
     place_of,
     position_noted,
     received,
     rejection,
 )
+from outdial.kafka.replayers import Replayers
+from outdial.kafka.replaying import OPEN_S, Log, replay, within
 from outdial.kafka.snapshots import NOTHING, Mark, Snapshots, digest_of
-from outdial.kafka.topics import changed
-from outdial.metrics import Meters
+from outdial.metrics import Meters, per_second
 from outdial.requests import AnswerRecord
 from outdial.scalars import MILLISECOND_US, SECOND_US
 from outdial.tally import Tally
-from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT, partition_of
+from outdial.topology import HEADER_CONTENT_TYPE, HEADER_INPUT
 from outdial.trace import HEADER_TRACE
 from outdial.wire import Malformed, encode, encode_event
 
@@ -64,13 +61,10 @@ DECIDING_S: Final = 1.0
 DUE_AT_ONCE: Final = 1_000
 DECIDED_AT_ONCE: Final = 50
 """Commands decided before others on the event loop have their turn: some milliseconds."""
-REPLAYED_AT_ONCE: Final = 500
 SNAPSHOT_EVENTS: Final = 100_000
 """Events after which a ledger is kept anew, at the least; a larger one after as many as it has targets."""
 COMMIT_S: Final = 8.0
 """How long the broker may take for a transaction; shorter than the timeout of one request, so that none is sent twice."""
-OPEN_S: Final = 30.0
-"""How long the broker may take for a step of opening."""
 IDLE_S: Final = 0.5
 HELD_S: Final = 0.02
 """When something is due that may not happen yet."""
@@ -129,6 +123,7 @@ class Partition:
         kept: Snapshots | None,
         meters: Meters,
         garbage: Garbage,
+        replayers: Replayers | None = None,
     ) -> None:
         self.number = number
         self.not_ready: str | None = "opening"
@@ -150,16 +145,20 @@ class Partition:
         self._meters = meters
         self._kept = kept
         self._garbage = garbage
+        self._replayers = replayers
         self._at = NOTHING
         """The record of the log the ledger stands at."""
         self._not_kept = 0
         """Events since."""
+        self.replay_rate = 0.0
+        """Events a second, when the log was replayed last."""
         self._size = 0
         self._commands = TopicPartition(options.topology.commands, number)
         self._events = TopicPartition(options.topology.events, number)
         self._requests_partitions = options.topology.partitions
         self._producer: Producer | None = None
-        self._ledger = self._new_ledger()
+        self._log = Log(options.connection, options.topology, number, options.key)
+        self._ledger = self._log.new_ledger()
         self.intake = Intake(consumer, self._commands)
         self._decided_to = 0
         """Every command before it has been decided."""
@@ -233,9 +232,10 @@ class Partition:
         try:
             while not self._stopping:
                 try:
-                    await self._open()
-                    delay = RETRY_S
-                    await self._turns()
+                    with own_cancellations():
+                        await self._open()
+                        delay = RETRY_S
+                        await self._turns()
                 except ClockApart as error:
                     self.not_ready = "clock_apart"
                     log.warning("partition %d dials nothing: %s", self.number, error)
@@ -517,19 +517,23 @@ class Partition:
         self._held = False
         producer = Producer(self._options.connection, self._topology.transactional_id(self.number))
         self._producer = producer
-        await _within(OPEN_S, producer.start())
-        self._requests_partitions = len(await _within(OPEN_S, producer.partitions_for(self._topology.dial_requests)))
-        committed = await _within(OPEN_S, self._consumer.committed(self._commands))
-        events_begin, events_end = await _within(OPEN_S, self._ends.span(*self._events))
+        await within(OPEN_S, producer.start())
+        self._requests_partitions = len(await within(OPEN_S, producer.partitions_for(self._topology.dial_requests)))
+        committed = await within(OPEN_S, self._consumer.committed(self._commands))
+        events_begin, events_end = await within(OPEN_S, self._ends.span(*self._events))
         if events_begin > 0:
             raise ClusterError(
                 "log_incomplete",
                 f"partition {self.number} of {self._events.topic} begins at offset {events_begin}: older events are gone",
                 "restore the topic; it must have retention.ms=-1 and retention.bytes=-1",
             )
+        kept, replaying = 0 if self._kept is None else self._kept.next_event(self.number), asyncio.get_running_loop().time()
+        if self._replayers is not None:
+            await self._replayers.replay(self.number, kept, events_end)
         with self._garbage.put_off():
             noted = await self._replay(events_end)
-        begin, end = await _within(OPEN_S, self._ends.span(*self._commands))
+        self.replay_rate = per_second(events_end - kept, asyncio.get_running_loop().time() - replaying)
+        begin, end = await within(OPEN_S, self._ends.span(*self._commands))
         known = [offset for offset in (committed, noted) if offset is not None]
         self.next_offset = max(known) if known else 0
         if self.next_offset < begin:
@@ -550,70 +554,10 @@ class Partition:
 
     async def _replay(self, end: int) -> int | None:
         """Build the ledger from the events before an offset, or from where it was kept; returns how far the commands were read then."""
-        if end == 0:
-            self._ledger, self._at = self._new_ledger(), NOTHING
-            return None
-        events = reader(self._options.connection)
-        try:
-            await _within(OPEN_S, events.start())
-            events.assign([self._events])
-            kept = None if self._kept is None else self._kept.load(self.number)
-            if kept is not None and self._kept is not None:
-                self._ledger, self._at = kept[0].restored(fingerprint_of(self._options.key)), kept[1]
-                if await self._stands_at(events, self._at, end):
-                    await self._read_events(events, end)
-                    return self._at.noted
-                log.warning("the snapshot of partition %d does not fit its log, which is replayed", self.number)
-                self._kept.discard(self.number)
-            self._ledger, self._at = self._new_ledger(), NOTHING
-            events.seek(self._events, 0)
-            await self._read_events(events, end)
-        finally:
-            await events.stop()
-        return self._at.noted
-
-    async def _stands_at(self, events: AIOKafkaConsumer, mark: Mark, end: int) -> bool:
-        """Whether the log has the record a kept ledger ended with; the next to be read is the one after it."""
-        if mark.next_event > end:
-            return False
-        events.seek(self._events, mark.offset)
-        while await events.position(self._events) < end:
-            found = await _within(OPEN_S, events.getmany(self._events, timeout_ms=1_000, max_records=1))
-            for record in found.get(self._events, ()):
-                return bool(record.offset == mark.offset and digest_of(record.value) == mark.digest)
-        return False
-
-    async def _read_events(self, events: AIOKafkaConsumer, end: int) -> None:
-        """Fold events up to an offset."""
-        key_id, replayed = key_id_of(self._options.key), 0
-        while await events.position(self._events) < end:
-            found = await _within(OPEN_S, events.getmany(self._events, timeout_ms=1_000, max_records=REPLAYED_AT_ONCE))
-            last: Record | None = None
-            for record in found.get(self._events, ()):
-                last = record
-                replayed += 1
-                event = event_of(record)
-                if event is None:
-                    continue
-                if event.sequence == 1 and self._place_of(event) != self.number:
-                    raise changed(self._events.topic, self._topology.partitions)
-                if isinstance(event.data, TargetAdded | SuppressionsAdded) and event.data.key_id != key_id:
-                    raise ClusterError(
-                        "key_changed",
-                        f"partition {self.number} was written with another fingerprint key",
-                        "start with the OUTDIAL_FINGERPRINT_KEY that the other processes have",
-                    )
-                self._ledger.replay(event)
-            if last is not None:
-                told = header(last.headers, HEADER_INPUT)
-                self._at = Mark(last.offset, digest_of(last.value), self._at.noted if told is None else int(told))
-            await asyncio.sleep(0)
-        self._not_kept = replayed
-
-    def _place_of(self, event: Event) -> int:
-        """The partition an event belongs in: that of its stream, unless the stream is what one partition knows of a list."""
-        customer, _, number = event.stream.partition("/")
-        return int(number) if number else partition_of(customer, self._topology.partitions)
+        self._ledger, self._at = self._log.new_ledger(), NOTHING
+        found = await replay(self._log, self._kept, end)
+        self._ledger, self._at, self._not_kept = found.ledger, found.at, found.records
+        return found.at.noted
 
     def _gap(self, begin: int) -> ClusterError:
         return ClusterError(
@@ -634,17 +578,6 @@ class Partition:
         if self._producer is None:
             raise KafkaError("the partition is not open")
         return self._producer
-
-    def _new_ledger(self) -> Ledger:
-        return Ledger(fingerprint_of(self._options.key), key_id_of(self._options.key), self._topology.partitions)
-
-
-T = TypeVar("T")
-
-
-async def _within(seconds: float, step: Awaitable[T]) -> T:
-    async with asyncio.timeout(seconds):
-        return await step
 
 
 def _hear(future: "asyncio.Future[object]") -> None:

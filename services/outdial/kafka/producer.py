@@ -17,12 +17,12 @@ from aiokafka.producer.sender import EndTxnHandler, Sender
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from outdial.connection import Connection
+from outdial.kafka.connecting import ended
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 BATCH_BYTES: Final = 512 * 1024
 """Size at which a batch of records is full. A larger record makes a batch of its own."""
 RETRY_BACKOFF_MS: Final = 20
-STOP_S: Final = 5.0
 
 
 class FateUnknown(KafkaError):
@@ -101,10 +101,9 @@ class Producer(AIOKafkaProducer):
         self._closed = True
         # The sender ends only after another try of what is under way, for which it would connect again.
         self.client._get_conn = _nobody  # noqa: SLF001  a client that was closed does not refuse to
-        await self.client.close()
-        with suppress(Exception, asyncio.CancelledError):
-            async with asyncio.timeout(STOP_S):
-                await self._sender.close()
+        await ended(self.client.close())
+        with suppress(Exception):
+            await ended(self._sender.close())
         # Who waits is told, and what aiokafka keeps of it for nobody to hear is heard.
         batches = self._message_accumulator._pending_batches  # noqa: SLF001  it has no word for giving up what it was to send again
         batches.update(chain.from_iterable(self._message_accumulator._batches.values()))  # noqa: SLF001  as above

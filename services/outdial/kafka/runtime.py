@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.kafka import topics
-from outdial.kafka.connecting import RETRY_MS, Ends
+from outdial.kafka.connecting import RETRY_MS, Ends, Reader, own_cancellations
 from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
 from outdial.kafka.garbage import Garbage
 from outdial.kafka.intake import take_in
@@ -24,6 +24,7 @@ from outdial.kafka.member import watch_name
 from outdial.kafka.options import Options
 from outdial.kafka.partition import Partition
 from outdial.kafka.records import Seal
+from outdial.kafka.replayers import Replayers
 from outdial.kafka.snapshots import Snapshots
 from outdial.metrics import Meters
 from outdial.scalars import SECOND_US
@@ -55,6 +56,7 @@ class Ledgers(ConsumerRebalanceListener):
         self._ends = Ends(options.connection)
         self._consumer = self._member()
         self._kept: Snapshots | None = None
+        self._replayers: Replayers | None = None
         self._garbage = Garbage()
         self._joined = False
         self._heard = asyncio.get_running_loop().time()
@@ -92,6 +94,7 @@ class Ledgers(ConsumerRebalanceListener):
         if self._options.folder is not None:
             topology = self._options.topology
             self._kept = Snapshots(self._options.folder, self._options.key, f"{cluster}/{topology.events}/{topology.partitions}")
+            self._replayers = Replayers(self._options, self._kept)
         await self._ends.start()
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
@@ -136,6 +139,8 @@ class Ledgers(ConsumerRebalanceListener):
         if self._closing:
             await asyncio.wait(self._closing)
         self.partitions.clear()
+        if self._replayers is not None:
+            await self._replayers.close()
         with suppress(*PASSING):
             await self._consumer.stop()
         with suppress(*PASSING):
@@ -167,7 +172,15 @@ class Ledgers(ConsumerRebalanceListener):
                 self.partitions[number].go_on()
             else:
                 partition = Partition(
-                    number, self._options, self._consumer, self._ends, self._seal, self._kept, self._meters, self._garbage
+                    number,
+                    self._options,
+                    self._consumer,
+                    self._ends,
+                    self._seal,
+                    self._kept,
+                    self._meters,
+                    self._garbage,
+                    self._replayers,
                 )
                 self.partitions[number] = partition
                 partition.start(self._ended)
@@ -179,8 +192,8 @@ class Ledgers(ConsumerRebalanceListener):
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _member(self) -> AIOKafkaConsumer:
-        member = AIOKafkaConsumer(
+    def _member(self) -> Reader:
+        member = Reader(
             **self._options.connection.arguments(),
             group_id=self._options.topology.ledger_group,
             group_instance_id=self._options.instance,
@@ -212,6 +225,10 @@ class Ledgers(ConsumerRebalanceListener):
         meters = self._meters
         meters.read("outdial_ready", lambda: {(): float(self.not_ready is None)})
         meters.read("outdial_partitions_owned", lambda: {(): float(len(self.partitions))})
+        meters.read(
+            "outdial_replay_events_per_second",
+            lambda: {(str(number),): partition.replay_rate for number, partition in self.partitions.items()},
+        )
         meters.read(
             "outdial_consumer_lag",
             lambda: {(self._topic, str(number)): float(partition.lag) for number, partition in self.partitions.items()},
@@ -289,7 +306,8 @@ class Ledgers(ConsumerRebalanceListener):
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work()
+            with own_cancellations():
+                await work()
         except Exception as error:  # noqa: BLE001  whatever it is, it ends the process
             self._fail(error)
 

@@ -59,6 +59,7 @@ class Doors:
             raise
         if meters is not None:
             meters.read("outdial_projection_lag_events", lambda: {(): float(mirror.lag)})
+            meters.read("outdial_projection_lag_seconds", lambda: {(): mirror.lag_s})
         return cls(options, mirror, sending, ledgers)
 
     @property

@@ -60,7 +60,8 @@ class Snapshots:
     """The snapshots of one installation in one folder. ``facts``: which log they are of."""
 
     def __init__(self, folder: Path, key: bytes, facts: str) -> None:
-        self._folder = folder
+        self.folder = folder
+        self.facts = facts
         self._key = blake2b(key, digest_size=32, person=b"outdial snap").digest()
         self._about = f"{_program()}/{tzdata_version()}/{key_id_of(key)}/{facts}"
 
@@ -74,7 +75,7 @@ class Snapshots:
         path = self._path(number)
         aside = path.with_suffix(".new")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             with aside.open("wb") as file:
                 file.write(self._mac(content))
                 file.write(content)
@@ -97,18 +98,31 @@ class Snapshots:
             return None
         length = int.from_bytes(rest[:4], "big")
         head: dict[str, Any] = from_json(bytes(rest[4 : 4 + length]))
-        if head["about"] != f"{self._about}/{number}":
+        if not self._is_ours(head, number):
             log.info("the snapshot of partition %d is of another program or log; the log is replayed", number)
             return None
         ledger: Ledger = pickle.loads(rest[4 + length :])  # noqa: S301  signed, see above
         return ledger, Mark(head["offset"], head["digest"], head["noted"])
 
+    def next_event(self, number: int) -> int:
+        """About where a replay would go on, by what a snapshot says of itself; 0: at the beginning. Nothing is checked."""
+        try:
+            with self._path(number).open("rb") as file:
+                file.seek(MAC_BYTES)
+                head = from_json(file.read(int.from_bytes(file.read(4), "big")))
+            return Mark(head["offset"], "", None).next_event if self._is_ours(head, number) else 0
+        except (OSError, ValueError, LookupError, TypeError):  # also of a damaged one
+            return 0
+
     def discard(self, number: int) -> None:
         """Throw a snapshot away."""
         self._path(number).unlink(missing_ok=True)
 
+    def _is_ours(self, head: Any, number: int) -> bool:
+        return bool(head["about"] == f"{self._about}/{number}")
+
     def _path(self, number: int) -> Path:
-        return self._folder / f"ledger-{number}.snapshot"
+        return self.folder / f"ledger-{number}.snapshot"
 
     def _mac(self, content: memoryview) -> bytes:
         return blake2b(content, key=self._key, digest_size=MAC_BYTES).digest()

@@ -247,7 +247,7 @@ class Asking(Crowd):
                 self._asking.add(data["attempt_id"])
             case "TargetDeferred":
                 self._deferred[data["target_id"]] = micros(data["until"])
-                self._asking.discard(data["attempt_id"])
+                self._asking.discard(data.get("attempt_id"))
             case "DialRequested" | "LeaveUnused":
                 self._deferred.pop(data["target_id"], None)
                 self._asking.discard(data["attempt_id"])

@@ -278,10 +278,16 @@ def _faults_of_the_spared(topics: Topics, memory: Remembered) -> Iterator[str]:
 
 
 def _faults_of_named(topics: Topics, rows: list[Row]) -> Iterator[str]:
-    """Who asked is told of the open attempts that were written down with what was asked."""
-    named = {row.event["causationid"]: row.event["data"].get("open", []) for row in rows if row.type == "SuppressionApplied"}
+    """Who asked is told of the open attempts that were written down with what was asked.
+
+    Who asks again while the list has gone on is told anew, by another event of the same command: others may be open by then.
+    """
+    named: dict[str, list[list[str]]] = {}
+    for row in rows:
+        if row.type == "SuppressionApplied":
+            named.setdefault(row.event["causationid"], []).append(row.event["data"].get("open", []))
     for answer in map(_json, topics.of("answers")):
-        if answer["result"] == "events" and answer["command_id"] in named and answer.get("open", []) != named[answer["command_id"]]:
+        if answer["result"] == "events" and answer["command_id"] in named and answer.get("open", []) not in named[answer["command_id"]]:
             yield f"the answer to {answer['command_id']} names other open attempts than its event"
 
 

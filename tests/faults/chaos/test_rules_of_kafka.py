@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -32,7 +33,7 @@ from outdial.dialing import outdial as dialing_outdial
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.kafka import partition as partitions
 from outdial.kafka import producer as producers
-from outdial.kafka import topics
+from outdial.kafka import replaying, topics
 from outdial.kafka.connecting import Ends, reader
 from outdial.kafka.errors import ClusterError
 from outdial.kafka.options import Options
@@ -314,7 +315,7 @@ def everything_passes(patch: pytest.MonkeyPatch) -> None:
 
 
 def reading_all(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(partitions, "reader", lambda connection: reader(connection, uncommitted=True))
+    patch.setattr(replaying, "reader", lambda connection: reader(connection, uncommitted=True))
 
 
 def decided_where_it_stands(patch: pytest.MonkeyPatch) -> None:
@@ -416,6 +417,7 @@ class Keeper(Snapshots):
     """Remembers how far the ledgers were that it was given to keep."""
 
     def __init__(self) -> None:
+        super().__init__(Path("/nowhere"), b"the key of nobody", "nothing")
         self.saved: list[int] = []
 
     def save(self, number: int, ledger: Ledger, mark: Mark) -> None:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 
 from faults.chaos.asking import DAY_MS, ENDLESS
-from faults.chaos.checker import Remembered, Spared, faults_of, murmur2
+from faults.chaos.checker import Remembered, Spared, _faults_of_named, faults_of, murmur2
 from faults.chaos.reading import NAMES, Rec, Topics
 from faults.checker import Placed
 from outdial.address import Address
@@ -255,3 +255,23 @@ def test_every_damage_is_found(right: Written, says: str, damage: Damage) -> Non
     damage(topics, memory)
     found = found_in(topics, memory)
     assert any(says in fault for fault in found), found
+
+
+class Said(NamedTuple):
+    """What the rule looks at of a row."""
+
+    type: str
+    event: dict[str, Any]
+
+
+def test_who_asks_again_may_be_told_of_other_calls_but_only_of_those_that_were_written_down() -> None:
+    def found(*told: list[str]) -> list[str]:
+        topics = Topics(1, {name: [[]] for name in NAMES})
+        for calls in told:
+            answer = {"command_id": "asked", "result": "events", "open": calls}
+            topics.records["answers"][0].append(Rec("answers", 0, 0, 0, b"", json.dumps(answer).encode(), {}))
+        rows = [Said("SuppressionApplied", {"causationid": "asked", "data": {"open": calls}}) for calls in ([], ["a call"])]
+        return list(_faults_of_named(topics, rows))  # type: ignore[arg-type]
+
+    assert found([], ["a call"]) == []
+    assert found(["another call"]) == ["the answer to asked names other open attempts than its event"]

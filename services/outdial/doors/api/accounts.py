@@ -15,7 +15,7 @@ from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, EXISTS, NO_ACCESSK
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
 from outdial.requests import Answer
-from outdial.scalars import DAY_MS, MILLISECOND_US, SECOND_US
+from outdial.scalars import DAY_MS, MILLISECOND_US, SECOND_US, format_instant
 from outdial.views import accounts
 
 router = APIRouter(tags=["accounts"])
@@ -152,13 +152,13 @@ async def _new_key(request: Request, customer_id: str) -> Response:
     return response
 
 
-def _expiry(body: dict[str, Any], now: int) -> int | None:
+def _expiry(body: dict[str, Any], now: int) -> str | None:
     seconds = body.get("expire")
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= LONGEST_EXPIRE_S:
         raise by_rule("field_invalid", f"expire must be a whole number of seconds from 1 to {LONGEST_EXPIRE_S}", pointer="/expire")
-    return now + seconds * SECOND_US
+    return format_instant(now + seconds * SECOND_US)
 
 
 async def _begun(request: Request, command: AccountCommands) -> Answer:

@@ -20,7 +20,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from outdial.doors.api.deps import CALLER, Caller, Door, reach
+from outdial.doors.api.deps import CALLER, Caller, Door, reach, yes_or_no
 from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, told, unavailable
 from outdial.doors.api.limits import Limiter
 from outdial.doors.api.origins import ORIGIN, PREFLIGHT, Headers, Origins, answer_preflight, is_own, is_preflight
@@ -42,7 +42,6 @@ SWITCHED: Final = 101
 """The status a websocket begins with."""
 _ASKED: Final = (_VERSIONED, "/auth/")
 """Where somebody asks for something, and is let in or not."""
-_YES: Final = ("true", "1")
 _POSITION: Final = b"outdial-position"
 """An answer that does not say at which position it holds says that it shows at least what this one has."""
 FRAMES: Final = 6
@@ -127,11 +126,13 @@ class Front:
         ``stands``: they were waited for already.
 
         Raises:
-            Refused: that takes too long.
+            Refused: that takes too long, or the query does not say what it wants.
         """
-        if b"min_position=" in query:
-            await reach(self.door, _parameter(query, "min_position"))
-        elif not stands and path.startswith(_VERSIONED) and (b"stale=" not in query or _parameter(query, "stale").lower() not in _YES):
+        least, stale = _parameter(query, "min_position"), _parameter(query, "stale")
+        may_be_old = stale is not None and yes_or_no(stale, "stale")
+        if least is not None:
+            await reach(self.door, least)
+        elif not stands and not may_be_old and path.startswith(_VERSIONED):
             await self._catch_up()
 
     async def _catch_up(self) -> None:
@@ -219,12 +220,13 @@ def _taken_secrets(scope: Scope) -> dict[str, str]:
     return found
 
 
-def _parameter(query: bytes, wanted: str) -> str:
-    for part in query.decode("latin-1").split("&"):
-        name, _, value = part.partition("=")
-        if name == wanted:
-            return value
-    return ""
+def _parameter(query: bytes, wanted: str) -> str | None:
+    if wanted.encode() in query:
+        for part in query.decode("latin-1").split("&"):
+            name, _, value = part.partition("=")
+            if name == wanted:
+                return value
+    return None
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:

@@ -1,6 +1,7 @@
 """Request bodies: read within a limit, parsed, and cut down to the fields that are known."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from math import isfinite
@@ -20,6 +21,7 @@ LARGE: Final = 16 * 1024 * 1024
 THROWN_AWAY: Final = 64 * 1024 * 1024
 """Bytes of a body that is too large which are read before the connection is ended."""
 LAST_WORDS_S: Final = 1.0
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
 """How long the next of them is waited for."""
 MANY: Final = 10_000
 """Items a body may have."""
@@ -160,11 +162,20 @@ def check_actions(actions: Any, depth: int = 0) -> None:
 def plan_from(body: Any, base: Plan | None = None, at: str = "") -> Plan:
     """The plan the fields of a body give, over ``base`` where one is changed. ``at``: the JSON pointer of the object they are in.
 
+    The body of a contract route may hold other fields too. An object that is a plan and nothing else may not: whoever writes
+    ``windws`` means that nobody is called at night.
+
     Raises:
-        Refused: a field has a bad value.
+        Refused: a field has a bad value, or is none of a plan.
     """
     if not isinstance(body, dict):
         raise by_rule("field_invalid", "plan must be an object")
     fields: dict[str, Any] = body
+    unknown = next((name for name in fields if name not in PLAN_FIELDS), None) if at else None
+    if unknown is not None:
+        # What is no word may be somebody's number, put in the wrong place.
+        named = f"/{unknown}" if _WORD.fullmatch(unknown) else ""
+        where = f"{at[1:]}.{unknown}" if named else f"what is named in {at[1:]}"
+        raise by_rule("unknown_field", f"{where} is not a field here", pointer=at + named)
     changes = {name: fields[name] for name in PLAN_FIELDS if name in fields and (fields[name] is not None or name in _PLAN_NULLABLE)}
     return made(Plan, changes if base is None else base.model_dump() | changes, at)

@@ -25,7 +25,7 @@ def found(request: Request, attempt_id: str) -> Call:
     row = calls.get(door_of(request).reader, customer_of(request), attempt_id)
     if row is None:
         raise Refused(NO_CALL, "attempt_unknown", "there is no such attempt")
-    return row
+    return calls.queued(door_of(request).reader, [row])[0]
 
 
 def _shown(request: Request, attempt_id: str, answer: Answer | None = None) -> Response:

@@ -22,6 +22,7 @@ from outdial.ids import derived, item_id
 from outdial.metrics import Meters
 from outdial.position import Position
 from outdial.requests import Answer, Rejected, Unavailable
+from outdial.scalars import FROM_OUTSIDE
 from outdial.views import history
 from outdial.wire import explained, to_json
 
@@ -284,9 +285,26 @@ def position_after(request: HTTPConnection) -> Position:
     return position_in(door_of(request), request.query_params.get("after", "0"), "after")
 
 
-def flag(request: Request, name: str) -> bool:
-    """A query parameter that is ``true`` or ``1``, or is not."""
-    return request.query_params.get(name, "").lower() in ("true", "1")
+FLAGS: Final[Mapping[str, bool]] = {"true": True, "1": True, "false": False, "0": False}
+"""What somebody may write for yes and for no. Anything else is refused: whoever wrote ``yes`` did not mean no."""
+
+
+def flag(request: HTTPConnection, name: str, *, default: bool = False) -> bool:
+    """A query parameter that says yes or no.
+
+    Raises:
+        Refused: INVALID_REQUEST_PARAMETER.
+    """
+    text = request.query_params.get(name)
+    return default if text is None else yes_or_no(text, name)
+
+
+def yes_or_no(text: str, name: str) -> bool:
+    """What the text of a query parameter says; raises as :func:`flag`."""
+    said = FLAGS.get(text.lower())
+    if said is None:
+        raise Refused(PARAMETER, "field_invalid", f"{name} must be true or false")
+    return said
 
 
 C = TypeVar("C", bound=BaseModel)
@@ -303,7 +321,7 @@ def made(model: type[C], fields: Mapping[str, Any], at: str = "") -> C:
         Refused: INVALID_ARGUMENT, naming the field.
     """
     try:
-        return model.model_validate(fields)
+        return model.model_validate(fields, context=FROM_OUTSIDE)
     except ValidationError as error:
         why = explained(error)
         if why.pointer is not None:

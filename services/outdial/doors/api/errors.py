@@ -1,5 +1,6 @@
 """Refusals as HTTP knows them: one envelope, and one table from the ledger's words to it. Source: contract 1.3."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -98,6 +99,7 @@ CLAIM_RULES: Final = frozenset({"outdial_deleted", "target_deleted"})
 
 
 PROBLEM: Final = "application/problem+json"
+_NOT_AT_ALL: Final = re.compile(r"q=0(\.0{0,3})?")
 
 
 class Refused(Exception):
@@ -153,9 +155,18 @@ class Told(NamedTuple):
 
 def told(why: Refused, request_id: str, accept: str) -> Told:
     """A refusal as its client wants it: the contract's envelope, or a problem (RFC 9457) where ``accept`` names that."""
-    if PROBLEM in accept.lower():
+    if _takes_problems(accept):
         return Told(_problem(why, request_id), PROBLEM)
     return Told(envelope(why, request_id), "application/json")
+
+
+def _takes_problems(accept: str) -> bool:
+    """Whether an Accept header names problems; with ``q=0`` it says that it does not want them."""
+    for part in accept.lower().split(","):
+        kind, *parameters = (word.strip() for word in part.split(";"))
+        if kind == PROBLEM:
+            return not any(_NOT_AT_ALL.fullmatch(one) for one in parameters)
+    return False
 
 
 def _problem(why: Refused, request_id: str) -> bytes:

@@ -123,7 +123,7 @@ def _scope(request: Request) -> Scope:
         Refused: ``outdial_id`` is no id, or no outdial of the customer; or it is absent, and those of targets are not wanted.
     """
     outdial_id = request.query_params.get("outdial_id")
-    of_targets = request.query_params.get("targets", "true").lower() not in ("false", "0")
+    of_targets = flag(request, "targets", default=True)
     if outdial_id is None and not of_targets:
         raise Refused(PARAMETER, "field_missing", "targets=false leaves out the events of an outdial's targets: say which by outdial_id")
     if outdial_id is None:
@@ -168,8 +168,17 @@ def _with_places(request: Request) -> Tell:
     return tell
 
 
-def _in_voipbins_words(request: Request) -> bool:
-    """Whether a client wants events as VoIPBIN names them (``names=voipbin``).
+class Wording(NamedTuple):
+    """How a client wants events told."""
+
+    voipbins: bool
+    """As VoIPBIN names them (``names=voipbin``)."""
+    places: bool
+    """With the record of Kafka each of them is."""
+
+
+def _wording(request: Request) -> Wording:
+    """How a client wants events told.
 
     Raises:
         Refused: INVALID_REQUEST_PARAMETER.
@@ -177,14 +186,14 @@ def _in_voipbins_words(request: Request) -> bool:
     names = request.query_params.get("names", "outdial")
     if names not in ("outdial", "voipbin"):
         raise Refused(PARAMETER, "field_invalid", "names must be outdial or voipbin")
-    return names == "voipbin"
+    return Wording(names == "voipbin", flag(request, "places"))
 
 
 @contextmanager
-def _words(request: Request, *, voipbins: bool) -> Iterator[Tell]:
+def _words(request: Request, wording: Wording) -> Iterator[Tell]:
     """The words events are told in."""
-    if not voipbins:
-        yield _with_places(request) if flag(request, "places") else _in_our_words
+    if not wording.voipbins:
+        yield _with_places(request) if wording.places else _in_our_words
         return
     times = times_of(request)
     with closing(Retelling(door_of(request).reader)) as retelling:
@@ -192,7 +201,7 @@ def _words(request: Request, *, voipbins: bool) -> Iterator[Tell]:
 
 
 async def _page(scope: Scope, request: Request) -> Response:
-    with _words(request, voipbins=_in_voipbins_words(request)) as tell:
+    with _words(request, _wording(request)) as tell:
         rows, next_after = scope.after(position_after(request), whole_number(request, "limit", USUAL, 1, MOST))
         told: list[str] = []
         for row in rows:
@@ -226,18 +235,18 @@ async def stream_events(request: Request) -> Response:
     """Events as server-sent events, from ``after`` (or header Last-Event-ID) on; ``id:`` is the position. ``names`` as for pages."""
     resumed = request.headers.get("last-event-id")
     after = position_after(request) if resumed is None else position_in(door_of(request), resumed, "Last-Event-ID")
-    frames = _frames(request, _scope(request), after, voipbins=_in_voipbins_words(request))
+    frames = _frames(request, _scope(request), after, _wording(request))
     return StreamingResponse(frames, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 
-async def _frames(request: Request, scope: Scope, after: Position, *, voipbins: bool) -> AsyncIterator[str]:
+async def _frames(request: Request, scope: Scope, after: Position, wording: Wording) -> AsyncIterator[str]:
     door, caller = door_of(request), caller_of(request)
     loop = asyncio.get_running_loop()
     yield "retry: 2000\n\n"
     said = loop.time()
-    with _words(request, voipbins=voipbins) as tell:
+    with _words(request, wording) as tell:
         while not door.closing and still_let_in(door, caller):
-            rows, after = scope.after(after, AT_ONCE_TOLD if voipbins else AT_ONCE)
+            rows, after = scope.after(after, AT_ONCE_TOLD if wording.voipbins else AT_ONCE)
             frames = "".join(_frame(row, tell(row)) for row in rows)
             if frames:
                 yield frames

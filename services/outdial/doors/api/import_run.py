@@ -172,6 +172,8 @@ class Import:
             await self._send()
             while self._sent:
                 await self._note()
+            if self._report.position is None:
+                self._report.position = self._door.ledger.position
         finally:
             await asyncio.gather(*(sent.answers for sent in self._sent), return_exceptions=True)
         return self._report

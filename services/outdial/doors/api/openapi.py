@@ -408,7 +408,9 @@ def _told() -> dict[str, Told]:
         "add_suppressions": Told(body={"oneOf": [_REFS["NewSuppression"], _object("entries", entries=_list(_REFS["NewSuppression"]))]}),
         "remove_suppressions": Told(body={"oneOf": [_REFS["SuppressionRef"], _object("entries", entries=_list(_REFS["SuppressionRef"]))]}),
         "import_suppressions": Told((), _TEXT, ("text/csv", "application/x-ndjson")),
-        "set_frequency_caps": Told(body=_REFS["FrequencyCaps"]),
+        "set_frequency_caps": Told(
+            body={"allOf": [_REFS["FrequencyCaps"]], "anyOf": [{"required": ["rules"]}, {"required": ["min_gap_ms"]}]}
+        ),
         "set_pace": Told(body=_object("calls_per_second", calls_per_second=per_second)),
         "set_password": Told(body=_object("password", password=_PASSWORD)),
         "send_commands": Told(

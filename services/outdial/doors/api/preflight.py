@@ -22,7 +22,10 @@ from outdial.views import outdials
 from outdial.why import REASONS
 
 router = APIRouter(tags=["why"])
-ASSUMES: Final = "every call rings for the whole dial_timeout, nobody answers, and the waits between tries are not counted"
+ASSUMES: Final = (
+    "every call rings for the whole dial_timeout, nobody answers, "
+    "and neither the waits between tries nor the hours in which nobody may be called count"
+)
 
 
 @router.post("/outdials/{id}/preflight")

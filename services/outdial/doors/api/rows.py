@@ -25,6 +25,8 @@ from outdial.wire import Malformed, from_json
 DESTINATIONS: Final = tuple(f"destination_{slot}" for slot in range(SLOTS))
 COLUMNS: Final = ("id", "name", "detail", "data", *DESTINATIONS, "try_count_max", "priority", "time_zone", "expires_at")
 """Columns a CSV file may have, in any order."""
+REFUSED: Final = ("refused_line", "refused_reason", "refused_message")
+"""Columns that say what was wrong with a row when it was sent before. They are left out."""
 SEPARATORS: Final = ",;\t"
 
 Form = Literal["csv", "ndjson"]
@@ -136,6 +138,22 @@ def _header(text: str, *, flawed: bool) -> tuple[list[str], str]:
     allowed = f"columns are: {', '.join(COLUMNS)}"
     if len(text) > MAX_ROW or (flawed and _NO_TEXT.search(text)):
         raise Unreadable("file_not_text", "the first line is no text in UTF-8, nor in UTF-16 with a byte order mark")
+    names, separator = separated(text)
+    if not names:
+        raise Unreadable("header_invalid", f"the first line must name columns, separated by a comma, semicolon or tab; {allowed}")
+    for place, name in enumerate(names, 1):
+        if name not in COLUMNS and name not in REFUSED:
+            shown = f'"{name}"' if _WORD.fullmatch(name) else f"number {place}"
+            raise Unreadable("column_unknown", f"column {shown} is not known; {allowed}")
+        if names.index(name) != place - 1:
+            raise Unreadable("column_twice", f'column "{name}" stands there twice')
+    if not any(name in DESTINATIONS for name in names):
+        raise Unreadable("column_missing", f"a target needs somewhere to dial: name at least one of {', '.join(DESTINATIONS)}")
+    return names, separator
+
+
+def separated(text: str) -> tuple[list[str], str]:
+    """The names in a first line, and the separator by which most of them are columns; no name, where none is."""
     best: tuple[list[str], str] = ([], ",")
     for separator in SEPARATORS:
         try:
@@ -145,18 +163,7 @@ def _header(text: str, *, flawed: bool) -> tuple[list[str], str]:
         names = [cell.strip().lower() for cell in cells]
         if sum(name in COLUMNS for name in names) > sum(name in COLUMNS for name in best[0]):
             best = names, separator
-    names, separator = best
-    if not names:
-        raise Unreadable("header_invalid", f"the first line must name columns, separated by a comma, semicolon or tab; {allowed}")
-    for place, name in enumerate(names, 1):
-        if name not in COLUMNS:
-            shown = f'"{name}"' if _WORD.fullmatch(name) else f"number {place}"
-            raise Unreadable("column_unknown", f"column {shown} is not known; {allowed}")
-        if names.index(name) != place - 1:
-            raise Unreadable("column_twice", f'column "{name}" stands there twice')
-    if not any(name in DESTINATIONS for name in names):
-        raise Unreadable("column_missing", f"a target needs somewhere to dial: name at least one of {', '.join(DESTINATIONS)}")
-    return names, separator
+    return best
 
 
 class _Table:
@@ -244,7 +251,7 @@ class _Table:
         if len(cells) != len(self._columns):
             reason = "cells_too_many" if len(cells) > len(self._columns) else "cells_too_few"
             return Flaw(line, self._row, reason, f"the row has {len(cells)} cells, the header names {len(self._columns)} columns")
-        fields: dict[str, Any] = {name: cell for name, cell in zip(self._columns, cells, strict=True) if cell}
+        fields: dict[str, Any] = {name: cell for name, cell in zip(self._columns, cells, strict=True) if cell and name not in REFUSED}
         size = sum(map(len, cells))
         try:
             self._understand(fields)
@@ -299,6 +306,8 @@ def _fields(text: str, *, flawed: bool) -> dict[str, Any]:
         raise Malformed("json_invalid", "a line must be one JSON object")
     fields: dict[str, Any] = {}
     for key, value in given.items():
+        if key in REFUSED:
+            continue
         name = _ALIASES.get(key, key)
         if name not in NewTarget.model_fields:
             raise Malformed("unknown_field", f"{key if _WORD.fullmatch(key) else 'what is named'} is not a field of a target")

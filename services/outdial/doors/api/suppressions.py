@@ -2,23 +2,23 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.commands import Command
+from outdial.commands import AddSuppressions, Command
 from outdial.doors.api import shapes
-from outdial.doors.api.bodies import CSV_TYPES, LARGE, LINES_TYPES, media_type_of, read_bytes, read_object
+from outdial.doors.api.bodies import CSV_TYPES, LARGE, LINES_TYPES, media_type_of, picked, read_bytes, read_object
 from outdial.doors.api.deps import asked_by, command_id, customer_of, door_of, path_id, reply, submit
-from outdial.doors.api.errors import NO_SUPPRESSION, Refused, by_form, by_rule
+from outdial.doors.api.errors import NO_SUPPRESSION, UNAVAILABLE, Refused, by_form, by_rule
 from outdial.doors.api.lines import Lines
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import derived
 from outdial.requests import Answer, Item
-from outdial.suppression import MOST_ENTRIES
-from outdial.views import suppressions
+from outdial.suppression import MOST_ENTRIES, FrequencyCaps
+from outdial.views import outdials, suppressions
 from outdial.views.suppressions import Suppression
 from outdial.wire import Malformed, command_from, from_json
 
@@ -28,6 +28,10 @@ COLUMNS: Final = ("type", "target", "prefix", "outdial_id", "expires_at", "reaso
 MOST_ERRORS: Final = 100
 AT_ONCE: Final = 10
 """Commands of an import that are on their way together."""
+_MISSING: Final = {"outdial_unknown": "there is no such outdial", "outdial_deleted": "the outdial is deleted"}
+CAPS: Final = ("rules", "min_gap_ms")
+CHANGES_TRIED: Final = 20
+"""How often a change of one of the caps is laid over the others anew, when the list has changed meanwhile."""
 
 # --- the list -------------------------------------------------------------------------------------------
 
@@ -51,9 +55,14 @@ async def add_suppressions(request: Request) -> Response:
     """Call nobody at an address, at numbers that begin so, or at up to 500 of them (``entries``).
 
     Answered when every process obeys: from then on no call is requested. ``open`` names the first hundred attempts that
-    are out already, ``open_count`` how many there are.
+    are out already, ``open_count`` how many there are. An ``outdial_id`` must be one of yours that is not deleted.
     """
-    command = _command("AddSuppressions", request, _entries(await read_object(request)))
+    body = await read_object(request)
+    command = cast(AddSuppressions, _command("AddSuppressions", request, _entries(body)))
+    for index, why in enumerate(await _outdials_missing(request, [entry.outdial_id for entry in command.entries])):
+        if why is not None:
+            at = f"entries/{index}/outdial_id" if "entries" in body else "outdial_id"
+            raise by_rule(why, f"{at.replace('/', '.')}: {_MISSING[why]}", pointer=f"/{at}")
     answer = await submit(request, command)
     return reply({"errors": [*map(_error, answer.items)], **_open([answer])}, answer)
 
@@ -83,6 +92,17 @@ def _found(request: Request, suppression_id: str) -> Suppression:
 def _entries(body: dict[str, Any]) -> Any:
     """The entries of a body, which may be one itself."""
     return body["entries"] if "entries" in body else [{name: body[name] for name in ("address", "prefix", *COLUMNS[3:]) if name in body}]
+
+
+async def _outdials_missing(request: Request, outdial_ids: Sequence[str | None]) -> list[str | None]:
+    """Of each outdial why nobody can be called in it; None: it is there, or none is named. An entry for it would protect nobody."""
+    rows: dict[str | None, str | None] = {None: None}
+    if any(outdial_ids):
+        await door_of(request).ledger.caught_up()
+        for outdial_id in filter(None, {*outdial_ids}):
+            row = outdials.get(door_of(request).reader, customer_of(request), outdial_id)
+            rows[outdial_id] = "outdial_unknown" if row is None else None if row.tm_delete is None else "outdial_deleted"
+    return [rows[outdial_id] for outdial_id in outdial_ids]
 
 
 def _command(word: str, request: Request, entries: Any, name: str | None = None) -> Command:
@@ -118,6 +138,8 @@ class Row(NamedTuple):
     """Ordinal among the rows, from 1."""
     entry: Any
     why: Malformed | None = None
+    outdial_id: str | None = None
+    """In which alone it holds."""
 
 
 @router.post("/suppressions/import")
@@ -130,7 +152,10 @@ async def import_suppressions(request: Request) -> Response:
     text = Lines().feed(bytes(await read_bytes(request, LARGE, CSV_TYPES | LINES_TYPES)), final=True)
     rows = [*(_json_rows(text) if lines else _csv_rows(text))]
     errors = [_refused(row, row.why.reason, row.why.message) for row in rows if row.why is not None]
-    good = [row for row in rows if row.why is None]
+    read = [row for row in rows if row.why is None]
+    missing = await _outdials_missing(request, [row.outdial_id for row in read])
+    errors += [_refused(row, why, _MISSING[why]) for row, why in zip(read, missing, strict=True) if why is not None]
+    good = [row for row, why in zip(read, missing, strict=True) if why is None]
     parts = [good[first : first + MOST_ENTRIES] for first in range(0, len(good), MOST_ENTRIES)]
     answers: list[Answer] = []
     root = command_id(request)
@@ -185,10 +210,10 @@ def _csv_rows(lines: Sequence[str]) -> Iterator[Row]:
 def _checked(number: int, entry: Any) -> Row:
     """A row as an entry that a command takes."""
     try:
-        command_from({"type": "AddSuppressions", "entries": [entry]})
+        command = cast(AddSuppressions, command_from({"type": "AddSuppressions", "entries": [entry]}))
     except Malformed as why:
         return Row(number, None, Malformed(why.reason, why.message.removeprefix("entries.0.")))
-    return Row(number, entry)
+    return Row(number, entry, outdial_id=command.entries[0].outdial_id)
 
 
 # --- frequency caps -------------------------------------------------------------------------------------
@@ -197,17 +222,56 @@ def _checked(number: int, entry: Any) -> Row:
 @router.get("/frequency_caps")
 async def get_frequency_caps(request: Request) -> Response:
     """How often one address may be called, in all outdials together."""
-    return reply(suppressions.caps(door_of(request).reader, customer_of(request)).model_dump())
+    return reply(_caps_of(request).model_dump(mode="json"))
 
 
 @router.put("/frequency_caps")
 async def set_frequency_caps(request: Request) -> Response:
-    """Change it: ``rules`` of ``count`` attempts within ``per_ms`` milliseconds, and ``min_gap_ms``. Nothing at all: no caps."""
-    body = await read_object(request)
-    caps = {name: body[name] for name in ("rules", "min_gap_ms") if name in body}
+    """Change it: ``rules`` of ``count`` attempts within ``per_ms`` milliseconds, and ``min_gap_ms``; what is absent stays.
+
+    An empty list of rules takes them away, 0 the gap. A body that names neither is refused.
+    """
+    changes = picked(await read_object(request), CAPS)
+    if not changes:
+        raise by_rule("field_missing", "name rules, min_gap_ms or both; without any caps is rules [] and min_gap_ms 0")
+    answer = await (_set_caps(request, changes) if len(changes) == len(CAPS) else _change_caps(request, changes))
+    return reply(_caps_of(request).model_dump(mode="json"), answer)
+
+
+async def _change_caps(request: Request, changes: dict[str, Any]) -> Answer:
+    """Lay one of the caps over the other as it is now. The ledger refuses it when that has changed meanwhile, then once more.
+
+    Raises:
+        Refused: as :func:`_set_caps`; SERVICE_UNAVAILABLE, when the list has changed each time.
+    """
+    door = door_of(request)
+    for _ in range(CHANGES_TRIED):
+        await door.ledger.caught_up()
+        version = suppressions.version(door.reader, customer_of(request))
+        try:
+            return await _set_caps(request, _caps_of(request).model_dump(mode="json") | changes, version)
+        except Refused as why:
+            if why.rule != "version_differs" or "if-match" in request.headers:
+                raise
+    message = "the list of suppressions changes all the time; send rules and min_gap_ms both, or one of them later"
+    raise Refused(UNAVAILABLE, "list_changing", message, headers={"Retry-After": "1"})
+
+
+async def _set_caps(request: Request, caps: dict[str, Any], version: int | None = None) -> Answer:
+    """Set both of the caps; with ``version`` only while the list stands there.
+
+    Raises:
+        Refused: a field has a bad value, or the ledger rejected it.
+    """
+    given = {"type": "SetFrequencyCaps", "id": command_id(request), "customer_id": customer_of(request), "caps": caps}
     try:
-        command = command_from({"type": "SetFrequencyCaps", "id": command_id(request), "customer_id": customer_of(request), "caps": caps})
+        command = command_from(given if version is None else {**given, "if_version": version})
     except Malformed as why:
+        if why.pointer is not None:
+            why.pointer = why.pointer.removeprefix("/caps")
         raise by_form(why) from None
-    answer = await submit(request, command)
-    return reply(suppressions.caps(door_of(request).reader, customer_of(request)).model_dump(), answer)
+    return await submit(request, command)
+
+
+def _caps_of(request: Request) -> FrequencyCaps:
+    return suppressions.caps(door_of(request).reader, customer_of(request))

@@ -24,6 +24,8 @@ router = APIRouter(tags=["why"])
 _ORDER: Final = {word: place for place, word in enumerate(REASONS)}
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 """Names of durations, and their seconds."""
+_OF_OPEN_CALLS: Final = ("no_worker", "max_concurrent")
+_DRAINING: Final = "Draining: nobody new is called"
 
 
 class Followed(NamedTuple):
@@ -63,7 +65,7 @@ async def why_outdial(request: Request) -> Response:
     told = {
         "outdial_id": outdial.id,
         **_shape(verdict, event, answer, times),
-        "verdict": _of_an_outdial(verdict, _since(verdict, event), stats.due_now, per_minute),
+        "verdict": _of_an_outdial(verdict, _since(verdict, event), stats.due_now, per_minute, drains=outdial.draining is not None),
         "open_attempts": verdict.open,
         "per_minute": per_minute,
         "waiting": verdict.waiting,
@@ -155,19 +157,44 @@ def _counted(verdict: OutdialWhy, stats: Stats) -> Iterator[Held]:
 def _of_a_target(verdict: TargetWhy, since: int | None) -> str:
     if verdict.why is None:
         return "Being dialed now."
+    if verdict.why == "attempt_open":
+        return f"Being called now: {_of_a_call(verdict, since)}."
     reason = REASONS[verdict.why]
     return f"Not dialed: {reason.says}{_stamped(since)}; {_later(verdict, 'next try')}."
 
 
-def _of_an_outdial(verdict: OutdialWhy, since: int | None, due_now: int, per_minute: int) -> str:
+def _of_a_call(verdict: TargetWhy, since: int | None) -> str:
+    """How far the open call is, and when it is given up if nobody says a word."""
+    facts = next((check.facts for check in verdict.rules if check.rule == "attempt_open"), {})
+    how = "answered, talking" if facts.get("answered") else "taken by a worker" if facts.get("claimed") else "requested, not taken yet"
+    given_up = (
+        "" if verdict.until is None else f"; without a word it is given up at {_stamp(verdict.until)} ({_in(verdict.until - verdict.at)})"
+    )
+    return f"{how}{_stamped(since)}{given_up}"
+
+
+def _of_an_outdial(verdict: OutdialWhy, since: int | None, due_now: int, per_minute: int, *, drains: bool) -> str:
     pace = f"Dialing {per_minute:,}/min; {due_now:,} due now"
+    drains = drains and verdict.why not in BEFORE_ANY_TARGET and verdict.why != "outdial_deleted"
+    begins = f"{_DRAINING}, and it ends when nobody who was tried has a try left. " if drains else ""
     if verdict.why is None:
-        return f"{pace}."
+        return f"{begins}{pace}."
     reason = REASONS[verdict.why]
     says = reason.says_of_all or reason.says
+    if verdict.why in _OF_OPEN_CALLS and not per_minute and _untaken(verdict):
+        calls = "call was requested" if verdict.open == 1 else "calls were requested"
+        says = f"{verdict.open:,} {calls} and nobody took one; is a worker running?"
+        return f"{begins}Not dialing: {says} {_later(verdict, 'next call').capitalize()}."
     if verdict.why in PACE:
-        return f"{pace}, held back: {says}."
-    return f"Not dialing: {says}{_stamped(since)}; {_later(verdict, 'next call')}."
+        return f"{begins}{pace}, held back: {says}."
+    if drains and verdict.why == "nothing_left":
+        return f"{_DRAINING}, and nobody who was tried waits for a try: it ends with the last open call."
+    return f"{begins}{'Nobody is called now' if drains else 'Not dialing'}: {says}{_stamped(since)}; {_later(verdict, 'next call')}."
+
+
+def _untaken(verdict: OutdialWhy) -> bool:
+    """Whether there are open calls, and of none has anybody said that he places it."""
+    return verdict.open > 0 and any(check.rule == verdict.why and check.facts.get("taken") == 0 for check in verdict.rules)
 
 
 def _stamped(since: int | None) -> str:

@@ -27,6 +27,8 @@ CarrierName = Literal["none", "simulated"]
 Role = Literal["serve", "ledger", "api"]
 """What a process does: all of it, only decide, or only serve."""
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogForm = Literal["auto", "json", "lines"]
+"""How log lines look: auto is lines at a terminal, JSON elsewhere."""
 
 
 class Refused(Exception):
@@ -102,6 +104,7 @@ class ServeOptions:
     speed: float = 1.0
     """How many seconds of the ledger's clock pass in one second."""
     log_level: LogLevel = "warning"
+    log_form: LogForm = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,7 @@ class WorkerOptions:
     port: int = DEFAULT_PORT
     next_port: bool = False
     log_level: LogLevel = "warning"
+    log_form: LogForm = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +247,14 @@ class Actions(Protocol):
 
         Raises:
             Refused: ``data_missing`` when there is no database, ``database_corrupt``.
+        """
+        ...
+
+    def check_key(self, data: Path, configured: str | None) -> None:
+        """Hold the fingerprint key, the configured one or that of the folder, against the log of the folder.
+
+        Raises:
+            Refused: ``key_changed``, ``database_corrupt``.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The client as verbs use it: each request waits for its answer, and what is answered is shown as it was served."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -36,6 +36,10 @@ class Blocking:
     def send(self, route: Route[Any]) -> Any:
         """The JSON value a request is answered with; raises as :meth:`Client.send`."""
         return self._loop.run(self._client.row(route))
+
+    def send_watched(self, route: Route[Any], told: Callable[[Row], None]) -> Any:
+        """The same of a request that says how far it is: ``told`` is called with each word of that."""
+        return self._loop.run(self._client.row_watched(route, told))
 
     def all(self, collection: Collection[Any], *, limit: int | None = None, deleted: bool = False) -> Iterator[Row]:
         """Every row of a list, newest first, page by page; at most ``limit``."""

@@ -165,7 +165,7 @@ def worker(
         "port": port,
         "log_level": log_level,
     }
-    settings = load(os.environ, flags)
+    settings = load(session.environment, flags)
     if settings.carrier == "none":
         raise Refused(
             "carrier_missing",
@@ -189,39 +189,36 @@ def worker(
         port=DEFAULT_PORTS["worker"] if settings.port is None else settings.port,
         next_port=settings.port is None,
         log_level=settings.log_level,
+        log_form=settings.log_form,
     )
     session.actions.work(options, _beside(session))
 
 
 def create(session: Session, kafka: Bootstrap = None, prefix: Prefix = None, partitions: Partitions = None) -> None:
     """Make the topics that are not there. Those that are there are left as they are."""
-    made = session.actions.topics_create(_cluster(kafka, prefix, partitions))
-    if session.as_json:
-        from outdial.doors.cli.output import print_json
-
-        print_json(made)
+    made = session.actions.topics_create(_cluster(session, kafka, prefix, partitions))
+    if session.as_data:
+        session.print(made)
     else:
         print("\n".join(f"made {name}" for name in made) or "all topics are there")
 
 
 def show(session: Session, kafka: Bootstrap = None, prefix: Prefix = None, partitions: Partitions = None) -> None:
     """Show the topics as they are."""
-    _told(session, _cluster(kafka, prefix, partitions))
+    _told(session, _cluster(session, kafka, prefix, partitions))
 
 
 def check(session: Session, kafka: Bootstrap = None, prefix: Prefix = None, partitions: Partitions = None) -> None:
     """Look whether the topics are as they must be. Exit code 1 when a process would refuse to start on them."""
-    if _told(session, _cluster(kafka, prefix, partitions)):
+    if _told(session, _cluster(session, kafka, prefix, partitions)):
         raise typer.Exit(WRONG)
 
 
 def _told(session: Session, cluster: Cluster) -> bool:
     """Print the topics; whether no process may start on them."""
     found = session.actions.topics_show(cluster)
-    if session.as_json:
-        from outdial.doors.cli.output import print_json
-
-        print_json(
+    if session.as_data:
+        session.print(
             [
                 {
                     "topic": topic.name,
@@ -249,10 +246,10 @@ def _cluster_flags(kafka: str | None, prefix: str | None, partitions: int | None
     return {"kafka__bootstrap_servers": kafka, "topic_prefix": prefix, "partitions": partitions}
 
 
-def _cluster(kafka: str | None, prefix: str | None, partitions: int | None) -> Cluster:
+def _cluster(session: Session, kafka: str | None, prefix: str | None, partitions: int | None) -> Cluster:
     from outdial.doors.cli.settings import load
 
-    return _named(load(os.environ, _cluster_flags(kafka, prefix, partitions)).cluster)
+    return _named(load(session.environment, _cluster_flags(kafka, prefix, partitions)).cluster)
 
 
 def _named(cluster: Cluster | None) -> Cluster:
@@ -270,10 +267,8 @@ def _named(cluster: Cluster | None) -> Cluster:
 
 def _beside(session: Session) -> Beside:
     async def beside(serving: Serving) -> None:
-        if session.as_json:
-            from outdial.doors.cli.output import print_json
-
-            print_json({"role": serving.role, "url": serving.url, "pid": os.getpid()})
+        if session.as_data:
+            session.print({"role": serving.role, "url": serving.url, "pid": os.getpid()})
         warn_about_port(serving)
         say(f"outdial {serving.role} runs; {serving.url}/readyz says whether it works")
         await _for_ever()

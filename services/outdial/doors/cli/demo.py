@@ -7,7 +7,6 @@ outdial's ``data``, so the next demo goes on where this one stopped.
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -21,8 +20,7 @@ from outdial.client.errors import ClientError
 from outdial.client.http import Client
 from outdial.client.shapes import Row
 from outdial.doors.cli.actions import Refused, ServeOptions, Serving
-from outdial.doors.cli.folders import address_of, data_folder
-from outdial.doors.cli.output import print_json
+from outdial.doors.cli.folders import address_of, demo_folder
 from outdial.doors.cli.panel import Look, Screen, is_over, line, questions
 from outdial.doors.cli.server import serve_options, warn_about_port
 from outdial.doors.cli.session import Session, say
@@ -67,7 +65,7 @@ def run_demo(session: Session, flags: dict[str, Any], *, fresh: bool, leave: boo
     Raises:
         KeyboardInterrupt: Ctrl-C, after a clean stop.
     """
-    folder = session.folder if session.data is not None else data_folder(None, os.environ) / "demo"
+    folder = session.folder if session.data is not None else demo_folder(session.environment)
     if (running := address_of(folder)) is not None:
         raise Refused("data_in_use", f"a demo runs already: {running.url} (process {running.pid})", "look at it there, or stop it first")
     kept = _kept(folder)
@@ -172,8 +170,8 @@ class Demo:
         say(f"Ctrl-C stops; the data is kept and {self.again} goes on with it. From another terminal: {look}")
         say(f"{self.serving.url}/outdials/{shown.outdial_id}")
         numbers = await self._watch(shown, f"Ctrl-C stops, {self.again} goes on. {self.serving.url}")
-        if not self.session.as_json:
-            say(f"done: {line(numbers, 0)}")
+        if not self.session.as_data:
+            say(f"done: {line(numbers)}")
         if leave:
             return
         say(f"the service goes on until Ctrl-C; {self.again} then begins another list")
@@ -184,9 +182,9 @@ class Demo:
         pause = LOOK_S if sys.stdout.isatty() else LINE_S
         with Screen(shown.name) as screen:
             while True:
-                if self.session.as_json:
+                if self.session.as_data:
                     numbers = await self._numbers(shown.outdial_id)
-                    print_json(numbers)
+                    self.session.print(numbers)
                 else:
                     look = Look(*[await self.client.row(question) for question in questions(shown.outdial_id)])
                     numbers = look.stats

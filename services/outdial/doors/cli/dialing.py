@@ -109,12 +109,12 @@ def _plan(given: dict[str, Any], fields: list[str] | None, outplan: str | None) 
 def _look_ahead(session: Session, outdial: str, **wishes: Any) -> None:
     """Print what a run would come to."""
     from outdial.client.routes import preflight as ask
-    from outdial.doors.cli.output import cell, print_fields, print_json, print_rows
+    from outdial.doors.cli.output import cell, print_fields, print_rows
 
     with session.client(reads=True) as client:
         found = client.send(ask(outdial, **wishes))
-    if session.as_json:
-        print_json(found)
+    if session.as_data:
+        session.print(found)
         return
     for warning in found["warnings"]:
         say(f"warning: {warning}")
@@ -183,17 +183,21 @@ def _hold(status: Literal["pause", "resume", "drain"]) -> Callable[[Session, str
         with session.client() as client:
             answer = client.send(hold_outdial(outdial, status, reason))
         _tell(session, answer)
+        if status == "resume" and answer["draining"]:
+            say("it goes on draining: nobody new is called; to call them too, stop it and run it again")
 
     change.__doc__ = HOLDS[status]
     return change
 
 
 def _tell(session: Session, answer: dict[str, Any]) -> None:
-    if session.as_json:
+    if session.as_data:
         show(session, answer)
     else:
+        from outdial.doors.cli.output import calls_open
+
         held = "".join(f", {word}" for word in ("paused", "draining") if answer[word])
-        print(f"{answer['outdial_id']}  {answer['status']}{held}  {answer['open']} calls open")
+        print(f"{answer['outdial_id']}  {answer['status']}{held}  {calls_open(answer['open'])}")
 
 
 def watch(session: Session, outdial: OutdialId, once: Once = False, until_done: UntilDone = False, interval: Pause = 1.0) -> None:
@@ -202,15 +206,14 @@ def watch(session: Session, outdial: OutdialId, once: Once = False, until_done: 
     A live view on a terminal; elsewhere a line whenever something changed. Ctrl-C leaves.
     """
     from outdial.client.routes import OUTDIALS, stats
-    from outdial.doors.cli.output import print_json
     from outdial.doors.cli.panel import Screen, is_over
 
     with session.client(reads=once) as client:
         name = client.send(OUTDIALS.get(outdial))["name"] or outdial
-        if session.as_json:
+        if session.as_data:
             while True:
                 numbers = client.send(stats(outdial))
-                print_json(numbers)
+                session.print(numbers)
                 if once or (until_done and is_over(numbers)):
                     return
                 time.sleep(interval)

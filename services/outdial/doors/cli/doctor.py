@@ -1,5 +1,6 @@
 """What ``doctor`` looks at. Every check says what it found, and what to do when that is bad."""
 
+import errno
 import os
 import shutil
 import socket
@@ -28,6 +29,8 @@ class Check:
     ok: bool
     detail: str
     fix: str = ""
+    note: bool = False
+    """Worth knowing, and no fault: it runs nevertheless."""
 
 
 def _good(name: str, detail: str) -> Check:
@@ -44,14 +47,20 @@ def checks(
     """All checks, the cheap ones first; those of a cluster where one is named, by ``kafka`` or the environment."""
     yield _python()
     yield _zones()
-    settings, cluster = _settings(environment, kafka)
+    settings, cluster, key = _settings(environment, kafka)
     yield settings
     yield _folder(folder)
     yield _space(folder)
-    yield from _database(actions, folder)
-    yield _port(folder, host or environment.get("OUTDIAL_HOST") or DEFAULT_HOST, port)
+    yield from _database(actions, folder, key)
+    yield _port(folder, host or environment.get("OUTDIAL_HOST") or DEFAULT_HOST, _number(environment) if port is None else port)
     if cluster is not None:
         yield from _cluster(actions, cluster)
+
+
+def _number(environment: Mapping[str, str]) -> int | None:
+    """The port that is set; None when none is, or what is set is no number (another check says so)."""
+    text = environment.get("OUTDIAL_PORT", "")
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _python() -> Check:
@@ -66,14 +75,17 @@ def _zones() -> Check:
         return _bad("tzdata", "the package tzdata is missing", "pip install tzdata")
 
 
-def _settings(environment: Mapping[str, str], kafka: str | None) -> tuple[Check, Cluster | None]:
+def _settings(environment: Mapping[str, str], kafka: str | None) -> tuple[Check, Cluster | None, str | None]:
+    """Whether the settings can be read; the cluster and the fingerprint key they name."""
+    from outdial.doors.cli.names import effective
     from outdial.doors.cli.settings import load
 
     try:
-        settings = load(environment, {"kafka__bootstrap_servers": kafka})
+        settings = load(effective(environment), {"kafka__bootstrap_servers": kafka})
     except Refused as why:
-        return _bad("settings", why.message, why.fix), None
-    return _good("settings", "the environment holds no unknown setting"), settings.cluster
+        return _bad("settings", why.message, why.fix), None, None
+    key = None if settings.fingerprint_key is None else settings.fingerprint_key.get_secret_value()
+    return _good("settings", "neither the environment nor the file of settings holds an unknown one"), settings.cluster, key
 
 
 def _folder(folder: Path) -> Check:
@@ -105,7 +117,7 @@ def _existing(folder: Path) -> Path:
     return folder if place == folder.absolute() else place
 
 
-def _database(actions: Actions, folder: Path) -> Iterator[Check]:
+def _database(actions: Actions, folder: Path, key: str | None) -> Iterator[Check]:
     file = database_of(folder)
     if file is None:
         yield _good("database", "none yet")
@@ -121,10 +133,20 @@ def _database(actions: Actions, folder: Path) -> Iterator[Check]:
                 return
             yield _good("database", f"{file} is sound, {file.stat().st_size / 1e6:,.1f} MB")
             yield _views(reader)
+        if file.name != VIEWS:
+            yield _key(actions, folder, key)
     except Refused as why:
         yield _bad("database", why.message, why.fix or restore)
     except sqlite3.Error as error:
         yield _bad("database", f"{file} cannot be read: {error}", restore)
+
+
+def _key(actions: Actions, folder: Path, key: str | None) -> Check:
+    try:
+        actions.check_key(folder, key)
+    except Refused as why:
+        return _bad("fingerprint key", why.message, why.fix)
+    return _good("fingerprint key", "the one the log was written with")
 
 
 def _views(reader: sqlite3.Connection) -> Check:
@@ -146,9 +168,11 @@ def _port(folder: Path, host: str, port: int | None) -> Check:
         try:
             probe.bind((host, number))
         except OSError as error:
-            return _bad(
-                "port", f"{host}:{number}: {os.strerror(error.errno or 0)}", "stop the program that has it, or choose another with --port"
-            )
+            found = f"{host}:{number}: {os.strerror(error.errno or 0)}"
+            fix = "stop the program that has it, or choose another with --port"
+            if port is None and error.errno == errno.EADDRINUSE:
+                return Check("port", ok=True, detail=f"{found}; outdial serve takes the next free one", fix=fix, note=True)
+            return _bad("port", found, fix)
     return _good("port", f"{host}:{number} is free")
 
 

@@ -6,14 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from outdial.doors.cli.nouns import OutdialId
 from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import verb
+
+if TYPE_CHECKING:
+    from outdial.doors.cli.progress import Progress
 
 PARTIAL = 5
 CHUNK = 256 * 1024
@@ -36,7 +40,7 @@ OnDuplicate = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every row, add nothing.")]
 Kind = Annotated[Literal["csv", "ndjson"] | None, typer.Option("--format", help="Default: the file itself shows which.")]
-Errors = Annotated[str | None, typer.Option("--errors", metavar="FILE", help="Write the refused rows there, one JSON object per line.")]
+Errors = Annotated[str | None, typer.Option("--errors", metavar="FILE", help="Write the refused rows there, to be mended and sent again.")]
 OfOutdial = Annotated[str | None, typer.Option("--outdial", metavar="ID", help="Of this outdial only.")]
 After = Annotated[str, typer.Option("--from", metavar="POSITION", help="After this log position; 0 is the beginning.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on as events come. Ctrl-C leaves.")]
@@ -48,7 +52,7 @@ def register(app: typer.Typer) -> None:
     examples = """
         outdial import OUTDIAL june.csv
         cat leads.ndjson | outdial import OUTDIAL -
-        outdial import OUTDIAL june.csv --dry-run --errors refused.ndjson
+        outdial import OUTDIAL june.csv --dry-run --errors refused.csv
     """
     verb(app, "import", examples)(import_)
     verb(app, "send", 'outdial send commands.ndjson\necho \'{"type":"StopDialing","outdial_id":"..."}\' | outdial send -')(send)
@@ -73,24 +77,27 @@ def import_(
     Refused rows are told with line and reason; the others are added. Exit code 5 when any was refused.
     """
     from outdial.client.routes import CSV, NDJSON, import_id, import_targets
-    from outdial.doors.cli.output import print_json
     from outdial.doors.cli.progress import Progress
 
-    with _whole(file) as (source, digest, size), session.client() as client, Progress("import", size, "bytes") as progress:
+    with (
+        Progress("reading", None, "lines") as progress,
+        _whole(file, progress) as (source, digest, size, lines),
+        session.client() as client,
+    ):
         route = import_targets(
             outdial,
-            _pieces(source, progress),
+            _pieces(source, size, progress),
             media={"csv": CSV, "ndjson": NDJSON, None: ""}[kind],
             import_id=named or import_id(outdial, digest),
             on_duplicate=on_duplicate,
             dry_run=dry_run,
         )
-        report = client.send(route)
-    refused = report.get("errors") or []
-    if errors is not None:
-        _write_errors(errors, refused)
-    if session.as_json:
-        print_json(report)
+        report = client.send_watched(route, lambda told: progress.at(read_so_far(told, size, lines), count=told["rows"]))
+        progress.at(size, count=report["rows"])
+        if errors is not None:
+            _write_refused(errors, source, report, kind)
+    if session.as_data:
+        session.print(report)
     else:
         _tell_import(report, dry_run=dry_run, listed=errors is None)
     if report["error_count"]:
@@ -98,35 +105,52 @@ def import_(
 
 
 @contextmanager
-def _whole(file: str) -> Iterator[tuple[IO[bytes], str, int]]:
-    """The file, its SHA-256 and its size. Stdin is laid down first: both are needed before the first row is sent."""
-    digest = sha256()
+def _whole(file: str, progress: "Progress") -> Iterator[tuple[IO[bytes], str, int, int]]:
+    """The file, its SHA-256, its size and its lines. Stdin is laid down first: all this is needed before the first row is sent."""
+    digest, lines = sha256(), 0
     with tempfile.TemporaryFile() if file == "-" else Path(file).open("rb") as source:
-        while piece := (sys.stdin.buffer if file == "-" else source).read(CHUNK):
+        while piece := cast("BufferedReader", sys.stdin.buffer).read1(CHUNK) if file == "-" else source.read(CHUNK):
             digest.update(piece)
             if file == "-":
                 source.write(piece)
+            lines += piece.count(b"\n")
+            progress.at(lines)
         size = source.tell()
         source.seek(0)
-        yield source, digest.hexdigest(), size
+        yield source, digest.hexdigest(), size, lines
 
 
-def _pieces(source: IO[bytes], progress: Any) -> Iterator[bytes]:
-    done = 0
+def read_so_far(told: dict[str, int], size: int, lines: int) -> int:
+    """About how many bytes of the file the service has dealt with.
+
+    It tells those it has taken, piece by piece, and the rows it has read of them. Rows are the better measure where each is a line.
+    """
+    return min(told["bytes"], max(told["bytes"] - 2 * CHUNK, size * told["rows"] // max(1, lines)))
+
+
+def _pieces(source: IO[bytes], size: int, progress: "Progress") -> Iterator[bytes]:
+    """The file in pieces. What is sent the service need not have read: how far it is itself is told after the last piece."""
+    progress.phase("sending", size, "lines")
+    sent = lines = 0
     while piece := source.read(CHUNK):
         yield piece
-        done += len(piece)
-        progress.at(done)
+        sent += len(piece)
+        lines += piece.count(b"\n")
+        progress.at(sent, count=lines)
+    progress.phase("import", size, "rows", anew=False)
 
 
-def _write_errors(file: str, refused: list[dict[str, Any]]) -> None:
-    from outdial import wire
+def _write_refused(file: str, source: IO[bytes], report: dict[str, Any], kind: str | None) -> None:
+    """Write the refused rows as they were, each with what is wrong with it, so that they can be mended and sent again."""
+    from outdial.doors.cli.refusals import refused_rows
 
-    lines = b"".join(wire.to_json(row) + b"\n" for row in refused)
+    content = refused_rows(source, report["errors"], ndjson=None if kind is None else kind == "ndjson")
     if file == "-":
-        sys.stdout.buffer.write(lines)
+        sys.stdout.buffer.write(content)
     else:
-        Path(file).write_bytes(lines)
+        Path(file).write_bytes(content)
+    if (more := report["error_count"] - len(report["errors"])) > 0:
+        say(f"{more:,} more rows were refused than the service names; send the file again for those when these are mended")
 
 
 def _tell_import(report: dict[str, Any], *, dry_run: bool, listed: bool) -> None:
@@ -165,7 +189,7 @@ def send(session: Session, file: OptionalFile = "-") -> None:
                 rejected += answer["result"] == "rejected"
                 sys.stdout.write(wire.to_json(answer).decode() + "\n")
             sys.stdout.flush()
-    if not session.as_json:
+    if not session.as_data:
         say(f"{sent:,} commands, {rejected:,} rejected")
     if rejected:
         raise typer.Exit(1)
@@ -224,9 +248,9 @@ def events(session: Session, outdial: OfOutdial = None, after: After = "0", foll
 
 
 def _print(session: Session, event: dict[str, Any]) -> None:
-    from outdial.doors.cli.output import print_event, print_json
+    from outdial.doors.cli.output import print_event
 
-    if session.as_json:
-        print_json(event)
+    if session.as_data:
+        session.print(event)
     else:
         print_event(event)

@@ -32,6 +32,11 @@ def xdg_folder(environment: Mapping[str, str]) -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "outdial"
 
 
+def demo_folder(environment: Mapping[str, str]) -> Path:
+    """The data folder of the demo, which is its own: its carrier would answer for real people too."""
+    return data_folder(None, environment) / "demo"
+
+
 def database_of(folder: Path) -> Path | None:
     """The database of a folder; None when there is none."""
     return next((path for path in (folder / DATABASE, folder / VIEWS) if path.is_file()), None)

@@ -1,5 +1,7 @@
 """What the program and its libraries log: one short line each, on stderr, with nobody's number and nobody's token in it.
 
+At a terminal a line is for people; elsewhere it is JSON, for what collects logs.
+
 Nothing of a library is logged below ``warning``: what SQLite and HTTP clients say there holds values.
 """
 
@@ -8,10 +10,15 @@ import re
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
+from outdial.doors.cli.actions import LogForm
 from outdial.trace import current_trace, trace_id_of
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict
 
 LONGEST: Final = 300
 OWN: Final = ("outdial", "uvicorn")
@@ -29,12 +36,11 @@ _PRIVATE: Final = (
 )
 
 
-def configure(level: str = "warning") -> None:
+def configure(level: str = "warning", form: LogForm = "auto") -> None:
     """Log from ``level`` (debug, info, warning, error) on. Called again, the last call counts."""
     logging.raiseExceptions = False
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    handler = _Stderr()
-    handler.setFormatter(_Line())
+    handler = _Stderr(form)
     root = logging.getLogger()
     for former in [one for one in root.handlers if isinstance(one, _Stderr)]:
         root.removeHandler(former)
@@ -70,21 +76,45 @@ def cleaned(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 
-class _Line(logging.Formatter):
-    """Time (UTC), level, logger, what. An error is its type and place: its text may hold somebody's number."""
+def _facts(_logger: Any, _method: str, found: "EventDict") -> "EventDict":
+    """What is told of a record. An error is its type and place: its text may hold somebody's number."""
+    record: logging.LogRecord = found["_record"]
+    error = (found.get("exc_info") or (None, None, None))[1]
+    trace = current_trace.get()
+    return {
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "event": cleaned(found["event"]),
+        **({} if error is None else {"error": type(error).__name__, "place": place(error)}),
+        **({} if trace is None else {"trace_id": trace_id_of(trace)}),
+    }
 
-    def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        error = record.exc_info[1] if record.exc_info else None
-        why = "" if error is None else f": {type(error).__name__} at {place(error)}"
-        trace = current_trace.get()
-        where = "" if trace is None else f" trace_id={trace_id_of(trace)}"
-        return f"{at} {record.levelname.lower()} {record.name}: {cleaned(record.getMessage())}{why}{where}"
+
+def _line(_logger: Any, _method: str, told: "EventDict") -> str:
+    """The same for people: time (UTC), level, logger, what."""
+    why = f": {told['error']} at {told['place']}" if "error" in told else ""
+    where = f" trace_id={told['trace_id']}" if "trace_id" in told else ""
+    return f"{told['timestamp']} {told['level']} {told['logger']}: {told['event']}{why}{where}"
+
+
+@cache
+def _formatter(*, as_json: bool) -> logging.Formatter:
+    """Made when there is something to log: most calls of the program log nothing, and loading the library takes longer than they do."""
+    from structlog.processors import JSONRenderer
+    from structlog.stdlib import ProcessorFormatter
+
+    return ProcessorFormatter(processors=[_facts, JSONRenderer() if as_json else _line], keep_exc_info=False)
 
 
 class _Stderr(logging.Handler):
     """Stderr as it is at that moment. One that nobody reads any more ends nothing."""
 
+    def __init__(self, form: LogForm) -> None:
+        super().__init__()
+        self._form = form
+
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError, ValueError):
-            print(self.format(record), file=sys.stderr, flush=True)
+            as_json = self._form == "json" or (self._form == "auto" and not sys.stderr.isatty())
+            print(_formatter(as_json=as_json).format(record), file=sys.stderr, flush=True)

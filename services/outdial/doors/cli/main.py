@@ -5,11 +5,25 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from outdial.doors.cli import accounts, cluster, completion, dialing, feeds, nouns, pace, rejections, server, suppressions, webhook, why
+from outdial.doors.cli import (
+    accounts,
+    cluster,
+    completion,
+    config,
+    dialing,
+    feeds,
+    nouns,
+    pace,
+    rejections,
+    server,
+    suppressions,
+    webhook,
+    why,
+)
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
 from outdial.doors.cli.session import UNREACHABLE, say
@@ -23,10 +37,16 @@ outdial import OUTDIAL june.csv                fill it
 outdial run OUTDIAL --tries 3,2 --every 2h     start dialing
 outdial watch OUTDIAL                          see the numbers move
 """
+NO_COLOR = "--no-color"
 ABOUT = """Outbound dialing that requests every due target exactly once, through any crash.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 import with refused rows, 69 service unreachable, 130 Ctrl-C.
 """
+FIXES: Final = {
+    "id_invalid": "take the id and not the name; outdial outdials list shows it (or targets, outplans, campaigns list)",
+    "plan_missing": "name a plan by --outplan, or spell one: --tries 3 --every 2h",
+}
+"""What to do about a refusal whose text is for who speaks HTTP."""
 
 
 def application() -> typer.Typer:
@@ -44,9 +64,11 @@ def application() -> typer.Typer:
 
     @app.callback()
     def root(
+        no_color: Annotated[bool, typer.Option(NO_COLOR, help="No colours, as with $NO_COLOR; goes with every verb.")] = False,
         version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_version)] = False,
     ) -> None:
-        """Nothing to do before a verb."""
+        """What goes before every verb."""
+        del version, no_color  # They were heeded before.
 
     server.register(app)
     cluster.register(app)
@@ -59,6 +81,7 @@ def application() -> typer.Typer:
     suppressions.register(app)
     pace.register(app)
     rejections.register(app)
+    config.register(app)
     completion.register(app)
     return app
 
@@ -93,7 +116,7 @@ def run(actions: Actions) -> NoReturn:
 def code_of(actions: Actions, arguments: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit code. No exception leaves this."""
     try:
-        application()(list(arguments), prog_name="outdial", obj=actions)
+        application()(_heeded(arguments), prog_name="outdial", obj=actions)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
@@ -103,6 +126,17 @@ def code_of(actions: Actions, arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  the last resort: a person gets a line, never a traceback
         return _failed(error)
     return 0
+
+
+def _heeded(arguments: Sequence[str]) -> list[str]:
+    """The arguments without ``--no-color``, which may stand anywhere: an option of every verb would cost each start some time."""
+    own = list(arguments)
+    words = own[: own.index("--")] if "--" in own else own
+    if NO_COLOR not in words:
+        return own
+    os.environ["NO_COLOR"] = "1"
+    os.environ.pop("FORCE_COLOR", None)
+    return [word for word in words if word != NO_COLOR] + own[len(words) :]
 
 
 def _refused(why: Refused) -> int:
@@ -126,9 +160,12 @@ def _failed(error: Exception) -> int:
             return UNREACHABLE
         case Answered():
             word = error.rule or error.reason
-            say(f"outdial: {error.message}{f' ({word})' if word else ''}")
+            message = "this outdial never had a plan" if word == "plan_missing" else error.message.replace(" in the path", "")
+            say(f"outdial: {message}{f' ({word})' if word else ''}")
             if error.http in (401, 403):
                 say("  to fix: give a token of this server with --token or OUTDIAL_TOKEN")
+            elif fix := FIXES.get(word):
+                say(f"  to fix: {fix}")
             return next(
                 (code for family, code in ((NotFound, 3), (Conflict, 4), (Unavailable, UNREACHABLE)) if isinstance(error, family)), 1
             )

@@ -102,24 +102,24 @@ def plan_options(
 
 def show(session: Session, row: "Row") -> None:
     """Print one resource."""
-    from outdial.doors.cli.output import print_fields, print_json
+    from outdial.doors.cli.output import print_fields
 
-    if session.as_json:
-        print_json(row)
+    if session.as_data:
+        session.print(row)
     else:
         print_fields(row)
 
 
 def show_list(session: Session, noun: Noun, collection: "Collection[Any]", limit: int, *, every: bool, deleted: bool) -> None:
     """Print the newest of them, or all."""
-    from outdial.doors.cli.output import print_json, print_rows
+    from outdial.doors.cli.output import print_rows
 
     with session.client(reads=True) as client:
         rows = client.all(collection, limit=None if every else limit + 1, deleted=deleted)
         found = [row for row, _ in zip(rows, range(limit + 1), strict=False)] if not every else list(rows)
     shown = found if every else found[:limit]
-    if session.as_json:
-        print_json(shown)
+    if session.as_data:
+        session.print(shown)
         return
     for row in shown:
         if "max_try_count_0" in row:
@@ -350,13 +350,13 @@ def _targets() -> typer.Typer:
 def _add_about(app: typer.Typer, what: Literal["calls", "history"], about: str) -> None:
     def tell(session: Session, outdial: OutdialId, resource_id: ResourceId) -> None:
         from outdial.client.routes import calls_of_target, history
-        from outdial.doors.cli.output import print_event, print_json, print_rows
+        from outdial.doors.cli.output import print_event, print_rows
 
         about = history(outdial, resource_id) if what == "history" else calls_of_target(outdial, resource_id).page()
         with session.client(reads=True) as client:
             rows = client.send(about)["result"]
-        if session.as_json:
-            print_json(rows)
+        if session.as_data:
+            session.print(rows)
         elif what == "history":
             for event in rows:
                 print_event(event)

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_json(value: Any) -> None:
-    """One JSON document, one line."""
-    sys.stdout.write(wire.to_json(value).decode() + "\n")
-    sys.stdout.flush()
-
-
 def is_terminal(stream: TextIO) -> bool:
     """Whether somebody looks at a stream through a terminal on which a line can be drawn again."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -93,6 +87,11 @@ def span(microseconds: int) -> str:
     parts = ((seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
     first = next((index for index, (number, _) in enumerate(parts) if number), 0)
     return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number) or "0 s"
+
+
+def calls_open(number: int) -> str:
+    """So many calls are open, in words."""
+    return f"{number:,} {'call' if number == 1 else 'calls'} open"
 
 
 def one_line(text: str) -> str:

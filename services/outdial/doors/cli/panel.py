@@ -1,14 +1,12 @@
 """The numbers of an outdial while it dials, as the page shows them: drawn again in place on a terminal, as a line elsewhere."""
 
 import sys
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from outdial.doors.cli.output import console, is_terminal, one_line, span
+from outdial.doors.cli.output import calls_open, console, is_terminal, one_line, span
 from outdial.scalars import LATEST, parse_instant
 
 if TYPE_CHECKING:
@@ -18,11 +16,12 @@ if TYPE_CHECKING:
 
     from outdial.client.routes import Route
 
-WINDOW_S = 10.0
 MOST_CALLS: Final = 50
 TAKEN: Final = 18
 """Lines of the view besides the reasons and the calls, of which there may be many."""
 LEAST_ROWS: Final = 4
+LEAST_LABEL: Final = 12
+"""Columns that what is counted keeps on a narrow terminal."""
 BAR: Final = 40
 SHORTEST_MASKED: Final = 9
 Stats = Mapping[str, Any]
@@ -45,22 +44,6 @@ def questions(outdial_id: str) -> "tuple[Route[Any], Route[Any], Route[Any]]":
     return routes.stats(outdial_id), routes.why(outdial_id), routes.open_attempts(outdial_id, MOST_CALLS)
 
 
-class Pace:
-    """Attempts that ended per minute, over the last seconds."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def per_minute(self, stats: Stats) -> float:
-        """Take the newest numbers; returns the pace they show."""
-        now, ended = monotonic(), sum(stats["ended"].values())
-        self._seen.append((now, ended))
-        while now - self._seen[0][0] > WINDOW_S and len(self._seen) > 2:  # noqa: PLR2004  a pace needs two
-            self._seen.popleft()
-        (since, before) = self._seen[0]
-        return (ended - before) * 60 / (now - since) if now > since else 0.0
-
-
 def is_over(stats: Stats) -> bool:
     """Whether no target is waiting, and no call open."""
     return bool(stats["total"]) and not stats["waiting"] and not stats["open_attempts"]
@@ -73,46 +56,46 @@ def _dialing(stats: Stats) -> str:
 # --- a line ---------------------------------------------------------------------------------------
 
 
-def line(stats: Stats, pace: float) -> str:
+def line(stats: Stats) -> str:
     """The numbers in one line."""
     states = stats["lifecycle"]
     return (
         f"{_dialing(stats)}: {stats['total']} targets, {states['finished']} reached, {states['failed']} out of tries, "
-        f"{stats['open_attempts']} calls open, {stats['due_now']} due now, {stats['waiting']} waiting, {pace:.0f} attempts/min"
+        f"{calls_open(stats['open_attempts'])}, {stats['waiting']} waiting, {stats['due_now']} of them due now, "
+        f"{stats['requested']} requested"
     )
 
 
 # --- a view ---------------------------------------------------------------------------------------
 
 
-def view(name: str, look: Look, pace: float, note: str = "", height: int = 24) -> "RenderableType":
-    """All of it: the verdict, how far it is, how fast it goes, what holds it, the calls in progress. In so many lines."""
+def view(name: str, look: Look, note: str = "", width: int = 80, height: int = 24) -> "RenderableType":
+    """All of it: the verdict, how far it is, how fast it goes, what holds it, the calls in progress. In so many columns and lines."""
     from rich.console import Group
     from rich.text import Text
 
     stats, why, calls = look.stats, look.why or {}, look.calls or {}
     at = _instant(why.get("at"))
+    verdict = why.get("verdict") or "Why it does or does not dial is not known now."
     held = [reason for reason in why.get("reasons", ()) if reason["why"] != "reached"]
     opened = calls.get("result", [])
-    spare = max(LEAST_ROWS, height - TAKEN)
+    spare = max(LEAST_ROWS, height - TAKEN - len(verdict) // width)
     shown = min(len(opened), max(spare - len(held), spare // 2))
-    rate = f"{pace:.0f} attempts/min, {why.get('per_minute', 0):,} requested in the last minute, {stats['requested']:,} in all"
+    rate = "" if look.why is None else f"{why['per_minute']:,} requested in the last minute, "
     return Group(
         Text(f"{one_line(name)}   {_dialing(stats)}", style="bold", no_wrap=True, overflow="ellipsis"),
-        Text(why.get("verdict") or "Why it does or does not dial is not known now."),
+        Text(verdict),
         "",
-        _funnel(stats, at),
+        *_funnel(stats, at, width),
         "",
-        Text(rate, no_wrap=True, overflow="ellipsis"),
-        *_held(held[: spare - shown], at),
+        Text(f"{rate}{stats['requested']:,} in all", no_wrap=True, overflow="ellipsis"),
+        *_held(held[: spare - shown], at, width),
         *_open(opened[:shown], calls.get("open", 0), at),
         Text(note, no_wrap=True, overflow="ellipsis") if note else Text("Ctrl-C leaves.", style="dim"),
     )
 
 
-def _funnel(stats: Stats, at: int | None) -> "Table":
-    from rich.text import Text
-
+def _funnel(stats: Stats, at: int | None, width: int) -> "Iterator[RenderableType]":
     states, total = stats["lifecycle"], stats["total"] or 1
     due = _instant(stats["next_due"])
     first = f"the next in {span(due - at)}" if due is not None and at is not None and due > at else ""
@@ -125,28 +108,45 @@ def _funnel(stats: Stats, at: int | None) -> "Table":
         ("out of tries", states["failed"], "red", ""),
         ("no try left by plan", stats["no_tries"], "", ""),
     )
-    table = _table("", ">", "", header=False)
+    digits = max(len(f"{number:,}") for _, number, *_ in numbers)
+    longest = min(max(len(label) for label, *_ in numbers), max(LEAST_LABEL, width - digits - 1))
+    room = min(BAR, max(0, width - longest - digits - 2))
     for label, number, style, told in numbers:
-        table.add_row(label, f"{number:,}", told or Text("█" * round(BAR * number / total), style=style))
-    return table
+        yield _counted(label, f"{number:,}", told or "█" * round(room * number / total), (longest, digits, room), style)
 
 
-def _held(reasons: list[Mapping[str, Any]], at: int | None) -> "Iterator[RenderableType]":
+def _held(reasons: list[Mapping[str, Any]], at: int | None, width: int) -> "Iterator[RenderableType]":
     if not reasons:
         return
-    table = _table("held by", ">targets", "let go")
+    rows = [("held by", "targets", "let go")]
     for reason in reasons:
         until = _instant(reason["next_at"])
         when = "by something that happens" if until is None else "now" if at is None or until <= at else f"in {span(until - at)}"
-        table.add_row(reason["says"], f"{reason['targets']:,}", when)
+        rows.append((reason["says"], f"{reason['targets']:,}", when))
+    longest, digits, last = (max(len(row[column]) for row in rows) for column in range(3))
     yield ""
-    yield table
+    for nth, row in enumerate(rows):
+        yield _counted(*row, (min(longest, max(LEAST_LABEL, width - digits - last - 2)), digits, last), "" if nth else "bold")
+
+
+def _counted(label: str, number: str, told: str, columns: tuple[int, int, int], style: str) -> "RenderableType":
+    """A line about a number, which is whole however narrow the terminal is: what stands around it may be cut."""
+    from rich.text import Text
+
+    longest, digits, room = columns
+    start = label if len(label) <= longest else f"{label[: longest - 1]}…"
+    return Text.assemble(
+        (f"{start:<{longest}} {number:>{digits}}", style if style == "bold" else ""),
+        (f" {told[:room]}" if room else "", style),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
 
 
 def _open(calls: list[Mapping[str, Any]], number: int, at: int | None) -> "Iterator[RenderableType]":
     if not calls:
         return
-    table = _table(f"{number:,} calls open", "try", "state", ">for")
+    table = _table(calls_open(number), "try", "state", ">for")
     for call in calls:
         began = _instant(call["answered_at"] or call["requested_at"])
         lasts = "" if at is None or began is None else span(at - began)
@@ -164,11 +164,11 @@ def _state(call: Mapping[str, Any], at: int | None) -> str:
     return "ringing" if call["worker"] else "requested"
 
 
-def _table(*columns: str, header: bool = True) -> "Table":
+def _table(*columns: str) -> "Table":
     """A table of lines that are never broken; ``>`` before a name puts a column to the right."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, show_header=header, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left", no_wrap=True, overflow="ellipsis")
     return table
@@ -201,7 +201,6 @@ class Screen:
         self._stream = sys.stderr if stderr else sys.stdout
         self._stderr = stderr
         self._live: Live | None = None
-        self._pace = Pace()
         self._told: tuple[str, str | None] | None = None
 
     @property
@@ -224,13 +223,12 @@ class Screen:
 
     def show(self, look: Look, note: str = "") -> None:
         """Show the newest numbers."""
-        pace = self._pace.per_minute(look.stats)
         if self._live is not None:
-            self._live.update(view(self._name, look, pace, note, self._live.console.height), refresh=True)
+            size = self._live.console.size
+            self._live.update(view(self._name, look, note, size.width, size.height), refresh=True)
             return
-        rule, verdict = (None, "") if look.why is None else (look.why["why"], look.why["verdict"])
-        told = (line(look.stats, 0), rule)
+        rule, verdict = (None, "") if look.why is None else (look.why["why"], f"{look.why['verdict']} ")
+        told = (line(look.stats), rule)
         if told != self._told:
             self._told = told
-            tail = f". {verdict}" if verdict.startswith("Not dialing") else ""
-            print(f"{line(look.stats, pace)}{tail}", file=self._stream, flush=True)
+            print(f"{verdict}{line(look.stats)}", file=self._stream, flush=True)

@@ -16,21 +16,25 @@ if TYPE_CHECKING:
 QUIET_S = 1.0
 """Shorter jobs show nothing."""
 LINE_EVERY_S = 10.0
+SHORTEST_S = 0.001
 BAR = 20
 """Columns of the bar: what is said beside it fits 80."""
 
 
 class Progress:
-    """Counts what is done of a total (None: not known), in ``unit``; ``note`` is a further number to show."""
+    """Counts what is done of a total (None: not known), in ``unit``."""
 
     def __init__(self, title: str, total: int | None, unit: str = "") -> None:
-        self._title = title
-        self._total = total
-        self._unit = unit
-        self._begun = monotonic()
-        self._told = self._begun
+        self._begun = self._told = monotonic()
         self._bar: Bar | None = None
         self._task: TaskID | None = None
+        self.phase(title, total, unit)
+
+    def phase(self, title: str, total: int | None, unit: str = "", *, anew: bool = True) -> None:
+        """Go on to the next part of the job. Not ``anew``: it began with the part before, and is as fast as both were."""
+        self._title, self._total, self._unit = title, total, unit
+        if anew:
+            self._since = monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -39,28 +43,31 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def at(self, done: int, note: str = "") -> None:
-        """Tell how far it is."""
+    def at(self, done: int, note: str = "", *, count: int | None = None) -> None:
+        """Tell how far it is. ``note`` is a further number to show; ``count`` is shown where the total is of something else."""
         now = monotonic()
         if now - self._begun < QUIET_S:
             return
+        shown = done if count is None else count
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-            self._draw(done, f"{self._speed(done, now)}{f', {note}' if note else ''}")
+            number = "" if count is None else f"{count:,} {self._unit}, "
+            self._draw(done, f"{number}{self._speed(shown, done, now)}{f', {note}' if note else ''}")
         elif now - self._told >= LINE_EVERY_S:
             self._told = now
-            say(f"{self._title}: {self._share(done)}{f', {note}' if note else ''}, {self._speed(done, now)}")
+            say(f"{self._title}: {self._share(shown, done)}{f', {note}' if note else ''}, {self._speed(shown, done, now)}")
 
-    def _share(self, done: int) -> str:
+    def _share(self, shown: int, done: int) -> str:
         if not self._total:
-            return f"{done:,} {self._unit}"
-        return f"{done:,} of {self._total:,} {self._unit} ({100 * done // self._total} %)"
+            return f"{shown:,} {self._unit}"
+        whole = f" of {self._total:,}" if shown == done else ""
+        return f"{shown:,}{whole} {self._unit} ({100 * done // self._total} %)"
 
-    def _speed(self, done: int, now: float) -> str:
+    def _speed(self, shown: int, done: int, now: float) -> str:
         """How fast it went so far, and how long the rest takes at that rate."""
         from outdial.doors.cli.output import span
 
-        taken = now - self._begun
-        said = f"{done / taken:,.0f} {self._unit}/s"
+        taken = max(now - self._since, SHORTEST_S)
+        said = f"{shown / taken:,.0f} {self._unit}/s"
         left = (self._total or 0) - done
         return f"{said}, {span(round(left * taken / done * SECOND_US))} left" if left > 0 and done else said
 
@@ -81,4 +88,4 @@ class Progress:
             self._bar.start()
             self._task = self._bar.add_task(self._title, total=self._total, told=told)
         if self._task is not None:
-            self._bar.update(self._task, completed=done, told=told)
+            self._bar.update(self._task, description=self._title, total=self._total, completed=done, told=told)

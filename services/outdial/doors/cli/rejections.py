@@ -26,13 +26,13 @@ def register(app: typer.Typer) -> None:
 def list_(session: Session, limit: Limit = 100) -> None:
     """List the newest. The bytes that came stand at partition and offset, and are not shown: they hold numbers."""
     from outdial.client.routes import rejections
-    from outdial.doors.cli.output import print_json, print_rows
+    from outdial.doors.cli.output import print_rows
 
     with session.client(reads=True) as client:
         found = client.send(rejections(limit))
     rows = found["result"]
-    if session.as_json:
-        print_json(rows)
+    if session.as_data:
+        session.print(rows)
         return
     if not found["kept"]:
         say("with the log in a folder none are kept: whoever sends a command that is refused is told so")

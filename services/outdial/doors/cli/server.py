@@ -75,7 +75,13 @@ def register(app: typer.Typer) -> None:
     verb(views, "rebuild", "outdial views rebuild\noutdial views rebuild --data ./api --kafka localhost:9092", local=True)(rebuild)
     verb(views, "verify", "outdial views verify\noutdial views verify --data ./api --kafka localhost:9092", local=True)(verify)
     app.add_typer(views)
-    verb(app, "doctor", "outdial doctor\noutdial doctor --data ./data --json\noutdial doctor --kafka localhost:9092", local=True)(doctor)
+    verb(
+        app,
+        "doctor",
+        "outdial doctor\noutdial doctor --data ./data --json\noutdial doctor --kafka localhost:9092",
+        local=True,
+        lenient=True,
+    )(doctor)
     schemas = group("schemas", "The published message formats.", "outdial schemas export --out ./schemas")
     verb(schemas, "export", "outdial schemas export --out ./schemas", local=True)(export)
     app.add_typer(schemas)
@@ -126,9 +132,10 @@ def serve(
 def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] | None = None, role: Role = "serve") -> ServeOptions:
     """Flags and environment as one, checked."""
     from outdial.doors.cli.actions import DEFAULT_PORT, DEFAULT_PORTS
+    from outdial.doors.cli.names import effective
     from outdial.doors.cli.settings import credential, load
 
-    settings = load(os.environ, flags)
+    settings = load(effective(os.environ), flags)
     if (settings.tls_cert is None) is not (settings.tls_key is None):
         message = "--tls-cert and --tls-key go together"
         raise typer.BadParameter(message)
@@ -160,15 +167,14 @@ def serve_options(folder: Path, flags: Mapping[str, object], tokens: list[str] |
         seed=settings.seed,
         speed=settings.speed,
         log_level=settings.log_level,
+        log_form=settings.log_form,
     )
 
 
 def announce(session: Session, serving: Serving, options: ServeOptions) -> None:
     """Say where the service is."""
-    if session.as_json:
-        from outdial.doors.cli.output import print_json
-
-        print_json(
+    if session.as_data:
+        session.print(
             {"url": serving.url, "data": str(serving.data), "position": str(serving.position), "pid": os.getpid(), "open": serving.open}
         )
     warn_about_port(serving)
@@ -211,16 +217,15 @@ def rebuild(session: Session, kafka: Bootstrap = None) -> None:
 
     Where the log is on Kafka, --kafka says where.
     """
-    from outdial.doors.cli.output import print_json
     from outdial.doors.cli.progress import Progress
     from outdial.doors.cli.settings import load
 
-    cluster = load(os.environ, {"kafka__bootstrap_servers": kafka}).cluster
+    cluster = load(session.environment, {"kafka__bootstrap_servers": kafka}).cluster
     with Progress("rebuild", None, "events") as progress:
         position = session.actions.views_rebuild(session.folder, cluster, lambda done, total: progress.at(done, f"of {total:,}"))
     keep_check(session.folder, None)
-    if session.as_json:
-        print_json({"position": str(position)})
+    if session.as_data:
+        session.print({"position": str(position)})
     else:
         print(f"the views are built up to position {position}")
 
@@ -230,19 +235,18 @@ def verify(session: Session, kafka: Bootstrap = None) -> None:
 
     The page shows under System what came of it last. Where the log is on Kafka, --kafka says where.
     """
-    from outdial.doors.cli.output import print_json
     from outdial.doors.cli.progress import Progress
     from outdial.doors.cli.settings import load
 
-    cluster = load(os.environ, {"kafka__bootstrap_servers": kafka}).cluster
+    cluster = load(session.environment, {"kafka__bootstrap_servers": kafka}).cluster
     with Progress("verify", None, "events") as progress:
         found = session.actions.views_verify(session.folder, cluster, lambda done, total: progress.at(done, f"of {total:,}"))
     try:
         keep_check(session.folder, LastCheck(time_ns() // 1_000, str(found.position), found.equal))
     except OSError as error:
         say(f"the page will not know of it: {session.folder} cannot be written ({error.strerror})")
-    if session.as_json:
-        print_json({"position": str(found.position), "equal": found.equal, "live": found.live, "rebuilt": found.rebuilt})
+    if session.as_data:
+        session.print({"position": str(found.position), "equal": found.equal, "live": found.live, "rebuilt": found.rebuilt})
     else:
         print(f"{'equal' if found.equal else 'DIFFERENT'} at position {found.position}: {found.live} live, {found.rebuilt} rebuilt")
     if not found.equal:
@@ -256,14 +260,15 @@ def doctor(session: Session, host: Host = None, port: Port = None, kafka: Bootst
     Exit code 1 when a check fails.
     """
     from outdial.doors.cli.doctor import checks
-    from outdial.doors.cli.output import print_json
 
     found = list(checks(session.actions, session.folder, host, port, kafka, os.environ))
-    if session.as_json:
-        print_json([{"check": check.name, "ok": check.ok, "detail": check.detail, "fix": check.fix} for check in found])
+    if session.as_data:
+        session.print(
+            [{"check": check.name, "ok": check.ok, "note": check.note, "detail": check.detail, "fix": check.fix} for check in found]
+        )
     else:
         for check in found:
-            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<12} {check.detail}")
+            print(f"{'note' if check.note else 'ok  ' if check.ok else 'FAIL'}  {check.name:<12} {check.detail}")
             if not check.ok:
                 print(f"      FIX: {check.fix}")
     if not all(check.ok for check in found):
@@ -277,9 +282,7 @@ def export(session: Session, out: Out = Path("schemas/json")) -> None:
         file = out / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    if session.as_json:
-        from outdial.doors.cli.output import print_json
-
-        print_json(sorted(str(out / name) for name in documents))
+    if session.as_data:
+        session.print(sorted(str(out / name) for name in documents))
     else:
         print(f"{len(documents)} documents in {out}")

@@ -1,16 +1,18 @@
 """One call of the program: whom it talks to, and how it prints."""
 
-import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from outdial.doors.cli.actions import Actions, Refused
-from outdial.doors.cli.folders import address_of, data_folder, database_of
+from outdial.doors.cli.folders import address_of, data_folder, database_of, demo_folder
 
 if TYPE_CHECKING:
     from outdial.doors.cli.blocking import Blocking
+    from outdial.doors.cli.forms import Form, Printer
 
 USAGE = 2
 UNREACHABLE = 69
@@ -21,23 +23,43 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
     """What the shared options of a verb said."""
 
     actions: Actions
+    environment: Mapping[str, str]
+    """What the process was given, over the file of settings."""
     data: Path | None
-    as_json: bool
+    form: "Form" = "table"
     url: str | None = None
     token: str | None = None
 
     @property
+    def as_data(self) -> bool:
+        """Whether a program reads what is printed."""
+        return self.form != "table"
+
+    def print(self, value: Any) -> None:
+        """Print a value as data, or the next of a stream."""
+        self._printer.one(value)
+
+    @cached_property
+    def _printer(self) -> "Printer":
+        from outdial.doors.cli.forms import Printer
+
+        return Printer(self.form)
+
+    @property
     def folder(self) -> Path:
         """The data folder."""
-        return data_folder(self.data, os.environ)
+        return data_folder(self.data, self.environment)
 
     def client(self, *, reads: bool = False) -> "Blocking":
         """A client of the server; for a verb that only reads, of the data folder itself when no server runs.
+
+        Where neither a folder nor a server is named and the default folder holds nothing, a demo that runs is meant. Where it holds a
+        log, never: what is for real people must not end up in a demo because their server is down.
 
         Raises:
             Refused: ``no_server`` (exit code 69).
@@ -45,7 +67,7 @@ class Session:
         from outdial.client.http import Client
         from outdial.doors.cli.blocking import Blocking
 
-        url = self.url or os.environ.get("OUTDIAL_URL")
+        url = self.url or self.environment.get("OUTDIAL_URL")
         if url:
             try:
                 return Blocking(Client(url, self._secret(), reconnect_s=0))
@@ -54,24 +76,29 @@ class Session:
         folder = self.folder
         if address := address_of(folder):
             return Blocking(Client(address.url, self._secret(), reconnect_s=0))
+        demo = address_of(demo_folder(self.environment)) if self.data is None else None
+        if demo is not None and database_of(folder) is None:
+            say(f"no server is running in the data folder {folder}; this is the demo at {demo.url}")
+            return Blocking(Client(demo.url, self._secret(), reconnect_s=0))
         if reads and database_of(folder) is not None:
             from outdial.doors.cli.offline import OFFLINE_URL, Offline
 
             say(f"no server is running; reading {folder} as it stands")
             reader = self.actions.open_reader(folder)
-            offline = Offline(reader, self.actions.asker(reader), os.environ.get("OUTDIAL_CUSTOMER_ID"))
+            offline = Offline(reader, self.actions.asker(reader), self.environment.get("OUTDIAL_CUSTOMER_ID"))
             return Blocking(Client(OFFLINE_URL, reconnect_s=0, transport=offline))
         raise Refused(
             "no_server",
             f"no server is running in the data folder {folder}",
-            f"start one with: outdial serve --data {folder}   (or name one: --url http://host:port, or OUTDIAL_URL)",
+            f"start one with: outdial serve --data {folder}   (or name one: --url http://host:port, or OUTDIAL_URL)"
+            + (f"; a demo runs: --url {demo.url}" if demo is not None else ""),
             UNREACHABLE,
         )
 
     def _secret(self) -> str | None:
         """The token, from the flag, the environment, or the file the environment names."""
-        if self.token or (file := os.environ.get("OUTDIAL_TOKEN_FILE")) is None:
-            return self.token or os.environ.get("OUTDIAL_TOKEN")
+        if self.token or (file := self.environment.get("OUTDIAL_TOKEN_FILE")) is None:
+            return self.token or self.environment.get("OUTDIAL_TOKEN")
         try:
             return Path(file).read_text("utf-8").strip()
         except OSError as error:

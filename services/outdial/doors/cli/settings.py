@@ -1,11 +1,9 @@
 """Settings from the environment: ``OUTDIAL_<NAME>``, or a file named by ``OUTDIAL_<NAME>_FILE`` for secrets.
 
-Loaded only by what runs the service. A name that means nothing is an error: a setting that is silently
-ignored is found out too late.
+Loaded only by what runs the service; their names are in ``names``.
 """
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from re import compile as pattern
 from typing import Any, Final, Literal
@@ -14,28 +12,11 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outdial.connection import Connection, SaslMechanism, SecurityProtocol
-from outdial.doors.cli.actions import DEFAULT_HOST, Cluster, Credential, Refused
+from outdial.doors.cli.actions import DEFAULT_HOST, Cluster, Credential, LogForm, Refused
+from outdial.doors.cli.names import NAMES, NESTED, PLAIN_NAMES, PREFIX, SECRETS, USAGE, refuse_unknown
 from outdial.topology import DEFAULT_PARTITIONS, DEFAULT_PREFIX, Topology
 from outdial.wire import sentence
 
-PREFIX: Final = "OUTDIAL_"
-NESTED: Final = "__"
-SECRETS: Final = ("token", "tokens", "fingerprint_key", "webhook_secret", "kafka__sasl_password")
-PLAIN_NAMES: Final = {
-    "KAFKA_BOOTSTRAP_SERVERS": "bootstrap_servers",
-    "KAFKA_BROKERS": "bootstrap_servers",
-    "KAFKA_SECURITY_PROTOCOL": "security_protocol",
-    "KAFKA_SASL_MECHANISM": "sasl_mechanism",
-    "KAFKA_SASL_USERNAME": "sasl_username",
-    "KAFKA_SASL_PASSWORD": "sasl_password",
-    "KAFKA_SSL_CAFILE": "ssl_cafile",
-    "KAFKA_SSL_CERTFILE": "ssl_certfile",
-    "KAFKA_SSL_KEYFILE": "ssl_keyfile",
-}
-"""What other programs call the same; used for what has no name of ours."""
-FOR_TESTS: Final = ("OUTDIAL_TEST_", "OUTDIAL_REQUIRE_", "OUTDIAL_BENCH_")
-"""Names the test suite and the measures read; the program does not."""
-USAGE: Final = 2
 ORIGIN: Final = pattern(r"(?P<scheme>https?)://([a-z0-9_]([a-z0-9_.\-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 DEFAULT_PORT_OF: Final = {"http": 80, "https": 443}
 MOST_PORTS: Final = 65_535
@@ -93,6 +74,8 @@ class Settings(BaseSettings):
     seed: int = 1
     speed: float = Field(1.0, gt=0, le=100_000)
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    log_form: LogForm = "auto"
+    """``lines`` for people, ``json`` for what collects logs; ``auto``: lines at a terminal, JSON elsewhere."""
     url: str | None = None
     """Read by the verbs."""
     kafka: Kafka = Field(default_factory=lambda: Kafka(bootstrap_servers=None))
@@ -171,26 +154,16 @@ def origin(word: str) -> str:
     return word.lower()
 
 
-def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:
-    """Names that begin with ``OUTDIAL_`` and mean nothing, each with the name that may have been meant."""
-    known = [PREFIX + name.upper() for name in Settings.model_fields if name != "kafka"]
-    known += [f"{PREFIX}KAFKA{NESTED}{name.upper()}" for name in Kafka.model_fields]
-    known += [f"{PREFIX}{name.upper()}_FILE" for name in SECRETS]
-    odd = [name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(FOR_TESTS)]
-    return {name: next(iter(get_close_matches(name, known, 1)), None) for name in odd}
-
-
 def load(environment: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
     """The settings in force: flags that were given, over the environment, over the defaults.
 
     Raises:
         Refused: a name is unknown, or a value has the wrong form (exit code 2).
     """
-    for name, meant in unknown_names(environment).items():
-        fix = f"did you mean {meant}?" if meant else "take it out of the environment"
-        raise Refused("setting_unknown", f"{name} is no setting", fix, USAGE)
+    refuse_unknown(environment)
+    said = {name: environment[f"{PREFIX}{name.upper()}"] for name in NAMES if f"{PREFIX}{name.upper()}" in environment}
     secrets = {name: _secret(environment, name) for name in SECRETS if f"{PREFIX}{name.upper()}_FILE" in environment}
-    given = {**secrets, **{name: value for name, value in flags.items() if value is not None}}
+    given: dict[str, Any] = {**said, **secrets, **{name: value for name, value in flags.items() if value is not None}}
     kafka = _kafka(environment) | {name.partition(NESTED)[2]: given.pop(name) for name in [*given] if NESTED in name}
     try:
         return Settings(**(given | ({"kafka": kafka} if kafka else {})))

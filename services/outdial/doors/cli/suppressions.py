@@ -24,9 +24,10 @@ Why = Annotated[str, typer.Option("--reason", help="Why, for people.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="CSV (column target or prefix) or NDJSON; - is stdin.")]
 AsLines = Annotated[bool, typer.Option("--ndjson", help="The file is NDJSON, whatever its name.")]
 Rules = Annotated[
-    list[str] | None, typer.Option("--at-most", metavar="N/DURATION", help="3/24h: three calls within any 24 hours. May be repeated.")
+    list[str] | None,
+    typer.Option("--at-most", metavar="N/DURATION", help="3/24h: three calls within any 24 hours. May be repeated. none: no rule."),
 ]
-Gap = Annotated[str | None, typer.Option("--gap", metavar="DURATION", help="At least so long from one call to the next: 1h.")]
+Gap = Annotated[str | None, typer.Option("--gap", metavar="DURATION", help="At least so long from one call to the next: 1h. 0: none.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -91,12 +92,18 @@ def _caps() -> typer.Typer:
         with session.client(reads=True) as client:
             show(session, client.send(frequency_caps()))
 
-    @verb(app, "set", "outdial caps set --at-most 3/24h --gap 1h\noutdial caps set")
+    @verb(app, "set", "outdial caps set --at-most 3/24h --gap 1h\noutdial caps set --at-most none --gap 0")
     def set_(session: Session, at_most: Rules = None, gap: Gap = None) -> None:
-        """Set them, in place of those before; without any, there are none."""
+        """Change them: the rules named, in place of those before, the gap, or both; what is not named stays."""
         from outdial.client.routes import set_frequency_caps
 
-        caps = {"rules": [_rule(text) for text in at_most or ()], "min_gap_ms": 0 if gap is None else milliseconds(gap)}
+        caps: dict[str, Any] = {}
+        if at_most:
+            caps["rules"] = [] if at_most == ["none"] else [_rule(text) for text in at_most]
+        if gap is not None:
+            caps["min_gap_ms"] = milliseconds(gap)
+        if not caps:
+            raise Refused("field_missing", "say --at-most, --gap or both; --at-most none --gap 0: no caps", code=USAGE)
         with session.client() as client:
             show(session, client.send(set_frequency_caps(caps)))
 

@@ -28,10 +28,8 @@ def why(session: Session, which: Which, outdial: In = None) -> None:
     """
     with session.client(reads=True) as client:
         found = _found(client, which.lower(), outdial)
-    if session.as_json:
-        from outdial.doors.cli.output import print_json
-
-        print_json(found)
+    if session.as_data:
+        session.print(found)
     else:
         _print(found)
 

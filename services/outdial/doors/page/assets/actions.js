@@ -3,7 +3,7 @@
 import { get, send, sendFile } from "./api.js";
 import { h, say } from "./dom.js";
 import { attempt, button, commandLine, curl, dialog, download, field, spreadsheet, toast } from "./parts.js";
-import { addressOf, count, masked, plural, shortId, span, spelled } from "./words.js";
+import { addressOf, count, masked, misspelled, plural, shortId, span, spelled } from "./words.js";
 
 const form = (onsubmit, ...children) =>
   h("form", { onsubmit: (event) => { event.preventDefault(); onsubmit(new FormData(event.target)); } }, ...children);
@@ -140,14 +140,21 @@ export function suppress({ outdialId = null, addresses = [], shown = true, done 
     asked.replaceChildren(...parts);
     (asked.querySelector("[data-focus]") || asked.querySelector("input, select"))?.focus();
   };
+  const bad = h("p", { class: "bad", role: "alert" });
+  const check = () => {
+    const wrong = addresses.length ? "" : misspelled(addressOf(typed.value));
+    say(bad, wrong);
+    if (!wrong) confirm();
+  };
   const told = () => lines.replaceChildren(suppressing(wanted(), shown));
   const choose = () =>
     show(
       form(
-        confirm,
+        check,
         addresses.length ? field("Number", chosen) : field("Number or address", typed, "A telephone number with its +, an e-mail or SIP address, or +4470* for all numbers that begin so."),
         outdialId ? field("Where", scope) : null,
         field("Reason", reason, "Optional, for people."),
+        bad,
         h("footer", {}, h("button", { class: "button primary" }, "Go on")),
       ),
     );

@@ -30,10 +30,25 @@ function headers(more) {
   return { Accept: "application/json", "Outdial-Time": "iso", ...(known ? { Authorization: `Bearer ${known}` } : {}), ...more };
 }
 
+/** The service was not reached: nobody knows whether it did what it was asked for. */
+class Away extends Error {
+  constructor() {
+    super("The service cannot be reached. See whether it is running and you are online; then look whether it was done, and try again.");
+  }
+}
+
+async function reached(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    throw options.signal?.aborted ? error : new Away();
+  }
+}
+
 async function asked(path, options) {
   for (;;) {
     const sent = token.get();
-    const answer = await fetch(path, { ...options, headers: headers(options.headers), cache: "no-store", credentials: "omit" });
+    const answer = await reached(path, { ...options, headers: headers(options.headers), cache: "no-store", credentials: "omit" });
     if (answer.status !== 401) return answer;
     if (token.get() === sent) {
       token.drop();

@@ -127,7 +127,7 @@ document.addEventListener("click", (event) => {
 const KEYS = [
   ["j", "k", "next and previous row"],
   ["Enter", "", "open the row"],
-  ["/", "", "filter"],
+  ["/", "", "find or filter"],
   ["g", "", "all outdials"],
   ["s", "", "system"],
   ["?", "", "this help"],
@@ -155,7 +155,11 @@ document.addEventListener("keydown", (event) => {
   const does = {
     j: () => move(1),
     k: () => move(-1),
-    "/": () => document.querySelector("[data-search]")?.focus(),
+    "/": () => {
+      const list = document.querySelector("a[data-find]");
+      if (list) page.go(list.pathname);
+      document.querySelector("[data-search]")?.focus();
+    },
     "?": help,
     g: () => page.go("/"),
     s: () => page.go("/system"),

@@ -2,6 +2,7 @@
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 import { h, mark, say } from "./dom.js";
+import { REASONED } from "./events.js";
 import { locate, number } from "./parts.js";
 import { clock, count, dated, instant } from "./words.js";
 
@@ -11,7 +12,7 @@ const LINES = [
   { name: "Answered", of: ["answered"], color: "--line-answered", dash: [], width: 2 },
   { name: "No answer", of: ["no_answer"], color: "--line-no-answer", dash: [6, 3], width: 1.5 },
   { name: "Busy", of: ["busy"], color: "--line-busy", dash: [2, 3], width: 1.5 },
-  { name: "Failed", of: ["failed", "machine", "canceled", "not_dialed", "other"], color: "--line-failed", dash: [8, 3, 2, 3], width: 1.5 },
+  { name: "Ended otherwise", of: ["failed", "machine", "canceled", "not_dialed", "other"], color: "--line-failed", dash: [8, 3, 2, 3], width: 1.5 },
 ];
 const CONTROLS = {
   DialingStarted: ["▶", "started"],
@@ -51,6 +52,9 @@ export function chart(sourceOf, limitsFrom) {
     legend.append(entry);
     return { name, value, entry, above };
   });
+  const reasons = new Map();
+  const keyOf = ({ type, time }) => `${type} ${instant(time)}`;
+  let shown = null;
   let plot = null;
   let last = null;
   let made = "";
@@ -71,6 +75,7 @@ export function chart(sourceOf, limitsFrom) {
   return {
     element: h("div", {}, place, legend, steered),
     show(found, minutes) {
+      shown = [found, minutes];
       const begins = instant(found.begins) / 1000;
       const length = found.requested.length;
       const at = Array.from({ length }, (_, index) => begins + index * found.step_s);
@@ -89,13 +94,21 @@ export function chart(sourceOf, limitsFrom) {
       });
       const items = controls.slice(0, 4).map((one) => {
         const [sign, word] = CONTROLS[one.type] || ["•", one.type];
-        return h("li", {}, h("span", { "aria-hidden": "true" }, sign), ` ${dated(one.at * 1000)} ${word}${one.actor ? ` by ${one.actor}` : ""}`);
+        return h("li", {}, h("span", { "aria-hidden": "true" }, sign), ` ${dated(one.at * 1000)} ${word}${one.actor ? ` by ${one.actor}` : ""}${reasons.get(keyOf(one)) ? `: ${reasons.get(keyOf(one))}` : ""}`);
       });
       const told = items.map((item) => item.textContent).join("\n");
       if (told !== steered.dataset.told) {
         steered.dataset.told = told;
         steered.replaceChildren(...items);
       }
+    },
+    /** Whether it was told why this was done, be it for no reason. */
+    knows: (control) => reasons.has(keyOf(control)),
+    /** Learn from events why the dialing was steered. */
+    explain(events) {
+      const steering = events.filter((event) => REASONED.has(event.type));
+      for (const event of steering) reasons.set(keyOf(event), event.data.reason || "");
+      if (steering.length && shown) this.show(...shown);
     },
     /** Calls a second a limit lets through; nothing: there is none. */
     limit(name, perSecond) {

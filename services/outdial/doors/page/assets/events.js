@@ -5,6 +5,9 @@ import { h } from "./dom.js";
 import { commandLine } from "./parts.js";
 import { masked, outcomeWord, plural, shortId, span } from "./words.js";
 
+/** Events that somebody may have given a reason for. */
+export const REASONED = new Set(["DialingPaused", "DialingResumed", "DialingDraining", "DialingStopped"]);
+
 /** An event in a few words. */
 export function told({ type, data, actor }) {
   const by = actor ? ` by ${actor}` : "";

@@ -3,7 +3,7 @@
 import { follow, get } from "./api.js";
 import { commands, importing, setDialing, start, suppress } from "./actions.js";
 import { chart } from "./chart.js";
-import { changesOf, difference, planChanges, planFacts, planOrigin, told } from "./events.js";
+import { REASONED, changesOf, difference, planChanges, planFacts, planOrigin, told } from "./events.js";
 import { Keyed, h, mark, say } from "./dom.js";
 import { timeBar } from "./past.js";
 import { attempt, button, card, chip, jsonLink, number, scroller, stack } from "./parts.js";
@@ -96,7 +96,7 @@ export function outdial(page, id) {
     open.show(seen);
     plan.show(dialing);
     pace.limit("plan", dialing.plan?.calls_per_second);
-    strip.show(stats, dialing);
+    strip.show(stats);
     mark(adding, "data-first", stats.total ? null : "");
   };
 
@@ -116,24 +116,37 @@ export function outdial(page, id) {
     feed.explain(plans);
     plan.explain(plans);
   };
+  let reasonsAsked = false;
+  const recount = async ({ controls }) => {
+    if (reasonsAsked || !controls.some((one) => REASONED.has(one.type) && !pace.knows(one))) return;
+    reasonsAsked = true;
+    pace.explain(await changesOf(id).catch(() => []));
+  };
   let slowAsked = false;
   const slow = async () => {
     slowAsked = true;
     const [due, results, together] = await Promise.all([from.calendar, from.results, from.pace].map(({ href }) => get(href).catch(() => null)));
     if (together) pace.limit("customer", together.calls_per_second);
     if (due) calendar.show(due);
-    if (results) yields.show(results);
+    if (results) {
+      yields.show(results);
+      strip.yields(results);
+    }
   };
 
   const take = (message) => {
     seen.at = instant(message.at);
     for (const name of ["outdial", "dialing", "stats"]) if (message[name]) seen[name] = message[name];
     if (message.open_attempts) seen.open = message.open_attempts;
+    if (message.events) {
+      feed.add(message.events);
+      pace.explain(message.events);
+    }
     if (message.activity) {
       seen.activity = message.activity;
       pace.show(message.activity, minutes);
+      recount(message.activity);
     }
-    if (message.events) feed.add(message.events);
     if (message.outdial) page.titled(message.outdial.name || "Outdial");
     show();
     explain(seen.dialing?.plan_version);
@@ -150,6 +163,7 @@ export function outdial(page, id) {
       take(found);
       calendar.show(found.calendar);
       yields.show(found.results);
+      strip.yields(found.results);
       steps.compare(now);
       bar.show(found, found.outdial.tm_create, "What holds each person was not asked then: the reasons are those the log has.");
       page.freshness({ on: false, then: `as it was at ${dated(instant(found.at))}` });
@@ -205,8 +219,12 @@ function header(page, id, seen, at, changed) {
   const says = h("p", { class: "verdict", "aria-live": "polite" }, lead, " ", rest);
   const bar = stack(PARTS);
   const path = `/v1.0/outdials/${id}/dialing`;
+  const reason = h("input", { name: "reason", maxlength: "255", autocomplete: "off", placeholder: "Reason, optional", "aria-label": "Reason, optional", title: "Why, for people: it goes along with Pause, Resume and Drain, and stands in the activity" });
   const set = (status, told) => async () => {
-    if (await attempt(() => setDialing(id, { status }), told)) changed();
+    const why = status === "stop" ? "" : reason.value.trim();
+    if (!(await attempt(() => setDialing(id, { status, ...(why ? { reason: why } : {}) }), told))) return;
+    reason.value = "";
+    changed();
   };
   const buttons = {
     start: button("Start", { kind: "primary", sign: "▶", onclick: () => start(id, seen.dialing, (done) => done && changed()) }),
@@ -216,14 +234,14 @@ function header(page, id, seen, at, changed) {
     stop: button("Stop", { sign: "■", onclick: set("stop", "Stopped: no call is requested any more."), title: "Request no calls any more; open ones go on" }),
     back: button("Look back", { sign: "↶", onclick: () => page.go(`/outdials/${id}?at=${new Date(seen.at).toISOString()}`), title: "This page as it was at an earlier time" }),
   };
-  for (const one of Object.values(buttons)) one.hidden = true;
+  for (const one of [reason, ...Object.values(buttons)]) one.hidden = true;
   state.element.hidden = true;
   const shown = { run: ["pause", "drain", "stop"], paused: ["resume", "stop"], draining: ["pause", "stop"], stopping: ["start"], stop: ["start"] };
   const element = h(
     "header",
     { class: "head" },
     h("p", { class: "crumbs" }, h("a", { href: "/" }, "Outdials"), h("span", { "aria-hidden": "true" }, " / "), h("code", {}, shortId(id))),
-    h("div", { class: "title" }, name, state.element, h("span", { class: "grow" }), h("div", { class: "buttons" }, Object.values(buttons))),
+    h("div", { class: "title" }, name, state.element, h("span", { class: "grow" }), h("div", { class: "buttons" }, reason, Object.values(buttons))),
     says,
     bar.element,
     commands([
@@ -249,6 +267,7 @@ function header(page, id, seen, at, changed) {
       say(rest, told.rest);
       bar.set(divided(stats), stats.total);
       for (const [word, one] of Object.entries(buttons)) one.hidden = at !== null || (word !== "back" && (outdial.tm_delete !== null || !shown[now].includes(word))) || (["pause", "drain"].includes(word) && !("paused" in dialing));
+      reason.hidden = buttons.pause.hidden && buttons.resume.hidden;
     },
   };
 }
@@ -284,7 +303,7 @@ function funnel(id, from, live) {
       numbers[name] = number(from.stats, path, label);
       shares[name] = h("span", { class: "share" });
       if (live) nows[name] = number(live, path, `${label} now`);
-      const who = live ? h("span", { class: "label" }, label) : h("a", { class: "label", href: `/outdials/${id}/targets?show=${list}`, title: "Who these are" }, label);
+      const who = live ? h("span", { class: "label" }, label) : h("a", { class: "label", href: `/outdials/${id}/targets?show=${list}`, title: list === "waiting" ? "Everybody who waits: the list does not tell who of them is due" : "Who these are", "data-find": name === "total" }, label);
       return h("li", { "data-part": part }, who, numbers[name].element, shares[name], live ? h("span", { class: "share" }, "now ", nows[name].element) : null);
     }),
   );
@@ -303,6 +322,22 @@ function funnel(id, from, live) {
 }
 
 // --- what holds it --------------------------------------------------------------------------------
+
+/** What lets those go that no time lets go. */
+const ENDS = {
+  paused: "resume it",
+  no_run: "start it",
+  plan_pending: "when its outplan answers",
+  draining: "by the next run",
+  no_tries_in_plan: "by a plan that gives them tries",
+  type_not_dialable: "by a run that is not of calls alone",
+  zone_unknown: "by a plan with a time zone for them",
+  suppressed: "when taken off the list",
+  attempt_open: "when the call ends",
+  tries_spent: "by a plan with more tries, or Dial again",
+  expired: "never",
+  outdial_deleted: "never",
+};
 
 function blockedBy(from) {
   const body = h("tbody");
@@ -333,9 +368,9 @@ function blockedBy(from) {
       mark(entry.element.lastElementChild, "title", row.title || null);
     },
   );
-  const at = (text, now) => {
+  const at = (text, now, rule) => {
     const when = instant(text);
-    if (when === null) return { until: "by something that happens", when: "" };
+    if (when === null) return { until: ENDS[rule] || "by something that happens", when: "" };
     return { until: when <= now ? "now" : dated(when), when: when <= now ? "" : `in ${span(when - now)}`, title: everywhere(when) };
   };
   return {
@@ -349,7 +384,7 @@ function blockedBy(from) {
         n: one.targets,
         path: `reasons[${one.why}].targets`,
         href: from.why,
-        ...at(one.next_at, instant(why.at)),
+        ...at(one.next_at, instant(why.at), one.why),
       }));
       keyed.show(rows, (row) => row.key);
       none.hidden = rows.length > 0;
@@ -372,12 +407,14 @@ function openAttempts(id, from, page, seen) {
     h(
       "table",
       { class: "calls" },
-      h("thead", {}, h("tr", {}, ["Target", "Number", "Try", "State", "For"].map((name) => h("th", { scope: "col" }, name)))),
+      h("thead", {}, h("tr", {}, ["Target", "Number", "Destination · try", "State", "For"].map((name) => h("th", { scope: "col" }, name)))),
       body,
     ),
     h("p", { class: "none" }, "No call is open."),
     more,
   );
+  let plan = null;
+  const capOf = (row) => (plan && plan.retry_mode !== "result" && plan[`max_try_count_${row.destination_index}`]) || 0;
   const keyed = new Keyed(
     body,
     (row) => {
@@ -386,14 +423,17 @@ function openAttempts(id, from, page, seen) {
       const elapsed = h("span", {});
       const meter = h("span", { class: "meter", "aria-hidden": "true" });
       const target = h("a", { href: `/outdials/${id}/targets/${row.target_id}`, title: `Target ${row.target_id}\nAttempt ${row.attempt_id}` }, shortId(row.target_id));
-      const tries = h("td", { title: `Destination ${row.destination_index}, its try ${row.try_count}; attempt ${row.ordinal} on the target` }, `${row.destination_index}·${row.try_count}`);
-      return { address, state, elapsed, meter, element: h("tr", { "data-item": true }, h("th", { scope: "row" }, target), address, tries, state, h("td", { class: "elapsed" }, meter, elapsed)) };
+      const tries = h("td");
+      return { address, tries, state, elapsed, meter, element: h("tr", { "data-item": true }, h("th", { scope: "row" }, target), address, tries, state, h("td", { class: "elapsed" }, meter, elapsed)) };
     },
     (entry, row) => {
       const began = instant(row.answered_at || row.requested_at);
       const late = instant(row.expires_at) - seen.at;
       const rings = seen.at - instant(row.requested_at);
       say(entry.address, masked(row.destination, page.numbersShown));
+      const of = capOf(row) ? ` of ${capOf(row)}` : "";
+      say(entry.tries, `${row.destination_index} · ${row.try_count}${of}`);
+      mark(entry.tries, "title", `Destination ${row.destination_index}, its try ${row.try_count}${of && `${of} by the plan`}; attempt ${row.ordinal} on the target`);
       const overdue = row.status === "dialing" && seen.at > instant(row.not_after) + row.dial_timeout;
       say(entry.state, overdue ? `⚠ result missing, given up in ${span(late)}` : row.status === "dialing" ? (row.worker ? "◔ ringing" : "○ requested") : "◑ talking");
       mark(entry.element, "data-tone", overdue ? "held" : row.status === "dialing" ? "wait" : "go");
@@ -407,7 +447,8 @@ function openAttempts(id, from, page, seen) {
     total: h("span", {}, total.element, " open ", cap, " ", masks),
     show({ open, dialing }) {
       if (!open) return;
-      const limit = dialing.plan?.max_concurrent;
+      plan = dialing.plan;
+      const limit = plan?.max_concurrent;
       cap.hidden = !limit;
       most.set(limit ?? 0);
       total.set(open.open);
@@ -435,7 +476,7 @@ function activityFeed(id, base) {
   const list = h("ol", { class: "feed" });
   const paused = h("p", { class: "paused" }, "paused");
   const element = scroller("Activity, newest first", {}, list);
-  const choice = h("select", { "aria-label": "Show", "data-search": true }, Object.keys(GROUPS).map((name) => h("option", { value: name }, name)));
+  const choice = h("select", { "aria-label": "Show" }, Object.keys(GROUPS).map((name) => h("option", { value: name }, name)));
   let rows = [];
   let last = 0;
   let held = false;
@@ -705,17 +746,21 @@ function planInForce() {
 
 function compliance(from) {
   const rows = [
-    ["requested", "requested", "calls requested, each under an id of its own"],
-    ["lost", "lost", "results that never came, given up when the lease ended"],
-    ["given_back", "given_back", "never placed; the try was given back"],
-    ["deleted", "deleted", "targets deleted; nobody calls them any more"],
+    ["requested", "calls requested, each under an id of its own"],
+    ["requested_outside", "of them outside the hours of the plan, counted anew from the log"],
+    ["due_outside", "due, and left alone: it is outside their hours"],
+    ["most", "attempts that ended with the one who was called most often"],
+    ["lost", "results that never came, given up when the lease ended"],
+    ["given_back", "never placed; the try was given back"],
+    ["deleted", "targets deleted; nobody calls them any more"],
   ];
-  const numbers = rows.map(([, path, label]) => number(from.stats, path, label));
-  const element = h("ul", { class: "strip" }, rows.map(([, , label], index) => h("li", {}, numbers[index].element, h("span", {}, label))));
+  const numbers = Object.fromEntries(rows.map(([name, label]) => [name, name === "most" ? number(from.results, "max(by_try.key)", label) : number(from.stats, name, label)]));
+  const element = h("ul", { class: "strip" }, rows.map(([name, label]) => h("li", {}, numbers[name].element, h("span", {}, label))));
   return {
     element,
     show(stats) {
-      rows.forEach(([name], index) => numbers[index].set(stats[name]));
+      for (const [name] of rows) if (name !== "most") numbers[name].set(stats[name]);
     },
+    yields: ({ by_try }) => numbers.most.set(Math.max(0, ...by_try.map(({ key }) => key))),
   };
 }

@@ -10,7 +10,7 @@ export function locate(source, path) {
   return [source.href, path.replace(/[a-z_]+(?:[.[][\w.[\]]*)?(?=$|[-+)])/g, (one) => `${source.part}.${one}`)];
 }
 
-/** A number that leads to the JSON it is from. `path` says where in it: `lifecycle.finished`, `waiting-due_now`, `sum(requested)`. */
+/** A number that leads to the JSON it is from. `path` says where in it: `lifecycle.finished`, `waiting-due_now`, `sum(requested)`, `max(by_try.key)`. */
 export function number(source, inPart, label) {
   const [href, path] = locate(source, inPart);
   const element = h("a", { class: "n", href, "data-json": path, title: `${label}: open its JSON`, "aria-label": label });

@@ -3,7 +3,7 @@
 import { get, text } from "./api.js";
 import { h } from "./dom.js";
 import { card, commandLine, jsonLink, scroller } from "./parts.js";
-import { count, dated, everywhere, instant } from "./words.js";
+import { count, dated, everywhere, instant, span } from "./words.js";
 
 const EVERY_MS = 2000;
 const REJECTIONS = "/v1.0/rejections?limit=50";
@@ -14,7 +14,7 @@ const GROUPS = [
   ["Partitions", /^outdial_(partitions_owned|consumer_lag|clock_offset)/],
   ["Commands and events", /^outdial_(commands_total|decisions|events_appended|rejections)/],
   ["Dialing", /^outdial_(dial_|calls_)/],
-  ["Transactions and latency", /_(transactions_total|count|sum)$|^outdial_transactions/],
+  ["Transactions", /^outdial_transactions/],
   ["HTTP", /^outdial_http/],
 ];
 
@@ -35,7 +35,7 @@ export function system(page) {
   const load = async () => {
     try {
       const [state, metrics] = await Promise.all([get("/readyz").catch((error) => ({ status: "not_ready", reason: error.reason || error.message })), text("/metrics")]);
-      const samples = parsed(metrics);
+      const { samples, buckets, helps } = parsed(metrics);
       ready.dataset.tone = state.status === "ready" ? "go" : "held";
       ready.textContent = state.status === "ready" ? "Ready: it takes work." : `Not ready: ${(state.reason || "it does not say why").replaceAll("_", " ")}.`;
       const marks = samples.filter((one) => one.name === "outdial_log_position");
@@ -46,7 +46,9 @@ export function system(page) {
         ...marks.filter((one) => one.labels).map((one) => [`Position of partition ${one.labels.partition}`, count(one.value)]),
       ];
       facts.replaceChildren(...rows.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, String(value)))));
-      tables.replaceChildren(...GROUPS.map(([title, pattern]) => group(title, samples.filter((one) => pattern.test(one.name) && one.name !== "outdial_log_position"))).filter(Boolean));
+      withAborts(samples);
+      const groups = GROUPS.map(([title, pattern]) => group(title, samples.filter((one) => pattern.test(one.name) && one.name !== "outdial_log_position"), helps));
+      tables.replaceChildren(...[durations(buckets, helps), ...groups].filter(Boolean));
       page.freshness({ on: true, behind: 0 });
     } catch (error) {
       page.freshness({ on: false, why: "the service cannot be reached" });
@@ -94,21 +96,70 @@ function rejection(one) {
   );
 }
 
+/** The metrics as they stand there: single values, the buckets of histograms by name, and what each says of itself. */
 function parsed(metrics) {
-  const found = [];
+  const samples = [];
+  const buckets = new Map();
+  const helps = new Map();
   for (const line of metrics.split("\n")) {
+    const help = line.match(/^# HELP (\w+) (.*)$/);
+    if (help) helps.set(help[1], help[2]);
     const match = line.match(/^(\w+)(?:\{(.*)\})? (\S+)$/);
-    if (!match || match[1].endsWith("_bucket")) continue;
+    if (!match) continue;
     const labels = match[2] ? Object.fromEntries([...match[2].matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, value]) => [key, value])) : null;
-    found.push({ name: match[1], labels, value: Number(match[3]) });
+    const [, name] = match;
+    const value = Number(match[3]);
+    if (name.endsWith("_bucket")) {
+      const of = name.replace(/_bucket$/, "");
+      buckets.set(of, [...(buckets.get(of) || []), { most: labels.le === "+Inf" ? Infinity : Number(labels.le), n: value }]);
+    } else if (!helps.has(name)) continue; // the sum and the count of a histogram: its buckets say more
+    else samples.push({ name, labels, value });
   }
-  return found;
+  return { samples, buckets, helps };
 }
 
-function group(title, samples) {
-  if (!samples.length) return null;
-  const rows = samples.map((one) =>
-    h("tr", {}, h("th", { scope: "row" }, h("span", {}, one.name.replace(/^outdial_/, "").replace(/_total$/, "").replaceAll("_", " ")), one.labels ? h("small", {}, Object.values(one.labels).join(" · ")) : null), h("td", { class: "right" }, Number.isInteger(one.value) ? count(one.value) : one.value.toPrecision(3))),
+/** A result that never came is not counted: of transactions it is to be said that none was aborted. */
+function withAborts(samples) {
+  const name = "outdial_transactions_total";
+  if (samples.some((one) => one.name === name) && !samples.some((one) => one.labels?.result === "aborted")) samples.push({ name, labels: { result: "aborted" }, value: 0 });
+}
+
+const SHARES = [0.5, 0.99];
+const duration = (seconds) => (seconds < 1 ? `${count(Math.round(seconds * 1000))} ms` : span(Math.round(seconds * 1000)));
+
+/** Within what time so large a share of what was measured lay, as far as the buckets tell. */
+function within(found, share) {
+  const all = found[found.length - 1].n;
+  const { most } = found.find(({ n }) => n >= share * all);
+  const largest = found[found.length - 2]?.most;
+  return most === Infinity ? `over ${duration(largest)}` : `≤ ${duration(most)}`;
+}
+
+/** How long things take: half of them, and all but one in a hundred. */
+function durations(buckets, helps) {
+  const rows = [...buckets].filter(([, found]) => found[found.length - 1].n > 0).map(([name, found]) =>
+    h("tr", {}, h("th", { scope: "row" }, sentence(helps, name)), SHARES.map((share) => h("td", { class: "right" }, within(found, share))), h("td", { class: "right" }, count(found[found.length - 1].n))),
   );
-  return card(title, {}, scroller(title, {}, h("table", {}, h("tbody", {}, rows))));
+  if (!rows.length) return null;
+  const head = ["Since this process began", "p50", "p99", "Times"].map((text, index) => h("th", { scope: "col", class: index ? "right" : null }, text));
+  return card("How long it takes", { kind: "wide" }, scroller("How long it takes", {}, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))));
+}
+
+/** What a metric says of itself, without the full stop. */
+const sentence = (helps, name) => (helps.get(name) || name.replace(/^outdial_/, "").replaceAll("_", " ")).replace(/\.$/, "");
+
+function amount({ name, value }) {
+  if (name.endsWith("_seconds")) return `${value < 0 ? "−" : ""}${duration(Math.abs(value))}`;
+  return count(Number.isInteger(value) ? value : Math.round(value * 100) / 100);
+}
+
+function group(title, samples, helps) {
+  if (!samples.length) return null;
+  const rows = samples.map((one, index) => {
+    const first = samples[index - 1]?.name !== one.name;
+    const labels = one.labels ? Object.entries(one.labels).map(([key, value]) => (/^(true|false)$/.test(value) ? (value === "true" ? key : "") : value.replaceAll("_", " "))).filter(Boolean).join(" · ") : "";
+    const heading = one.labels && first ? h("tr", {}, h("th", { scope: "colgroup", colspan: "2", class: "of" }, sentence(helps, one.name))) : null;
+    return [heading, h("tr", {}, h("th", { scope: "row" }, one.labels ? labels : sentence(helps, one.name)), h("td", { class: "right" }, amount(one)))];
+  });
+  return card(title, {}, scroller(title, {}, h("table", {}, h("tbody", {}, rows.flat().filter(Boolean)))));
 }

@@ -60,6 +60,19 @@ export function addressOf(text) {
   return { address: { type: kind ? "sip" : target.includes("@") ? "email" : "tel", target } };
 }
 
+const SPELLED = {
+  tel: [/^\+(?=(?:[^\d]*\d){7,15}[^\d]*$)[\d ()./-]+$/, "A telephone number has a + and 7 to 15 digits with the code of its country: +12025550123."],
+  sip: [/^(?:sips?:)?[^\s@<>"]+@(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?(?:[;?][^\s<>"]*)?$/i, "A SIP address has a user and a host: sip:ann@example.com."],
+  email: [/^[^\s@<>"(),:;[\]\\]{1,64}@[^\s@<>"(),:;[\]\\]{1,253}$/, "An e-mail address has a name and a host: ann@example.com."],
+  prefix: [/^\+\d{1,14}$/, "Numbers begin with + and 1 to 14 digits: +4470*."],
+};
+
+/** What is wrong with how it is spelled, "" when nothing is known to be. */
+export function misspelled({ address, prefix }) {
+  const [form, says] = SPELLED[prefix === undefined ? address.type : "prefix"] || [];
+  return !form || form.test(prefix ?? address.target.trim()) ? "" : says;
+}
+
 /** The text that names it, as a terminal takes it. */
 export function spelled({ address, prefix }) {
   if (prefix !== undefined) return `${prefix}*`;
@@ -112,29 +125,66 @@ function parted(text) {
   return at < 0 ? [local, ""] : [local.slice(0, at + 1), local.slice(at + 1).trim()];
 }
 
+/** What takes all tries from somebody, and how many it does: "20 ..." . In the order they are said. */
+const HELD = {
+  no_tries_in_plan: (n) => `the plan gives ${count(n)} no try`,
+  suppressed: (n) => `${count(n)} may not be called by a suppression list`,
+  type_not_dialable: (n) => `${count(n)} have no destination that a call can reach`,
+  zone_unknown: (n) => `of ${count(n)} nobody knows what time it is there`,
+  draining: (n) => `${count(n)} were never tried, and a run that drains begins with nobody new`,
+};
+
+/** What holds those that do not even wait, or "" where nobody is held so. */
+function held({ blocked = {} }) {
+  return Object.entries(HELD).filter(([rule]) => blocked[rule] > 0).map(([rule, says]) => says(blocked[rule])).join(", ");
+}
+
+/** When hours open next, by the clock there and by the one here. */
+function opening({ opens_at, opens_zones = [] }, now) {
+  const at = instant(opens_at);
+  if (at === null) return "no hours of theirs are known to open";
+  const [zone, ...others] = opens_zones;
+  const there = zone && minute(at, zone) !== minute(at) ? `${minute(at, zone)} ${zone.replaceAll("_", " ")}${others.length ? ` and ${plural(others.length, "other zone")}` : ""}, here ` : "";
+  const where = zone && !there ? ` ${zone.replaceAll("_", " ")}` : "";
+  return `the next open at ${there}${dated(at, minute)}${where} (in ${span(at - now)})`;
+}
+
 /** What to read first: is it dialing, and if not, why not and until when. `why`: what the service says, where it was asked. */
-export function verdict({ outdial, dialing, stats, why, now }) {
+export function verdict({ outdial, dialing, stats, why, now = Date.now() }) {
   if (outdial.tm_delete) return { tone: "off", lead: "Deleted.", rest: "It can be read, and dials nobody." };
   if (stats.total === 0) return { tone: "wait", lead: "The list is empty.", rest: "Drop a CSV file on its page." };
   const state = stateOf(dialing);
+  const open = stats.open_attempts ? ` ${plural(stats.open_attempts, "call")} open.` : "";
   if (state === "stop" || state === "stopping") {
-    const open = stats.open_attempts ? ` ${plural(stats.open_attempts, "open call")} will still end.` : "";
-    const how = dialing.run === 0 ? `it was never started. ${plural(stats.total, "target")} on the list.` : `${ENDED[dialing.ended_how] || "it is stopped"}.${open}`;
+    const ends = stats.open_attempts ? ` ${plural(stats.open_attempts, "open call")} will still end.` : "";
+    const left = dialing.ended_how === "finished" && stats.waiting ? `the last run finished. ${plural(stats.waiting, "target waits", "targets wait")} for another.` : "";
+    const how = dialing.run === 0 ? `it was never started. ${plural(stats.total, "target")} on the list.` : left || `${ENDED[dialing.ended_how] || "it is stopped"}.${ends}`;
     return { tone: "off", lead: state === "stopping" ? "Stopping:" : "Not dialing:", rest: how };
   }
   if (stats.waiting + stats.open_attempts === 0) {
     const reached = stats.lifecycle.finished;
-    return { tone: "done", lead: "Done:", rest: `${plural(reached, "person", "people")} reached, ${count(stats.total - reached)} not, and nobody is waiting for a try.` };
+    const people = `${plural(reached, "person", "people")} reached`;
+    const holds = held(stats);
+    if (holds) return { tone: "held", lead: "Not dialing:", rest: `of those who are left nobody can be called: ${holds}. ${people}.` };
+    if (stats.no_tries === 0) return { tone: "done", lead: "Done:", rest: `${people}, ${count(stats.total - reached)} not, and nobody is waiting for a try.` };
+  }
+  const outside = state === "run" && stats.due_now === 0 && stats.due_outside > 0;
+  if (outside && (!why || why.why === "outside_window")) {
+    return { tone: "held", lead: "Not dialing:", rest: `all that are due are outside their hours (${count(stats.due_outside)}); ${opening(stats, now)}.${open}` };
   }
   if (why) {
     const [told, rest] = parted(why.verdict);
-    const lead = why.why === "not_due" ? "Waiting:" : told;
-    const dials = why.why === null || lead.startsWith("Dialing");
+    const lead = why.why === "not_due" && told.startsWith("Not") ? "Waiting:" : told;
+    const dials = why.why === null || lead.startsWith("Dialing") || rest.includes("Dialing ");
     const eta = dials && why.per_minute > 0 && stats.waiting > 0 ? ` The ${count(stats.waiting)} waiting are tried by about ${dated(now + (stats.waiting / why.per_minute) * 60000, minute)}.` : "";
-    return { tone: dials ? "go" : ["paused", "draining", "not_due"].includes(why.why) ? "wait" : "held", lead, rest: rest + eta };
+    const because = (why.why === "paused" && dialing.paused?.reason) || "";
+    return { tone: state === "draining" ? "wait" : dials ? "go" : ["paused", "not_due"].includes(why.why) ? "wait" : "held", lead, rest: rest + (because && ` Reason: ${because}.`) + eta };
   }
-  if (state !== "run") return { tone: "wait", lead: `${STATES[state].word}.`, rest: `${plural(stats.open_attempts, "call")} open.` };
-  if (stats.open_attempts || stats.due_now) return { tone: "go", lead: "Dialing:", rest: `${plural(stats.open_attempts, "call")} open, ${count(stats.due_now)} due now.` };
+  if (state === "paused") return { tone: "wait", lead: "Not dialing:", rest: `dialing is paused.${open}` };
   const next = instant(stats.next_due);
-  return { tone: "wait", lead: "Nothing is due:", rest: `${plural(stats.waiting, "target")} wait for their next try${next === null ? "" : `, the first at ${dated(next)}`}.` };
+  const goes = stats.open_attempts || stats.due_now;
+  const wait = `${plural(stats.waiting, "target waits", "targets wait")} for their next try${next === null ? "" : `, the first at ${dated(next)}`}.`;
+  if (state === "draining") return { tone: "wait", lead: "Draining:", rest: `nobody new is called, and it ends when nobody who was tried has a try left. ${goes ? `${plural(stats.open_attempts, "call")} open, ${count(stats.due_now)} due now.` : wait}` };
+  if (goes) return { tone: "go", lead: "Dialing:", rest: `${plural(stats.open_attempts, "call")} open, ${count(stats.due_now)} due now.` };
+  return { tone: "wait", lead: "Waiting:", rest: `no target is due yet. ${wait}` };
 }

@@ -1,0 +1,97 @@
+"""Somebody is found on a list by what is known of them, and no number gets into an address; why somebody steered is kept and shown."""
+
+import pytest
+from playwright.async_api import Browser
+
+from cli.program import end
+from page.axe import violations
+from page.browser import window
+from page.campaign import Campaign, ask
+from page.conftest import Serve
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+NAMED = "tbody tr th"
+
+
+async def test_somebody_is_found_by_name_number_or_id_and_no_number_is_sent(browser: Browser, serve: Serve) -> None:
+    service = serve("--carrier", "none")
+    campaign = Campaign.begun(service.url, 130)
+    async with window(browser) as seen:
+        page, asked = seen.page, []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(service.url + campaign.views["outdial"])
+        await page.locator("a[data-find]").wait_for()
+        await page.keyboard.press("/")
+        await page.get_by_text("100 shown; the newest 100 looked at.").wait_for()
+        find = page.get_by_role("searchbox")
+        await page.keyboard.type("555 0007")
+        await page.get_by_text("0 shown; the newest 100 looked at. Enter looks further.").wait_for()
+        await find.press("Enter")
+        await page.get_by_text("1 shown; all 130 looked at.").wait_for()
+        assert await page.locator(NAMED).all_inner_texts() == ["Ada Byron 7"]
+        assert await violations(seen) == []
+        await find.fill("hopper 1")
+        assert [name[:14] for name in await page.locator(NAMED).all_inner_texts()] == ["Grace Hopper 1"] * await page.locator(NAMED).count()
+        await find.fill(campaign.target_id.upper())
+        await find.press("Enter")
+        await seen.until("([path]) => location.pathname === path", campaign.views["target"])
+        assert not [url for url in asked if "0007" in url or "555" in url]
+
+
+async def test_a_link_of_the_funnel_says_whom_the_list_cannot_tell_apart(browser: Browser, serve: Serve) -> None:
+    service = serve("--carrier", "none")
+    campaign = Campaign.begun(service.url, 3)
+    async with window(browser) as seen:
+        await seen.page.goto(service.url + campaign.views["outdial"])
+        await seen.page.get_by_role("link", name="Due later", exact=True).click()
+        await seen.page.get_by_text("the list does not tell them apart").wait_for()
+
+
+async def test_why_somebody_paused_is_asked_and_shown_in_the_verdict_the_feed_and_the_chart(browser: Browser, serve: Serve) -> None:
+    service = serve("--carrier", "none")
+    campaign = Campaign.begun(service.url, 3)
+    async with window(browser) as seen:
+        page = seen.page
+        await page.goto(service.url + campaign.views["outdial"])
+        await page.locator("tr", has_text="Destination · try").wait_for()
+        await page.get_by_text("0 · 1 of 3").first.wait_for()
+        await page.get_by_label("Reason, optional").fill("the line is bad")
+        await page.get_by_role("button", name="Pause", exact=True).click()
+        await page.locator(".verdict", has_text="Reason: the line is bad.").wait_for()
+        await page.locator(".feed", has_text="dialing paused: the line is bad").wait_for()
+        await page.locator(".steered", has_text="paused: the line is bad").wait_for()
+        assert await page.get_by_label("Reason, optional").input_value() == ""
+        dialing = ask(service.url, "GET", f"/outdials/{campaign.outdial_id}/dialing")
+        assert dialing["paused"]["reason"] == "the line is bad"
+
+        end(service)
+        await page.get_by_role("button", name="Resume", exact=True).click()
+        await page.get_by_text("The service cannot be reached. See whether it is running").wait_for()
+
+
+async def test_what_holds_a_paused_list_says_resume_it(browser: Browser, serve: Serve) -> None:
+    service = serve("--carrier", "none")
+    campaign = Campaign.begun(service.url, 60)
+    ask(service.url, "PUT", f"/outdials/{campaign.outdial_id}/dialing", {"status": "pause"})
+    async with window(browser) as seen:
+        await seen.page.goto(service.url + campaign.views["outdial"])
+        await seen.page.locator(".held tr", has_text="Dialing is paused").get_by_text("resume it", exact=True).wait_for()
+
+
+async def test_the_system_page_says_how_long_things_take_in_words(browser: Browser, serve: Serve) -> None:
+    service = serve("--carrier", "simulated", "--speed", "60")
+    Campaign.begun(service.url, 40)
+    async with window(browser) as seen:
+        await seen.page.goto(f"{service.url}/system")
+        row = seen.page.locator("tr", has_text="From sending a command until its answer is there")
+        await row.wait_for()
+        p50, p99, times = await row.locator("td").all_inner_texts()
+        assert p50.startswith(("≤ ", "over "))
+        assert p99.endswith((" ms", " s", " min"))
+        assert int(times) > 0
+        aborted = seen.page.locator("tr", has=seen.page.locator("th", has_text="aborted")).locator("td")
+        assert await aborted.inner_text() == "0"
+        text = await seen.text("main")
+        assert "e+" not in text
+        assert "_seconds" not in text
+        assert await violations(seen) == []

@@ -1,0 +1,106 @@
+"""aiokafka may let the cancellation of its own tasks out, and may cease to read without a word: no partition stands still for that."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
+
+from outdial.kafka import connecting, partition, replaying, runtime
+from outdial.kafka.connecting import Ends, Reader, ended
+from troubles.stage import Stage, add, new_id
+
+Closing = Callable[[Fetcher], Awaitable[None]]
+
+
+async def opens(stage: Stage, folder: Path) -> None:
+    """A ledger that starts on this log opens its partitions, and decides."""
+    async with stage.ledgers(folder=folder):
+        assert (await stage.ask(add(await stage.outdial(), new_id()))).result == "events"
+
+
+async def a_log(stage: Stage) -> None:
+    """Something to replay, and no snapshot of it."""
+    async with stage.ledgers():
+        await stage.ask(add(await stage.outdial(), new_id()))
+
+
+async def test_a_reader_that_lets_a_cancellation_out_when_it_closes_stops_no_partition(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_log(stage)
+    close: Closing = Fetcher.close
+    let_out = 0
+
+    async def cancelled(self: Fetcher) -> None:
+        nonlocal let_out
+        await close(self)
+        let_out += 1
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Fetcher, "close", cancelled)
+    await opens(stage, tmp_path)
+    assert let_out
+
+
+@pytest.mark.parametrize("step", ["committed", "span"])
+async def test_a_step_of_opening_that_ends_by_a_cancellation_nobody_asked_for_is_tried_again(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    await a_log(stage)
+    whose: Any = {"committed": AIOKafkaConsumer, "span": Ends}[step]
+    real, times = getattr(whose, step), 0
+
+    async def cancelled(self: Any, *arguments: Any) -> Any:
+        nonlocal times
+        times += 1
+        if times <= stage.topology.partitions:
+            raise asyncio.CancelledError
+        return await real(self, *arguments)
+
+    monkeypatch.setattr(whose, step, cancelled)
+    await opens(stage, tmp_path)
+    assert times > stage.topology.partitions
+
+
+async def test_a_log_of_which_nothing_comes_is_read_again_by_another_client(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_log(stage)
+    real, deaf = connecting.reader, 0
+
+    class Deaf(Reader):
+        async def getmany(self, *_: Any, **__: Any) -> dict[Any, Any]:
+            await asyncio.sleep(0.01)
+            return {}
+
+    def reader(*arguments: Any) -> Reader:
+        nonlocal deaf
+        found = real(*arguments)
+        if deaf < stage.topology.partitions:
+            deaf += 1
+            found.__class__ = Deaf
+        return found
+
+    monkeypatch.setattr(replaying, "reader", reader)
+    monkeypatch.setattr(replaying, "STILL_S", 0.2)
+    monkeypatch.setattr(partition, "RETRY_S", 0.01)
+    await opens(stage, tmp_path)
+    assert deaf == stage.topology.partitions
+
+
+async def test_who_takes_in_commands_and_is_cancelled_by_nobody_ends_the_process(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cancelled(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(runtime, "take_in", cancelled)
+    async with stage.failing() as found:
+        assert "cancelled a step of its own" in str(await asyncio.wait_for(found, 30))
+
+
+async def test_a_close_that_never_ends_is_waited_for_some_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outdial.kafka.connecting.STOP_S", 0.05)
+    assert not await ended(asyncio.Event().wait())  # type: ignore[arg-type]
