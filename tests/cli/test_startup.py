@@ -1,6 +1,5 @@
 """The program answers at once: nothing heavy is imported before a verb needs it."""
 
-import resource
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ import pytest
 from cli.program import environment
 
 HEAVY = (
+    "asyncio",
     "rich",
     "httpx",
     "fastapi",
@@ -42,11 +42,14 @@ def test_help_and_usage_errors_import_nothing_heavy(arguments: list[str]) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_help_costs_less_than_a_fifth_of_a_second() -> None:
-    taken = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "outdial.compose", "--help"], capture_output=True, env=environment(), check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(taken) < 0.2, f"the cheapest of five took {min(taken):.3f} s of processor time"
+def test_help_imports_a_few_modules() -> None:
+    """What it costs is one import after another; seconds are measured by the benchmark P15, on a machine that has nothing else to do."""
+    count = "import sys; from outdial.compose import Composed; from outdial.doors.cli.main import code_of; code_of(Composed(), ['--help'])"
+    done = subprocess.run(  # noqa: S603  its own program
+        [sys.executable, "-c", f"{count}; print(len(sys.modules), file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=True,
+    )
+    assert int(done.stderr) < 230

@@ -79,6 +79,8 @@ class Stage:
     """By root."""
     rejections: list[Rejection] = field(default_factory=list)
     _producer: AIOKafkaProducer = None
+    _heard: dict[TopicPartition, int] = field(default_factory=dict)
+    """Up to where answers and rejections have been heard."""
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @classmethod
@@ -199,17 +201,31 @@ class Stage:
         return outdial_id
 
     async def goes_on(self, partition: int = 0) -> None:
-        """A good command on the partition is carried out."""
+        """A good command on the partition is carried out, and whatever was said until then is heard."""
         await self.outdial(partition)
+        await self.hears()
 
     # --- hearing --------------------------------------------------------------------------------------
+
+    async def hears(self) -> None:
+        """Whatever was answered and refused until now is in ``answers`` and ``rejections``."""
+        consumer: AIOKafkaConsumer = reader(self.connection)
+        try:
+            await consumer.start()
+            ends = await consumer.end_offsets(self._places("answers") + self._places("rejections"))
+        finally:
+            await consumer.stop()
+        await until(lambda: all(self._heard.get(place, 0) >= end for place, end in ends.items()), "what was said is heard")
+
+    def _places(self, name: Name) -> list[TopicPartition]:
+        return [TopicPartition(self.topology.topic(name), number) for number in range(self.topology.partitions)]
 
     async def _listen(self, name: Name) -> None:
         """Hear what is said on a topic, from its beginning, for as long as the stage lasts."""
         consumer = reader(self.connection)
         try:
             await consumer.start()
-            places = [TopicPartition(self.topology.topic(name), number) for number in range(self.topology.partitions)]
+            places = self._places(name)
             consumer.assign(places)
             await consumer.seek_to_beginning(*places)
             while True:
@@ -220,6 +236,8 @@ class Stage:
                             self.answers.setdefault(told.root_id, []).append(told)
                         else:
                             self.rejections.append(Rejection.model_validate_json(record.value))
+                for place in places:
+                    self._heard[place] = await consumer.position(place)
         finally:
             await consumer.stop()
 
@@ -238,7 +256,7 @@ class Stage:
         consumer: AIOKafkaConsumer = reader(self.connection)
         try:
             await consumer.start()
-            places = [TopicPartition(self.topology.topic(name), number) for number in range(self.topology.partitions)]
+            places = self._places(name)
             consumer.assign(places)
             begins = await consumer.beginning_offsets(places)
             ends = await consumer.end_offsets(places)

@@ -161,7 +161,9 @@ async def test_a_group_that_kafka_has_forgotten_goes_on_where_the_log_says(stage
         outdial_id, target_id = await stage.outdial(), new_id()
         await stage.ask(add(outdial_id, target_id))
         await stage.ask({"type": "UpdateOutdial", "outdial_id": new_id(), "name": "nobody's"})
+        await stage.hears()
         rejections = len(stage.rejections)
+        assert rejections == 1
     forget(stage)
     async with stage.ledgers() as ledgers:
         await stage.goes_on()
