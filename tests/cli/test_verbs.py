@@ -66,6 +66,8 @@ def test_a_target_lives_through_its_verbs(there: Call) -> None:
     made = there("targets", "create", outdial, "--to", "+12025550101", "--to", "sip:ann@example.org", "--name", "Ann", "--json").json
     assert (made["destination_0"]["type"], made["destination_1"]["type"], made["name"]) == ("tel", "sip", "Ann")
     assert [row["id"] for row in there("targets", "list", outdial, "--json").json] == [made["id"]]
+    assert [row["id"] for row in there("targets", "list", outdial, "--standing", "no_tries", "--json").json] == [made["id"]]
+    assert there("targets", "list", outdial, "--standing", "due_now", "--json").json == []
     assert there("targets", "get", outdial, made["id"], "--json").json == made
     assert there("targets", "calls", outdial, made["id"], "--json").json == []
     assert [event["type"] for event in there("targets", "history", outdial, made["id"], "--json").json] == ["TargetAdded"]

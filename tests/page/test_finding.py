@@ -1,5 +1,7 @@
 """Somebody is found on a list by what is known of them, and no number gets into an address; why somebody steered is kept and shown."""
 
+import json
+
 import pytest
 from playwright.async_api import Browser
 
@@ -38,13 +40,41 @@ async def test_somebody_is_found_by_name_number_or_id_and_no_number_is_sent(brow
         assert not [url for url in asked if "0007" in url or "555" in url]
 
 
-async def test_a_link_of_the_funnel_says_whom_the_list_cannot_tell_apart(browser: Browser, serve: Serve) -> None:
+async def test_every_number_of_the_funnel_leads_to_a_list_of_as_many_and_to_its_json(browser: Browser, serve: Serve) -> None:
+    """40 of 100 are called and nobody takes the calls; one is reached, one waits for a retry, one has no try under the plan."""
     service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 3)
+    campaign = Campaign.begun(service.url, 100)
+    path = f"/outdials/{campaign.outdial_id}"
+    ask(service.url, "POST", f"{path}/targets", {"destination_3": {"type": "tel", "target": "+12025550199"}, "name": "Nobody"})
+    while len(asked := ask(service.url, "GET", "/dial_requests?after=0&limit=100&wait_ms=1000")["result"]) < 40:
+        pass
+    ask(service.url, "PUT", f"{path}/dialing", {"status": "pause"})
+    for request, outcome in zip(asked, ("answered", "busy"), strict=False):
+        ask(service.url, "POST", "/dial_results", {"attempt_id": request["attempt_id"], "outcome": outcome})
     async with window(browser) as seen:
-        await seen.page.goto(service.url + campaign.views["outdial"])
-        await seen.page.get_by_role("link", name="Due later", exact=True).click()
-        await seen.page.get_by_text("the list does not tell them apart").wait_for()
+        page = seen.page
+        await page.goto(service.url + campaign.views["outdial"])
+        await page.locator(".funnel li", has_text="Reached").get_by_text("1", exact=True).wait_for()
+        tiles = page.locator(".funnel li")
+        told = {
+            await tile.locator("a.label").inner_text(): int(await tile.locator(".n").inner_text())
+            for tile in [tiles.nth(place) for place in range(await tiles.count())]
+        }
+        assert told == {
+            "On the list": 101, "Due now": 60, "Due later": 1, "In progress": 38, "Reached": 1, "Out of tries": 0, "No try left by plan": 1,
+        }  # fmt: skip
+        for label, number in told.items():
+            await page.get_by_role("link", name=label, exact=True).click()
+            end = "all" if number < 100 else "the newest"
+            await page.get_by_text(f"{min(number, 100)} shown; {end} {min(number, 100)} looked at.").wait_for()
+            assert await page.locator(NAMED).count() == min(number, 100)
+            await page.get_by_role("link", name="JSON").click()
+            await page.get_by_role("dialog").locator("pre", has_text='"result"').wait_for()
+            shown = json.loads(await seen.text("dialog pre"))
+            assert len(shown["result"]) == min(number, 100)
+            await page.keyboard.press("Escape")
+            await page.go_back()
+            await page.locator(".funnel li", has_text="Reached").get_by_text("1", exact=True).wait_for()
 
 
 async def test_why_somebody_paused_is_asked_and_shown_in_the_verdict_the_feed_and_the_chart(browser: Browser, serve: Serve) -> None:

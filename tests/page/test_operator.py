@@ -219,7 +219,7 @@ async def shows_who_was_reached(seen: Window) -> None:
     page = seen.page
     reached = await page.evaluate("() => Number(document.querySelectorAll('.funnel .n')[4].textContent)")
     await page.get_by_role("link", name="Reached", exact=True).click()
-    await page.get_by_text(f"{reached} shown; all 120 looked at.").wait_for()
+    await page.get_by_text(f"{reached} shown; all {reached} looked at.").wait_for()
     assert await page.locator("td:nth-child(3)").all_inner_texts() == ["✓ Reached"] * reached
     assert await violations(seen) == []
     await page.get_by_label("Show", exact=True).select_option("Everybody")

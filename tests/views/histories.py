@@ -318,6 +318,27 @@ def counted(found: List, now: int) -> Stats:
 DUE = "due"
 
 
+def standings(found: List, now: int) -> dict[str, str]:
+    """How each that is not deleted stands, by id."""
+    words = {
+        "dialing": "in_progress",
+        "answered": "in_progress",
+        "finished": "reached",
+        "failed": "out_of_tries",
+        "expired": "out_of_tries",
+    }
+    told = {}
+    for person in found.people:
+        if person.deleted:
+            continue
+        word = words.get(person.lifecycle)
+        if word is None:
+            rule, waits, _ = _standing(person, found, now)
+            word = "no_tries" if not waits else "due_now" if rule == DUE else "due_later"
+        told[person.id] = word
+    return told
+
+
 def _standing(person: Person, found: List, now: int) -> tuple[str, bool, int | None]:
     """What holds somebody who is idle, whether they are dialed when they are due, and when they can be."""
     plan = found.plan

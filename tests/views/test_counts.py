@@ -1,7 +1,9 @@
 import asyncio
 import sqlite3
 import tempfile
+from collections.abc import Iterable
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -20,11 +22,17 @@ from outdial.events import (
     TargetReopened,
     TargetRevived,
 )
+from outdial.standing import STANDINGS
 from outdial.views import outdials, targets
 from outdial.views.counts import Stats
 from outdial.windows import Windows
 from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, views_in
-from views.histories import STEPS, History, counted
+from views.histories import STEPS, History, counted, standings
+
+
+def ids(parts: Iterable[list[targets.Target]]) -> list[str]:
+    """Who is in a list that comes in parts."""
+    return [row.id for row in chain.from_iterable(parts)]
 
 
 async def stats_of(views: Views, log: Log, outdial: str) -> Stats:
@@ -51,6 +59,46 @@ def test_counts_are_what_counting_target_by_target_gives(steps: list[tuple[int, 
                         now = expected.next_due
 
     asyncio.run(compare())
+
+
+@given(STEPS, st.integers(1, 40))
+@settings(max_examples=100)
+def test_a_list_of_those_that_stand_so_has_all_that_are_counted_and_nobody_else(steps: list[tuple[int, int]], batch: int) -> None:
+    history = History(steps)
+
+    async def compare() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with views_in(Path(folder)) as views:
+                reader = await views.show(history.log, batch)
+                for found in history.lists:
+                    opens = outdials.stats(reader, found.id, history.log.clock).next_due
+                    for now in (history.log.clock, *(() if opens is None else (opens - 1, opens))):
+                        told = standings(found, now)
+                        for word in STANDINGS:
+                            listed = ids(targets.page_of(reader, found.id, word, now, None, 1_000))
+                            assert listed == [one for one in reversed(told) if told[one] == word]
+
+    asyncio.run(compare())
+
+
+@pytest.mark.parametrize("looked_through", [1, 3, 7, 5_000])
+async def test_those_that_stand_so_come_in_pages_that_miss_nobody(
+    views: Views, log: Log, looked_through: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "LOOKED_THROUGH", looked_through)
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=1)
+    made = [log.after(number % 2).target(outdial) for number in range(20)]
+    for tried in made[7:14]:
+        log.tried(outdial, tried, "busy")
+    reader, read, before = await views.show(log), list[str](), None
+
+    while found := [*chain.from_iterable(targets.page_of(reader, outdial, "due_now", log.clock, before, 3))]:
+        assert len(found) <= 3
+        read += [row.id for row in found]
+        before = (found[-1].tm_create, found[-1].id)
+
+    assert read == [one for one in reversed(made) if one not in made[7:14]]
 
 
 async def test_an_outdial_that_does_not_exist_has_nothing(views: Views) -> None:

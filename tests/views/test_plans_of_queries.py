@@ -23,6 +23,8 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
     "targets.get": lambda db, outdial, target, attempt: targets.get(db, outdial, target),
     "targets.many": lambda db, outdial, target, attempt: targets.many(db, outdial, [target, "x"]),
     "targets.page": lambda db, outdial, target, attempt: targets.page(db, outdial, (2**62, target), 10),
+    "targets.page_of, idle": lambda db, outdial, target, attempt: [*targets.page_of(db, outdial, "due_now", 2**60, (2**62, target), 10)],
+    "targets.page_of, not idle": lambda db, outdial, target, attempt: [*targets.page_of(db, outdial, "reached", 0, (2**62, target), 10)],
     "calls.get": lambda db, outdial, target, attempt: calls.get(db, CUSTOMER, attempt),
     "calls.page": lambda db, outdial, target, attempt: calls.page(db, CUSTOMER, BEFORE, 10),
     "calls.page_of_campaign": lambda db, outdial, target, attempt: calls.page_of_campaign(db, CUSTOMER, outdial, (2**62, attempt), 10),

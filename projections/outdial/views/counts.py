@@ -57,6 +57,14 @@ RULES: Final = (
     *("not_due", "outside_window", "suppressed", "frequency_cap"),
 )
 """Words of :data:`outdial.why.REASONS` that targets are counted by, in the same order."""
+STATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "in_progress": ("dialing", "answered"),
+    "reached": ("finished",),
+    "out_of_tries": ("failed", EXPIRED),
+}
+"""Of those that are not idle: how they stand, in words of :data:`outdial.standing.STANDINGS`, and the lifecycles as in the tables."""
+ALWAYS: Final = (AT_ONCE - 1, 2**62)
+"""All instants a waiting can have begun, AT_ONCE among them."""
 
 DDL: Final = (
     """
@@ -289,6 +297,39 @@ def _held(due: _Due, force: InForce, total: int, expired: int, exhausted: int) -
 def blocked(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> Mapping[str, int]:
     """How many of those that are idle each rule holds in an outdial that dials."""
     return _due(db, outdial, force, now).blocked
+
+
+class Began(NamedTuple):
+    """Idle targets of a profile whose waiting began after one instant and up to another; AT_ONCE is where that of the never tried did."""
+
+    profile: str
+    after: int
+    up_to: int
+
+
+def idle(db: sqlite3.Connection, outdial: int, force: InForce, now: int, standing: str) -> list[Began]:
+    """Who ``due_now``, ``due_later`` or ``no_tries`` means at an instant: as many as :func:`stats` counts so.
+
+    Who is due later is who waits and is not due now.
+    """
+    found, gates = [], dict[tuple[str, ...], Gate]()
+    for profile, _ in db.execute(_PROFILES, (outdial,)).fetchall():
+        verdict = "plan_pending" if force.plan is None else judged(profile, force.plan, force)
+        if isinstance(verdict, str):
+            if standing == "no_tries":
+                found.append(Began(profile, *ALWAYS))
+            continue
+        edge = now - verdict.wait
+        if verdict.zones is not None and force.plan is not None and force.plan.windows is not None:
+            if verdict.zones not in gates:
+                gates[verdict.zones] = Gate(force.plan.windows, verdict.zones)
+            if not gates[verdict.zones].is_open(now):
+                edge = ALWAYS[0]
+        if standing == "due_now" and edge > ALWAYS[0]:
+            found.append(Began(profile, ALWAYS[0], edge))
+        elif standing == "due_later":
+            found.append(Began(profile, edge, ALWAYS[1]))
+    return found
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from outdial.events import (
 from outdial.plan import Plan
 from outdial.scalars import ZERO_ID
 from outdial.views import counts
-from outdial.views.counts import GONE, Calendar, InForce, Stats
+from outdial.views.counts import GONE, Began, Calendar, InForce, Stats
 from outdial.views.rows import Before, Write, cursor_of, one_moment, writes
 from outdial.wire import encode, from_json, to_json
 
@@ -302,6 +302,12 @@ def calendar(db: sqlite3.Connection, outdial_id: str, now: int, step: int, steps
     """When the targets of an outdial fall due, by ``steps`` steps of ``step`` microseconds from an instant on."""
     with one_moment(db):
         return counts.calendar(db, *_in_force(db, outdial_id), now, step, steps)
+
+
+def idle(db: sqlite3.Connection, outdial_id: str, now: int, standing: str) -> list[Began]:
+    """Which of the idle targets of an outdial stand so at an instant; see :func:`outdial.views.counts.idle`."""
+    with one_moment(db):
+        return counts.idle(db, *_in_force(db, outdial_id), now, standing)
 
 
 def _in_force(db: sqlite3.Connection, outdial_id: str) -> tuple[int, InForce]:

@@ -26,9 +26,10 @@ from outdial.events import (
     TargetRevived,
     TargetUnblocked,
 )
-from outdial.views.counts import AT, AT_ONCE, CAPPED, EXPIRED, NEVER, SLICE_US, STATUS_OF, Tally, Waiting
+from outdial.views import outdials
+from outdial.views.counts import AT, AT_ONCE, CAPPED, EXPIRED, NEVER, SLICE_US, STATES, STATUS_OF, Tally, Waiting
 from outdial.views.places import key_of
-from outdial.views.rows import Before, Write, cursor_of, writes
+from outdial.views.rows import NEWEST, Before, Write, one_moment, writes
 from outdial.wire import encode_compact, from_json, to_json
 
 WAITING_LIFECYCLES: Final = frozenset(lifecycle for lifecycle, status in STATUS_OF.items() if status == "idle")
@@ -134,12 +135,26 @@ _MANY: Final = f"""
         UNION ALL SELECT position FROM place_new WHERE key IN (SELECT value FROM json_each(:keys))
     ) AND outdial.id = :outdial
 """
-_PAGE: Final = f"""
-    {_SELECT}
-    WHERE target.outdial = (SELECT position FROM outdial WHERE id = :outdial)
-        AND (target.tm_create, target.position) < (:time, :last)
-        AND (:deleted OR target.tm_delete IS NULL)
-    ORDER BY target.tm_create DESC, target.position DESC LIMIT :limit
+_OLDER: Final = """
+    target.outdial = (SELECT position FROM outdial WHERE id = :outdial) AND (target.tm_create, target.position) < (:time, :last)
+"""
+_NEWEST_FIRST: Final = "ORDER BY target.tm_create DESC, target.position DESC LIMIT :limit"
+_PAGE: Final = f"{_SELECT} WHERE {_OLDER} AND (:deleted OR target.tm_delete IS NULL) {_NEWEST_FIRST}"
+LOOKED_THROUGH: Final = 5_000
+"""Targets that are looked through at once for those that stand in one way: some milliseconds."""
+_STRETCH: Final = f"SELECT tm_create, position FROM target WHERE {_OLDER} ORDER BY tm_create DESC, position DESC LIMIT 1 OFFSET :others"
+_IN_STRETCH: Final = f"{_OLDER} AND (target.tm_create, target.position) >= (:first_time, :first) AND target.tm_delete IS NULL"
+_STATE_IN_STRETCH: Final = f"""
+    {_SELECT} WHERE {_IN_STRETCH} AND lifecycle IN (SELECT value FROM json_each(:states)) {_NEWEST_FIRST}
+"""
+_IDLE_IN_STRETCH: Final = f"""
+    WITH meant (profile, after, up_to) AS MATERIALIZED (
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(:meant)
+    )
+    {_SELECT} CROSS JOIN meant ON meant.profile = target.profile
+    WHERE {_IN_STRETCH} AND lifecycle IN ('idle', 'busy', 'no_answer') AND coalesce(since, {AT_ONCE}) > :least
+        AND coalesce(since, {AT_ONCE}) > after AND coalesce(since, {AT_ONCE}) <= up_to
+    {_NEWEST_FIRST}
 """
 
 # --- from events to rows --------------------------------------------------------------------------------
@@ -421,10 +436,48 @@ def many(db: sqlite3.Connection, outdial_id: str, target_ids: Sequence[str]) -> 
 
 def page(db: sqlite3.Connection, outdial_id: str, before: Before, limit: int, deleted: bool = False) -> list[Target]:  # noqa: FBT001, FBT002  reads as the query it comes from
     """Targets of an outdial, newest first."""
-    parameters = cursor_of(before, limit, deleted=deleted)
-    last = None if parameters["last"] is None else get(db, outdial_id, parameters["last"])
-    parameters["last"] = 0 if last is None else last.position
-    return [_target(row) for row in db.execute(_PAGE, {"outdial": outdial_id, **parameters}).fetchall()]
+    asked = _asked(db, outdial_id, before)
+    return [_target(row) for row in db.execute(_PAGE, {**asked, "limit": limit, "deleted": deleted}).fetchall()]
+
+
+def page_of(db: sqlite3.Connection, outdial_id: str, standing: str, now: int, before: Before, limit: int) -> Iterator[list[Target]]:
+    """Those that stand in one of :data:`outdial.standing.STANDINGS` at an instant, newest first; none of them is deleted.
+
+    They are looked for from the newest on. What is found in a stretch of the list is handed over at once: whoever has more to do
+    than this does it between two of them.
+    """
+    asked = _asked(db, outdial_id, before)
+    while limit > 0:
+        with one_moment(db):
+            first = db.execute(_STRETCH, {**asked, "others": LOOKED_THROUGH - 1}).fetchone()
+            stretch = {**asked, "limit": limit, **dict(zip(("first_time", "first"), first or (0, 0), strict=True))}
+            found = _standing_so(db, outdial_id, standing, now, stretch)
+        if found is None:
+            return
+        yield found
+        limit -= len(found)
+        if first is None:
+            return
+        asked |= {"time": first[0], "last": first[1]}
+
+
+def _asked(db: sqlite3.Connection, outdial_id: str, before: Before) -> dict[str, Any]:
+    """The parameters of whatever begins where a page does."""
+    time, before_id = before or NEWEST
+    last = None if before_id is None else get(db, outdial_id, before_id)
+    return {"outdial": outdial_id, "time": time, "last": 0 if last is None else last.position}
+
+
+def _standing_so(db: sqlite3.Connection, outdial_id: str, standing: str, now: int, stretch: dict[str, Any]) -> list[Target] | None:
+    """Those in a stretch of the list; None: there are none in all of it."""
+    if standing in STATES:
+        rows = db.execute(_STATE_IN_STRETCH, {**stretch, "states": to_json(STATES[standing]).decode()}).fetchall()
+    elif meant := outdials.idle(db, outdial_id, now, standing):
+        least = min([began.after for began in meant])
+        rows = db.execute(_IDLE_IN_STRETCH, {**stretch, "meant": to_json(meant).decode(), "least": least}).fetchall()
+    else:
+        return None
+    return [_target(row) for row in rows]
 
 
 def full_address(address: dict[str, str] | None) -> dict[str, str] | None:

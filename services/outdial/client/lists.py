@@ -14,6 +14,7 @@ from outdial.client.routes import Collection, Content, Fields, given
 from outdial.client.shapes import Changing, Making, Reading, Row
 from outdial.commands import NewTarget, OnDuplicate
 from outdial.resources import Bulk, ImportReport, Message, Outdial, PlacedEvent, Resource, Target, Targetcall
+from outdial.standing import Standing
 
 M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Resource)
@@ -27,14 +28,26 @@ class Listing(Asking):
     """What all lists have."""
 
     async def all(
-        self, collection: Collection[M], *, limit: int | None = None, deleted: bool = False, how: Reading | None = None, **more: bool
+        self,
+        collection: Collection[M],
+        *,
+        limit: int | None = None,
+        deleted: bool = False,
+        how: Reading | None = None,
+        **more: Any,
     ) -> AsyncGenerator[M]:
         """Every one of a kind, newest first, page by page; at most ``limit``."""
         async for row in self.rows(collection, limit=limit, deleted=deleted, how=how, **more):
             yield collection.model.model_validate(row)
 
     async def rows(
-        self, collection: Collection[Any], *, limit: int | None = None, deleted: bool = False, how: Reading | None = None, **more: bool
+        self,
+        collection: Collection[Any],
+        *,
+        limit: int | None = None,
+        deleted: bool = False,
+        how: Reading | None = None,
+        **more: Any,
     ) -> AsyncGenerator[Row]:
         """The same as they are served."""
         token, left = None, limit
@@ -109,9 +122,17 @@ class Lists(Listing):
 
     # --- targets --------------------------------------------------------------------------------
 
-    def targets(self, outdial_id: str, *, limit: int | None = None, deleted: bool = False, **how: Unpack[Reading]) -> AsyncIterator[Target]:
-        """The targets of an outdial, newest first."""
-        return self.all(routes.targets(outdial_id), limit=limit, deleted=deleted, how=how)
+    def targets(
+        self,
+        outdial_id: str,
+        *,
+        standing: Standing | None = None,
+        limit: int | None = None,
+        deleted: bool = False,
+        **how: Unpack[Reading],
+    ) -> AsyncIterator[Target]:
+        """The targets of an outdial, newest first; with ``standing`` those that its stats count so when they are asked for."""
+        return self.all(routes.targets(outdial_id), limit=limit, deleted=deleted, how=how, standing=standing)
 
     async def target(self, outdial_id: str, target_id: str, **how: Unpack[Reading]) -> Target:
         """One target, also when it is deleted."""

@@ -107,7 +107,7 @@ class Collection(Generic[M]):
         """The path of one of them."""
         return f"{self.path}/{quote(resource_id, safe='')}"
 
-    def page(self, page_size: int | None = None, page_token: str | None = None, *, deleted: bool = False, **more: bool) -> Route[Page[M]]:
+    def page(self, page_size: int | None = None, page_token: str | None = None, *, deleted: bool = False, **more: Any) -> Route[Page[M]]:
         """One page, newest first."""
 
         def read(value: Any) -> Page[M]:

@@ -264,6 +264,18 @@ def whole_number(request: HTTPConnection, name: str, default: int, lowest: int, 
     raise Refused(PARAMETER, "field_invalid", f"{name} must be a whole number from {lowest} to {highest}")
 
 
+def one_of(request: HTTPConnection, name: str, words: Sequence[str]) -> str | None:
+    """A query parameter that is one of some words; None: it is not there.
+
+    Raises:
+        Refused: INVALID_REQUEST_PARAMETER.
+    """
+    text = request.query_params.get(name)
+    if text is None or text in words:
+        return text
+    raise Refused(PARAMETER, "field_invalid", f"{name} must be one of {', '.join(words)}")
+
+
 def position_in(door: Door, text: str, name: str) -> Position:
     """A position somebody sends, under a name of theirs.
 

@@ -22,6 +22,7 @@ from outdial.export import Described
 from outdial.plan import PLAN_FIELDS, Plan
 from outdial.requests import Answer, DialRequest
 from outdial.resources import RESOURCES
+from outdial.standing import STANDINGS
 from outdial.wire import to_json
 
 router = APIRouter(tags=["health"])
@@ -289,6 +290,7 @@ _QUERY: Final[dict[str, tuple[Schema, str]]] = {
     "page_token": (_TEXT, "next_page_token of the page before, or a time: rows strictly older."),
     "deleted": ({"type": "boolean"}, "Show deleted rows too."),
     "time": ({"enum": ["iso"]}, "Times as RFC 3339, and null for not yet."),
+    "standing": ({"enum": [*STANDINGS]}, "Only those that the stats of the outdial count so; deleted ones are not among them."),
     "min_position": (_TEXT, "Wait until the views have reached this position."),
     "stale": ({"type": "boolean"}, "Do not wait for what was acknowledged a moment ago."),
     "after": (_TEXT, "A position of the log; 0 is the beginning."),
@@ -339,7 +341,6 @@ def _told() -> dict[str, Told]:
         **dict.fromkeys(
             (
                 "list_outdials",
-                "list_targets",
                 "list_target_calls",
                 "list_outplans",
                 "list_campaigns",
@@ -348,6 +349,7 @@ def _told() -> dict[str, Told]:
             ),
             Told(_PAGES),
         ),
+        "list_targets": Told((*_PAGES, "standing")),
         "create_outdial": Told(body=_object(**outdial)),
         "update_outdial": Told(body=_object(**names)),
         "set_outdial_campaign": Told(body=_object("campaign_id", campaign_id=_TEXT)),

@@ -12,13 +12,14 @@ from starlette.responses import Response
 from outdial.commands import AddTarget, AddTargets, DeleteTarget, NewTarget
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import LARGE, MANY, metadata_text, picked, read_object
-from outdial.doors.api.deps import asked_by, command_id, customer_of, door_of, made, path_id, reply, single, submit, version_of
+from outdial.doors.api.deps import asked_by, command_id, customer_of, door_of, made, one_of, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import ARGUMENT, NO_TARGET, Refused, by_form, by_rule
 from outdial.doors.api.outdials import found as found_outdial
-from outdial.doors.api.paging import asked, page, times_of
+from outdial.doors.api.paging import Asked, asked, page, times_of
 from outdial.ids import item_id
 from outdial.position import Position
 from outdial.requests import Answer, Item
+from outdial.standing import STANDINGS
 from outdial.views import calls, targets
 from outdial.views.targets import Target
 from outdial.wire import MAX_COMMAND_BYTES, Malformed, encode, to_json
@@ -60,11 +61,25 @@ async def get_target(request: Request) -> Response:
 
 @router.get("/outdials/{id}/targets")
 async def list_targets(request: Request) -> Response:
-    """The targets of an outdial, newest first."""
+    """The targets of an outdial, newest first; with ``standing`` those that its stats count so at this moment."""
     outdial = found_outdial(request, path_id(request))
     wanted, times = asked(request), times_of(request)
-    rows = targets.page(door_of(request).reader, outdial.id, wanted.before, wanted.limit, wanted.deleted)
+    standing = one_of(request, "standing", STANDINGS)
+    rows = await _standing_so(request, outdial.id, standing, wanted) if standing is not None else _any(request, outdial.id, wanted)
     return reply(page(rows, wanted, times, lambda row: shapes.target(row, outdial.plan, times)))
+
+
+def _any(request: Request, outdial_id: str, wanted: Asked) -> list[Target]:
+    return targets.page(door_of(request).reader, outdial_id, wanted.before, wanted.limit, wanted.deleted)
+
+
+async def _standing_so(request: Request, outdial_id: str, standing: str, wanted: Asked) -> list[Target]:
+    """A long list is looked through stretch by stretch, and whoever else asks is served between two of them."""
+    door, rows = door_of(request), list[Target]()
+    for found in targets.page_of(door.reader, outdial_id, standing, door.ledger.now(), wanted.before, wanted.limit):
+        rows += found
+        await asyncio.sleep(0)
+    return rows
 
 
 @router.delete("/outdials/{id}/targets/{target_id}")

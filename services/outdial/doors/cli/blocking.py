@@ -41,9 +41,9 @@ class Blocking:
         """The same of a request that says how far it is: ``told`` is called with each word of that."""
         return self._loop.run(self._client.row_watched(route, told))
 
-    def all(self, collection: Collection[Any], *, limit: int | None = None, deleted: bool = False) -> Iterator[Row]:
+    def all(self, collection: Collection[Any], *, limit: int | None = None, deleted: bool = False, **more: Any) -> Iterator[Row]:
         """Every row of a list, newest first, page by page; at most ``limit``."""
-        return self._each(self._client.rows(collection, limit=limit, deleted=deleted))
+        return self._each(self._client.rows(collection, limit=limit, deleted=deleted, **more))
 
     def events(self, after: str, outdial_id: str | None = None, *, follow: bool = False) -> Iterator[Row]:
         """What happened, oldest first; with ``follow`` also what happens, until the connection breaks."""

@@ -9,6 +9,7 @@ import typer
 from outdial.doors.cli.fields import address, caps, gathered, milliseconds
 from outdial.doors.cli.session import Session, confirmed, say
 from outdial.doors.cli.verbs import group, verb
+from outdial.standing import STANDINGS, Standing
 
 if TYPE_CHECKING:
     from outdial.client.routes import Collection
@@ -43,6 +44,10 @@ To = Annotated[list[str] | None, typer.Option("--to", metavar="ADDRESS", help="W
 Most = Annotated[int | None, typer.Option("--try-count-max", min=0, help="Attempts in all.")]
 Priority = Annotated[int | None, typer.Option("--priority", help="Higher is dialed first.")]
 Zone = Annotated[str | None, typer.Option("--time-zone", metavar="ZONE", help="Europe/Berlin")]
+Stands = Annotated[
+    Standing | None,
+    typer.Option("--standing", metavar="WORD", help=f"Only those that the numbers of the outdial count so: {', '.join(STANDINGS)}."),
+]
 Reopen = Annotated[bool, typer.Option("--reopen", help="Set the try counts to 0 and dial again.")]
 
 
@@ -110,12 +115,14 @@ def show(session: Session, row: "Row") -> None:
         print_fields(row)
 
 
-def show_list(session: Session, noun: Noun, collection: "Collection[Any]", limit: int, *, every: bool, deleted: bool) -> None:
+def show_list(
+    session: Session, noun: Noun, collection: "Collection[Any]", limit: int, *, every: bool, deleted: bool, standing: str | None = None
+) -> None:
     """Print the newest of them, or all."""
     from outdial.doors.cli.output import print_rows
 
     with session.client(reads=True) as client:
-        rows = client.all(collection, limit=None if every else limit + 1, deleted=deleted)
+        rows = client.all(collection, limit=None if every else limit + 1, deleted=deleted, standing=standing)
         found = [row for row, _ in zip(rows, range(limit + 1), strict=False)] if not every else list(rows)
     shown = found if every else found[:limit]
     if session.as_data:
@@ -302,10 +309,16 @@ def _targets() -> typer.Typer:
         "outdial targets list OUTDIAL\noutdial targets calls OUTDIAL ID\noutdial targets create OUTDIAL --to +12025550123",
     )
 
-    @verb(app, "list", "outdial targets list OUTDIAL\noutdial targets list OUTDIAL --all --json")
-    def list_(session: Session, outdial: OutdialId, limit: Limit = 100, every: Every = False, deleted: Deleted = False) -> None:
+    @verb(
+        app,
+        "list",
+        "outdial targets list OUTDIAL --standing due_now\noutdial targets list OUTDIAL --all --json",
+    )
+    def list_(
+        session: Session, outdial: OutdialId, limit: Limit = 100, every: Every = False, deleted: Deleted = False, standing: Stands = None
+    ) -> None:
         """List the targets of an outdial, newest first."""
-        show_list(session, TARGETS, _of(outdial), limit, every=every, deleted=deleted)
+        show_list(session, TARGETS, _of(outdial), limit, every=every, deleted=deleted, standing=standing)
 
     @verb(app, "get", "outdial targets get OUTDIAL ID")
     def get(session: Session, outdial: OutdialId, resource_id: ResourceId) -> None:

@@ -276,13 +276,13 @@ function header(page, id, seen, at, changed) {
 
 function funnel(id, from, live) {
   const tiles = [
-    ["total", "On the list", "total", "all", "all"],
-    ["due", "Due now", "due_now", "waiting", "waiting"],
-    ["later", "Due later", "waiting-due_now", "waiting", "waiting"],
-    ["open", "In progress", "lifecycle.dialing+lifecycle.answered", "open", "open"],
+    ["total", "On the list", "total", "all", ""],
+    ["due", "Due now", "due_now", "waiting", "due_now"],
+    ["later", "Due later", "waiting-due_now", "waiting", "due_later"],
+    ["open", "In progress", "lifecycle.dialing+lifecycle.answered", "open", "in_progress"],
     ["reached", "Reached", "lifecycle.finished", "finished", "reached"],
-    ["spent", "Out of tries", "lifecycle.failed", "failed", "spent"],
-    ["held", "No try left by plan", "no_tries", "rest", "waiting"],
+    ["spent", "Out of tries", "lifecycle.failed", "failed", "out_of_tries"],
+    ["held", "No try left by plan", "no_tries", "rest", "no_tries"],
   ];
   const numbers = {};
   const shares = {};
@@ -303,7 +303,7 @@ function funnel(id, from, live) {
       numbers[name] = number(from.stats, path, label);
       shares[name] = h("span", { class: "share" });
       if (live) nows[name] = number(live, path, `${label} now`);
-      const who = live ? h("span", { class: "label" }, label) : h("a", { class: "label", href: `/outdials/${id}/targets?show=${list}`, title: list === "waiting" ? "Everybody who waits: the list does not tell who of them is due" : "Who these are", "data-find": name === "total" }, label);
+      const who = live ? h("span", { class: "label" }, label) : h("a", { class: "label", href: `/outdials/${id}/targets${list && `?show=${list}`}`, title: "Who these are", "data-find": name === "total" }, label);
       return h("li", { "data-part": part }, who, numbers[name].element, shares[name], live ? h("span", { class: "share" }, "now ", nows[name].element) : null);
     }),
   );

@@ -1,36 +1,42 @@
-// Who is on a list: those of one kind, or who is looked for. The service keeps a list by age alone: the page looks through it from the newest
-// on, some at a time, and compares here what is looked for, so that no number gets into an address or a log.
+// Who is on a list: all of it, or those that one number of its page counts; and who is looked for. The service says who stands how; what is
+// looked for is compared here, from the newest on and some at a time, so that no number gets into an address or a log.
 
 import { get } from "./api.js";
-import { h, say } from "./dom.js";
+import { h, mark, say } from "./dom.js";
 import { button, card, jsonLink, scroller } from "./parts.js";
 import { LIFECYCLES, clock, count, masked, shortId } from "./words.js";
 
 const PAGE = 100;
 const MOST_PAGES = 10;
 const SOME_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
-const NOTES = { waiting: "Due now, due later and without a try alike: the list does not tell them apart. The page of each says which." };
-const KINDS = {
-  all: ["Everybody", () => true],
-  waiting: ["Waiting", (target) => target.status === "idle"],
-  open: ["In progress", (target) => target.status === "progressing"],
-  reached: ["Reached", (target) => target.lifecycle === "finished"],
-  spent: ["Out of tries", (target) => target.lifecycle === "failed"],
+const KINDS = [
+  ["", "Everybody"],
+  ["due_now", "Due now"],
+  ["due_later", "Due later"],
+  ["no_tries", "No try left by plan"],
+  ["in_progress", "In progress"],
+  ["reached", "Reached"],
+  ["out_of_tries", "Out of tries"],
+];
+const NOTES = {
+  due_now: "Their wait is over and their hours are open, at the moment this list was read.",
+  due_later: "They wait for their next try, or for their hours to open, at the moment this list was read.",
+  no_tries: "The plan in force gives them no try, or a rule of their own takes it away. The page of each says which.",
 };
 
 export function targets(page, id) {
-  const base = `/v1.0/outdials/${id}/targets?time=iso&page_size=${PAGE}`;
   const wanted = new URLSearchParams(location.search).get("show");
+  const base = () => `/v1.0/outdials/${id}/targets?time=iso&page_size=${PAGE}${choice.value && `&standing=${choice.value}`}`;
   const find = h("input", { type: "search", placeholder: "Name, number or id", "aria-label": "Find by name, number or id", autocomplete: "off", spellcheck: "false", "data-search": true });
-  const choice = h("select", { "aria-label": "Show" }, Object.entries(KINDS).map(([name, [label]]) => h("option", { value: name, selected: name === wanted }, label)));
+  const choice = h("select", { "aria-label": "Show" }, KINDS.map(([name, label]) => h("option", { value: name, selected: name === wanted }, label)));
   const body = h("tbody");
   const note = h("p", { class: "note" });
   const told = h("p", { class: "note", role: "status" });
   const more = button("Look further", { onclick: () => look() });
   const masks = button("Show numbers", { kind: "small", onclick: () => page.showNumbers(!page.numbersShown) });
+  const json = jsonLink(base(), "Targets");
   let token = "";
-  let looked = 0;
-  let fitting = [];
+  let looked = [];
   let found = [];
   let run = 0;
 
@@ -44,7 +50,7 @@ export function targets(page, id) {
     ),
     card(
       "Newest first",
-      { more: [masks, jsonLink(base, "Targets")] },
+      { more: [masks, json] },
       scroller("Targets", { kind: "scroll-x" }, h("table", { class: "calls" }, h("thead", {}, h("tr", {}, ["Name", "Number", "State", "Tries"].map((name) => h("th", { scope: "col" }, name)))), body)),
       told,
       more,
@@ -64,28 +70,26 @@ export function targets(page, id) {
       h("td", {}, count(target.try_count_current)),
     );
   };
-  const numbered = () => say(told, `${count(found.length)} shown; ${token === null ? `all ${count(looked)}` : `the newest ${count(looked)}`} looked at.${token === null || find.value.trim() === "" ? "" : " Enter looks further."}`);
+  const numbered = () => say(told, `${count(found.length)} shown; ${token === null ? `all ${count(looked.length)}` : `the newest ${count(looked.length)}`} looked at.${token === null || find.value.trim() === "" ? "" : " Enter looks further."}`);
   const show = () => {
-    found = fitting.filter(matching(find.value));
+    found = looked.filter(matching(find.value));
     say(note, NOTES[choice.value] || "");
     body.replaceChildren(...found.map(row));
     say(masks.lastElementChild, page.numbersShown ? "Hide numbers" : "Show numbers");
   };
   const look = async () => {
     const mine = ++run;
-    const [, fits] = KINDS[choice.value];
     const before = found.length;
     const wanted = matching(find.value);
     more.hidden = true;
     say(told, "Looking …");
     try {
       for (let pages = 0; pages < MOST_PAGES && found.length - before < PAGE && token !== null; pages += 1) {
-        const answer = await get(token ? `${base}&page_token=${encodeURIComponent(token)}` : base);
+        const answer = await get(token ? `${base()}&page_token=${encodeURIComponent(token)}` : base());
         if (mine !== run) return;
         token = answer.result.length < PAGE ? null : answer.next_page_token;
-        looked += answer.result.length;
-        fitting.push(...answer.result.filter(fits));
-        found = fitting.filter(wanted);
+        looked.push(...answer.result);
+        found = looked.filter(wanted);
       }
       show();
       more.hidden = token === null;
@@ -100,8 +104,9 @@ export function targets(page, id) {
     }
   };
   choice.addEventListener("change", () => {
-    history.replaceState(null, "", `${location.pathname}?show=${choice.value}`);
-    [token, looked, fitting, found] = ["", 0, [], []];
+    history.replaceState(null, "", location.pathname + (choice.value && `?show=${choice.value}`));
+    mark(json, "href", base());
+    [token, looked, found] = ["", [], []];
     look();
   });
   find.addEventListener("input", () => {
