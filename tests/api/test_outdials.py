@@ -57,6 +57,21 @@ async def test_the_same_idempotency_key_gives_the_same_outdial(api: Api) -> None
     assert len((await api.ok("GET", "/outdials"))["result"]) == 2
 
 
+async def test_an_outdial_that_would_dial_by_an_outplan_that_cannot_be_had_is_refused_and_not_there(api: Api) -> None:
+    key, body = {"Idempotency-Key": "key 1"}, {"name": "a", "outplan_id": SOMETHING}
+    deleted = (await api.ok("POST", "/outplans", {}))["id"]
+    await api.ok("DELETE", f"/outplans/{deleted}")
+
+    await api.refused(404, "OUTPLAN_NOT_FOUND", "POST", "/outdials", body, headers=key)
+    await api.refused(404, "OUTPLAN_NOT_FOUND", "POST", "/outdials", {"outplan_id": deleted})
+    assert (await api.ok("GET", "/outdials"))["result"] == []
+
+    body["outplan_id"] = (await api.ok("POST", "/outplans", {"max_try_count_0": 1}))["id"]
+    made = await api.ok("POST", "/outdials", body, headers=key)
+    await api.ok("DELETE", f"/outplans/{body['outplan_id']}")
+    assert await api.ok("POST", "/outdials", body, headers=key) == made
+
+
 @pytest.mark.parametrize("key", [b"", b"x" * 256, b"\xff\xfe\x01"])
 async def test_an_idempotency_key_of_a_wrong_form_is_refused(api: Api, key: bytes) -> None:
     await api.refused(400, "INVALID_REQUEST_PARAMETER", "POST", "/outdials", {}, headers={"Idempotency-Key": key})

@@ -200,6 +200,14 @@ def test_outdial_and_outplan_are_not_changed_while_it_runs_but_the_next_campaign
     assert there.sim.ledger.campaigns[campaign_id()].resources.next_campaign_id == campaign_id(2)
 
 
+@pytest.mark.parametrize("changed", [{"campaign_type": "flow"}, {"end_handle": "continue"}])
+def test_type_and_end_handle_are_not_changed_while_it_runs_as_its_run_would_not_obey(changed: dict[str, Any]) -> None:
+    change = UpdateCampaign(campaign_id=campaign_id(), name="July", **changed)
+    there = ready(add(), run()).when(change).then_nothing().then_rejects("campaign_running")
+    there.when(change.model_copy(update={"campaign_type": "call", "end_handle": "stop"})).then(a(CampaignUpdated, name="July"))
+    there.when(halt(), change).then(a(CampaignUpdated, **changed))
+
+
 def test_one_change_at_a_time() -> None:
     there = ready(create(outdial_id=SECOND_OUTDIAL))
     there.sim.ledger.decide(rewire(id=an_id("first"), outdial_id=SECOND_OUTDIAL), there.sim.now)

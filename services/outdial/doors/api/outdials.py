@@ -23,6 +23,7 @@ from outdial.doors.api import shapes
 from outdial.doors.api.bodies import needed, picked, plan_from, read_object
 from outdial.doors.api.deps import command_id, customer_of, door_of, is_id, made, path_id, reply, single, submit, version_of
 from outdial.doors.api.errors import NO_OUTDIAL, Refused, by_rule
+from outdial.doors.api.outplans import usable
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
 from outdial.requests import Answer
@@ -83,9 +84,21 @@ async def create_outdial(request: Request) -> Response:
     if body.get("plan") is not None:
         fields["plan"] = plan_from(body["plan"], at="/plan")
     outdial_id = item_id(command, 0)
-    made_of = {**fields, "id": command, "customer_id": customer_of(request), "outdial_id": outdial_id}
-    answer = await submit(request, made(CreateOutdial, made_of))
-    return _shown(request, outdial_id, answer)
+    wanted = made(CreateOutdial, {**fields, "id": command, "customer_id": customer_of(request), "outdial_id": outdial_id})
+    if wanted.outplan_id is not None:
+        await _check_outplan(request, outdial_id, wanted.outplan_id)
+    return _shown(request, outdial_id, await submit(request, wanted))
+
+
+async def _check_outplan(request: Request, outdial_id: str, outplan_id: str) -> None:
+    """Refuse what would make an outdial and then not run it: who is refused counts on nothing being there.
+
+    What was made under the same key before is the ledger's to answer, whatever has become of the outplan since.
+    """
+    door = door_of(request)
+    await door.ledger.caught_up()
+    if outdials.get(door.reader, customer_of(request), outdial_id) is None:
+        usable(request, outplan_id)
 
 
 @router.put("/outdials/{id}")

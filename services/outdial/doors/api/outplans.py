@@ -10,7 +10,7 @@ from outdial.commands import CreateOutplan, DeleteOutplan, SetDialInfo, UpdateOu
 from outdial.doors.api import shapes
 from outdial.doors.api.bodies import picked, plan_from, read_object
 from outdial.doors.api.deps import command_id, customer_of, door_of, made, path_id, reply, single, submit, version_of
-from outdial.doors.api.errors import NO_OUTPLAN, Refused
+from outdial.doors.api.errors import NO_OUTPLAN, Refused, by_rule
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
 from outdial.requests import Answer
@@ -31,6 +31,18 @@ def found(request: Request, outplan_id: str) -> Outplan:
     row = outplans.get(door_of(request).reader, customer_of(request), outplan_id)
     if row is None:
         raise Refused(NO_OUTPLAN, "outplan_unknown", "there is no such outplan")
+    return row
+
+
+def usable(request: Request, outplan_id: str) -> Outplan:
+    """An outplan of the customer who asks that something can be started by.
+
+    Raises:
+        Refused: OUTPLAN_NOT_FOUND.
+    """
+    row = found(request, outplan_id)
+    if row.tm_delete is not None:
+        raise by_rule("outplan_deleted", "the outplan was deleted")
     return row
 
 

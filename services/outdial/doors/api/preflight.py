@@ -13,9 +13,8 @@ from outdial.doors.api.campaigns import found as found_campaign
 from outdial.doors.api.deps import command_id, customer_of, door_of, is_id, made, path_id, reply, submit
 from outdial.doors.api.errors import Refused, by_reference, by_rule
 from outdial.doors.api.outdials import found as found_outdial
-from outdial.doors.api.outplans import found as found_outplan
+from outdial.doors.api.outplans import usable
 from outdial.doors.api.paging import times_of
-from outdial.plan import Plan
 from outdial.preflight import Preflight
 from outdial.scalars import ZERO_ID
 from outdial.views import outdials
@@ -81,14 +80,7 @@ def _wishes(request: Request, body: dict[str, Any]) -> dict[str, Any]:
         if plan is not None and outplan_id is not None:
             raise by_rule("plan_ambiguous", "name a plan or an outplan_id, not both")
         if outplan_id is not None:
-            plan = _plan_of(request, outplan_id.lower())
+            plan = usable(request, outplan_id.lower()).plan
     except Refused as why:
         raise by_reference(why.rule, why.message) from None
     return wishes if plan is None else {**wishes, "plan": plan}
-
-
-def _plan_of(request: Request, outplan_id: str) -> Plan:
-    outplan = found_outplan(request, outplan_id)
-    if outplan.tm_delete is not None:
-        raise by_rule("outplan_deleted", "the outplan was deleted")
-    return outplan.plan
