@@ -91,7 +91,7 @@ _SAID: Final[Mapping[str, Json]] = {
     "ReopenTarget": {"target_id": TARGET},
     "ReopenTargets": {"outcomes": ["busy", "no_answer"]},
     "StartDialing": {"outplan_id": OUTPLAN},
-    "StopDialing": {},
+    "StopDialing": {"reason": "the list was wrong"},
     "PauseDialing": {"reason": "the switchboard is down"},
     "ResumeDialing": {},
     "DrainDialing": {"reason": "the season ends"},

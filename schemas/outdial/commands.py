@@ -280,6 +280,8 @@ class StopDialing(OutdialCommand):
     type: Literal["StopDialing"] = "StopDialing"
     campaign_id: Id | None = None
     run: Annotated[int, Field(ge=1)] | None = None
+    reason: Name | None = None
+    """Why, for people."""
 
     @property
     def from_ledger_only(self) -> bool:

@@ -138,6 +138,13 @@ class TargetAdded(OutdialEvent):
     """The time zones each destination may be in, by index, as its number says; absent where `time_zone` is given or none is known."""
 
 
+class DuplicatesSkipped(OutdialEvent):
+    """So many of the targets a command brought were left out: another on the list has the same first destination."""
+
+    skipped: int
+    """How many, of one command."""
+
+
 class TargetDeleted(OutdialEvent):
     """A target was deleted: it is not requested again; an open attempt still ends."""
 
@@ -249,6 +256,7 @@ class DialingStopped(OutdialEvent):
     run: int
     how: Literal["stopped", "refused", "deleted"]
     reason: str | None = None
+    """Of a run that was refused the word for why; of one that was stopped why, for people, where somebody said so."""
     requests: int
     open: tuple[str, ...] = ()
     open_more: int = 0
@@ -782,7 +790,7 @@ class WebhookDeleted(WebhookEvent):
 
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
-    | TargetAdded | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted | TargetExpired
+    | TargetAdded | DuplicatesSkipped | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted | TargetExpired
     | DialingStarted | PlanAsked | PlanApplied | DialingPaused | DialingResumed | DialingDraining | RingingLimited
     | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted

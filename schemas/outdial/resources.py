@@ -262,6 +262,8 @@ class Stats(BaseModel):
     total: int
     """Targets that are not deleted; ``status``, ``lifecycle`` and ``outcome`` (the last one) each add up to it."""
     deleted: int
+    duplicates_skipped: int = 0
+    """Targets that imports and bodies of many brought and that were left out: the first destination was on the list."""
     status: dict[str, int]
     lifecycle: dict[str, int]
     outcome: dict[str, int]
@@ -510,6 +512,20 @@ class Yield(BaseModel):
     """By the calling code of the number: 49 for +49; 0: it was no number."""
 
 
+class MostCalled(BaseModel):
+    """How often the number of an outdial was called that was called most often within a day of UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    outdial_id: Id
+    calls: int
+    """Calls requested on that day; those that were never placed do not count, targets with the same number count together."""
+    day: str | None
+    """The first day with as many, such as 2026-11-21; null: nobody was called."""
+    target_id: Id | None
+    """Who was called then; of several with the number the oldest."""
+
+
 class Falling(BaseModel):
     """When some targets fall due, to two seconds, if nothing changes until then."""
 
@@ -601,6 +617,7 @@ class Past(BaseModel):
     calendar: Calendar
     results: Yield
     """How the attempts had ended."""
+    most_called: MostCalled
     open_attempts: OpenAttempts
     events: list[dict[str, Any]]
     """The last of them then, oldest first."""
@@ -918,6 +935,7 @@ RESOURCES: dict[str, type[BaseModel]] = {
         WhyOutdial,
         Activity,
         Yield,
+        MostCalled,
         Calendar,
         OpenAttempts,
         Past,

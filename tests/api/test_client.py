@@ -95,6 +95,7 @@ async def test_plans_runs_and_their_numbers(api: Api) -> None:
         assert (await client.stats(june.id)).open_attempts == 1
         assert sum((await client.activity(june.id, minutes=5)).requested) == 1
         assert (await client.results_of(june.id)).outdial_id == june.id
+        assert (await client.most_called(june.id)).calls == 1
         assert (await client.calendar(june.id, hours=1)).outdial_id == june.id
         assert (await client.open_attempts(june.id)).open == 1
         assert (await client.past(june.id, 2)).stats.total == 1

@@ -101,6 +101,7 @@ async def test_every_field_that_is_served_is_described_and_no_other(api: Api) ->
         "WhyOutdial": f"/outdials/{outdial}/why",
         "Activity": f"/outdials/{outdial}/activity",
         "Yield": f"/outdials/{outdial}/yield",
+        "MostCalled": f"/outdials/{outdial}/most_called",
         "Calendar": f"/outdials/{outdial}/calendar",
         "OpenAttempts": f"/outdials/{outdial}/open_attempts",
         "Past": f"/outdials/{outdial}/past?at=2",

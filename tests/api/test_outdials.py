@@ -196,6 +196,40 @@ async def test_a_deleted_outdial_takes_no_targets_and_asks_for_no_calls(api: Api
     assert (await api.ok("DELETE", f"/outdials/{outdial_id}"))["id"] == outdial_id
 
 
+async def test_a_stop_may_say_why_and_the_run_shows_it_until_the_next(api: Api) -> None:
+    outdial_id = await api.outdial()
+    path = f"/outdials/{outdial_id}/dialing"
+    await api.run(outdial_id)
+
+    await api.ok("PUT", path, {"status": "stop", "reason": "the list was wrong"})
+
+    ended = await api.ok("GET", path)
+    assert (ended["ended_how"], ended["ended_reason"]) == ("stopped", "the list was wrong")
+    [event] = (await api.ok("GET", f"/events?outdial_id={outdial_id}&targets=false"))["result"][-1:]
+    assert (event["type"], event["data"]["reason"]) == ("DialingStopped", "the list was wrong")
+    await api.run(outdial_id)
+    assert (await api.ok("PUT", path, {"status": "stop"}))["ended_reason"] is None
+    await api.refused(400, "INVALID_ARGUMENT", "PUT", path, {"status": "stop", "reason": 7})
+
+
+async def test_stats_count_the_duplicates_that_were_left_out_also_after_a_repeat(api: Api) -> None:
+    outdial_id = await api.outdial()
+    await api.target(outdial_id, "+15551230001")
+    rows = [{"destination_0": {"type": "tel", "target": f"+1555123000{number}"}} for number in (1, 2, 2, 3)]
+    path, key = f"/outdials/{outdial_id}/targets", {"headers": {"Idempotency-Key": "bulk"}}
+
+    for body in ({"targets": rows}, {"targets": rows}, {"targets": rows, "dry_run": True}):
+        again = {} if "dry_run" in body else key
+        assert len((await api.ok("POST", path, body, **again))["skipped"]) == (4 if "dry_run" in body else 2)
+
+    assert (await api.ok("GET", f"/outdials/{outdial_id}/stats"))["duplicates_skipped"] == 2
+    csv = {"content": b"destination_0\n+15551230001\n+15551230009\n", "headers": {"content-type": "text/csv"}}
+    await api.ok("POST", f"/outdials/{outdial_id}/import", **csv)
+    await api.ok("POST", f"/outdials/{outdial_id}/import", **csv)
+    stats = await api.ok("GET", f"/outdials/{outdial_id}/stats")
+    assert (stats["duplicates_skipped"], stats["total"]) == (3, 4)
+
+
 async def test_stats_count_targets_and_attempts(api: Api) -> None:
     outdial_id = await api.outdial()
     for number in range(4):

@@ -7,7 +7,7 @@ from outdial.scalars import format_instant
 from outdial.views import past
 
 PARTS = {"outdial": "", "dialing": "/dialing", "stats": "/stats", "activity": "/activity?minutes=15", "calendar": "/calendar"}
-PARTS |= {"results": "/yield", "open_attempts": "/open_attempts"}
+PARTS |= {"results": "/yield", "most_called": "/most_called", "open_attempts": "/open_attempts"}
 MINUTE = 60_000_000
 
 

@@ -94,7 +94,8 @@ def test_a_run_is_paused_resumed_and_drained(there: Call) -> None:
     assert there("resume", outdial).err == ""
     assert there("drain", outdial, "--reason", "the season ends", "--json").json["draining"]["reason"] == "the season ends"
     assert "it goes on draining" in there("resume", outdial).err
-    there("stop", outdial)
+    stopped = there("stop", outdial, "--reason", "the list was wrong", "--json").json
+    assert (stopped["ended_how"], stopped["ended_reason"]) == ("stopped", "the list was wrong")
     refused = there("pause", outdial)
     assert refused.code
     assert "not running" in refused.err

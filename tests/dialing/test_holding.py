@@ -78,6 +78,15 @@ def ready(*steps: Command | int, **more: Any) -> Given:
 # --- pause and resume
 
 
+def test_why_somebody_stopped_it_stands_in_the_log() -> None:
+    there = (
+        given(create(PLAN))
+        .when(stop(reason="the list was wrong", actor="ann"))
+        .then(a(DialingStopped, run=1, how="stopped", reason="the list was wrong"))
+    )
+    there.when(start(PLAN), stop()).then(a(DialingStopped, run=2, reason=None))
+
+
 def test_a_paused_run_requests_nothing_and_goes_on_when_it_is_resumed() -> None:
     there = given(create(PLAN), pause(), add()).when(HOUR).then_nothing()
     there.when(resume()).then(a(DialingResumed, run=1))

@@ -22,6 +22,7 @@ from outdial.events import (
     DialingStarted,
     DialingStopped,
     DialRequested,
+    DuplicatesSkipped,
     OutdialCreated,
     OutdialDeleted,
     OutdialUpdated,
@@ -236,12 +237,23 @@ def test_c19_several_targets_skip_duplicates_of_the_list_and_of_one_another() ->
     bulk = AddTargets(
         outdial_id=OUTDIAL, targets=tuple(NewTarget(target_id=target_id(10 + n), destination_0=to) for n, to in enumerate(rows))
     )
-    added = given(create(), add(1)).when(bulk).then(a(TargetAdded, target_id=target_id(11)), a(TargetAdded, target_id=target_id(13)))
+    brought = (a(TargetAdded, target_id=target_id(11)), a(TargetAdded, target_id=target_id(13)))
+    added = given(create(), add(1)).when(bulk).then(*brought, a(DuplicatesSkipped, skipped=2))
     assert added.answer is not None
     assert [(item.index, item.result, item.existing_id) for item in added.answer.items] == [
         (0, "skipped", target_id(1)),
         (2, "skipped", target_id(11)),
     ]
+
+
+def test_how_many_duplicates_were_left_out_is_told_once_however_often_the_command_comes() -> None:
+    rows = tuple(NewTarget(target_id=target_id(10 + n), destination_0=tel(1)) for n in range(3))
+    bulk = AddTargets(id=an_id("bulk"), outdial_id=OUTDIAL, targets=rows)
+    there = given(create(), add(1)).when(bulk).then(a(DuplicatesSkipped, skipped=3))
+    there.when(bulk).then_nothing()
+    assert there.answer is not None
+    assert [item.result for item in there.answer.items] == ["skipped"] * 3
+    there.when(bulk.model_copy(update={"id": an_id("other"), "on_duplicate": "reject"})).then_nothing()
 
 
 def test_c19_a_deleted_target_is_nobodys_duplicate_but_the_next_with_its_address_is() -> None:

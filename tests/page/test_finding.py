@@ -64,7 +64,7 @@ async def test_every_number_of_the_funnel_leads_to_a_list_of_as_many_and_to_its_
             "On the list": 101, "Due now": 60, "Due later": 1, "In progress": 38, "Reached": 1, "Out of tries": 0, "No try left by plan": 1,
         }  # fmt: skip
         for label, number in told.items():
-            await page.get_by_role("link", name=label, exact=True).click()
+            await page.locator(".funnel").get_by_role("link", name=label, exact=True).click()
             end = "all" if number < 100 else "the newest"
             await page.get_by_text(f"{min(number, 100)} shown; {end} {min(number, 100)} looked at.").wait_for()
             assert await page.locator(NAMED).count() == min(number, 100)
@@ -77,7 +77,7 @@ async def test_every_number_of_the_funnel_leads_to_a_list_of_as_many_and_to_its_
             await page.locator(".funnel li", has_text="Reached").get_by_text("1", exact=True).wait_for()
 
 
-async def test_why_somebody_paused_is_asked_and_shown_in_the_verdict_the_feed_and_the_chart(browser: Browser, serve: Serve) -> None:
+async def test_why_somebody_paused_or_stopped_is_asked_and_shown_in_verdict_feed_and_chart(browser: Browser, serve: Serve) -> None:
     service = serve("--carrier", "none")
     campaign = Campaign.begun(service.url, 3)
     async with window(browser) as seen:
@@ -93,6 +93,16 @@ async def test_why_somebody_paused_is_asked_and_shown_in_the_verdict_the_feed_an
         assert await page.get_by_label("Reason, optional").input_value() == ""
         dialing = ask(service.url, "GET", f"/outdials/{campaign.outdial_id}/dialing")
         assert dialing["paused"]["reason"] == "the line is bad"
+
+        await page.get_by_label("Reason, optional").fill("wrong_list v2")
+        await page.get_by_role("button", name="Stop", exact=True).click()
+        await page.locator(".verdict", has_text="it was stopped. Reason: wrong_list v2.").wait_for()
+        await page.locator(".feed", has_text="dialing stopped: wrong_list v2").wait_for()
+        assert await page.get_by_label("Reason, optional").is_hidden()
+        ask(service.url, "PUT", f"/outdials/{campaign.outdial_id}/dialing", {"status": "run"})
+        await page.get_by_role("button", name="Resume", exact=True).wait_for(state="hidden")
+        await page.get_by_role("button", name="Pause", exact=True).click()
+        await page.locator(".chip", has_text="Paused").wait_for()
 
         end(service)
         await page.get_by_role("button", name="Resume", exact=True).click()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from outdial.position import Position
-from outdial.views import accounts, activity, calls, campaigns, history, outdials, outplans, targets
+from outdial.views import accounts, activity, calls, campaigns, history, outdials, outplans, promises, targets
 from views.hand import CUSTOMER, Log, Views
 
 BEFORE = (2**62, "some id")
@@ -33,6 +33,7 @@ QUESTIONS: dict[str, Callable[[sqlite3.Connection, str, str, str], object]] = {
     "activity.yields": lambda db, outdial, target, attempt: activity.yields(db, outdial, "try"),
     "activity.controls": lambda db, outdial, target, attempt: activity.controls(db, outdial, 10),
     "outdials.calendar": lambda db, outdial, target, attempt: outdials.calendar(db, outdial, 0, 60_000_000, 4),
+    "promises.most_called": lambda db, outdial, target, attempt: [*(days := promises.Days()).read(db, outdial), days.most(db)],
     "calls.page_of_target": lambda db, outdial, target, attempt: calls.page_of_target(db, outdial, target, BEFORE, 10),
     "calls.locate": lambda db, outdial, target, attempt: calls.locate(db, CUSTOMER, [attempt, "x"]),
     "calls.requests_after": lambda db, outdial, target, attempt: calls.requests_after(db, None, Position((1,)), 10),

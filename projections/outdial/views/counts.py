@@ -1,6 +1,7 @@
 """Counts of an outdial: how far is it, and what is due? Kept as rows, never counted by scanning.
 
-``tally`` counts targets by lifecycle and last outcome, and attempts by what became of them.
+``tally`` counts targets by lifecycle and last outcome, attempts by what became of them, and as ``list`` the targets that were
+``skipped``: left out as duplicates.
 ``waiting`` counts the idle targets by **profile** (all that decides whether a plan gives them another
 try, how long they wait and by whose clock) and by the two seconds in which their waiting began. So a plan can change
 at any time and nothing is counted anew; only the one slice the present cuts through is looked at row by row.
@@ -201,6 +202,8 @@ class Stats:
     due."""
     lets_go: dict[str, int]
     """By rule, when time lets the first of those go that it holds; a rule that is missing: no time does."""
+    skipped: int = field(default=0, compare=False)
+    """Targets that commands brought and that were left out as duplicates."""
     outside: int = field(default=0, compare=False)
     """Calls that were requested outside their hours, by the clock of whom was called."""
     opens: "Opening | None" = field(default=None, compare=False)
@@ -252,9 +255,9 @@ class _Due:
 def stats(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> Stats:
     """The numbers of the outdial whose creating event stands at position ``outdial``."""
     targets: Counter[tuple[str, str]] = Counter()
-    attempts: Counter[tuple[str, str]] = Counter()
+    others: Counter[tuple[str, str]] = Counter()
     for subject, state, outcome, n in db.execute(_TALLY, (outdial,)).fetchall():
-        (targets if subject == "target" else attempts)[state, outcome] = n
+        (targets if subject == "target" else others)[state, outcome] = n
     due = _due(db, outdial, force, now)
     alive = {key: n for key, n in targets.items() if key[0] != "deleted"}
     states = _by((*STATUS_OF, EXPIRED), ((state, n) for (state, _), n in alive.items()))
@@ -267,13 +270,13 @@ def stats(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> Sta
         status=_by(("idle", "progressing", "done"), ((STATUS_OF[state], n) for state, n in states.items())),
         lifecycle=states,
         outcome=_by((NEVER, *OUTCOMES), ((outcome, n) for (_, outcome), n in alive.items())),
-        open_attempts=attempts["open", ""],
-        requested=attempts["requested", ""],
-        claimed=attempts["claimed", ""],
-        answered=attempts["answered", ""],
-        lost=attempts["lost", ""],
-        given_back=attempts["given_back", ""],
-        ended=_by(OUTCOMES, ((outcome, n) for (state, outcome), n in attempts.items() if state == "ended")),
+        open_attempts=others["open", ""],
+        requested=others["requested", ""],
+        claimed=others["claimed", ""],
+        answered=others["answered", ""],
+        lost=others["lost", ""],
+        given_back=others["given_back", ""],
+        ended=_by(OUTCOMES, ((outcome, n) for (state, outcome), n in others.items() if state == "ended")),
         waiting=due.waiting,
         no_tries=due.idle - due.waiting,
         due_now=due.now,
@@ -281,7 +284,8 @@ def stats(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> Sta
         next_due=min(due.lets_go.values(), default=None),
         blocked=_by(RULES, _held(due, force, total, expired, exhausted)),
         lets_go={} if force.held else due.lets_go,
-        outside=attempts["outside", ""],
+        skipped=others["skipped", ""],
+        outside=others["outside", ""],
         opens=due.opens,
     )
 

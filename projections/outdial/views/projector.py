@@ -22,6 +22,7 @@ from outdial.events import (
     DialDeleted,
     DialEnded,
     DialRequested,
+    DuplicatesSkipped,
     TargetAdded,
     TargetBlocked,
     TargetDeferred,
@@ -166,6 +167,8 @@ class Batch:
         self._activity: activity.Tally = Counter()
         self._outside: Counter[int] = Counter()
         """Calls requested outside their hours, by outdial."""
+        self._skipped: Counter[int] = Counter()
+        """Targets that were left out as duplicates, by outdial."""
         self._controls: list[activity.Control] = []
         streams: dict[str, set[str]] = {"outdial": set(), "outplan": set(), "campaign": set(), "account": set(), "webhook": set()}
         aims: set[targets.Id] = set()
@@ -267,6 +270,8 @@ class Batch:
             calls.apply(self.calls, event)
         elif data.kind == "outdial":
             outdials.apply(self.outdials, position, event)
+            if kind is DuplicatesSkipped:
+                self._skipped[self.outdials[event.stream].position] += data.skipped  # type: ignore[attr-defined]
             if event.type in activity.CONTROLS:
                 self._controls.append((self.outdials[event.stream].position, position, event.time, event.type, event.actor or ""))
         elif data.kind == "outplan":
@@ -297,6 +302,8 @@ class Batch:
         calls.count(self.calls, tally)
         for outdial, n in self._outside.items():
             tally[outdial, "attempt", "outside", ""] += n
+        for outdial, n in self._skipped.items():
+            tally[outdial, "list", "skipped", ""] += n
         yield from outdials.save(self.outdials)
         yield from targets.save(self.targets, new)
         yield from calls.save(self.calls)

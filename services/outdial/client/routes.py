@@ -27,6 +27,7 @@ from outdial.resources import (
     DialingOfOutdial,
     ImportReport,
     Message,
+    MostCalled,
     OpenAttempts,
     Outdial,
     Outplan,
@@ -296,9 +297,9 @@ def run_outdial(
     return _set_dialing(outdial_id, status="run", plan=_body(plan), outplan_id=outplan_id, end_handle=end_handle)
 
 
-def stop_outdial(outdial_id: str) -> Route[DialingOfOutdial]:
+def stop_outdial(outdial_id: str, reason: str | None = None) -> Route[DialingOfOutdial]:
     """Request no further call; the answer says which are still open."""
-    return _set_dialing(outdial_id, status="stop")
+    return _set_dialing(outdial_id, status="stop", reason=reason)
 
 
 def hold_outdial(outdial_id: str, status: Literal["pause", "resume", "drain"], reason: str | None = None) -> Route[DialingOfOutdial]:
@@ -318,6 +319,11 @@ def reopen_targets(outdial_id: str, outcomes: Sequence[str]) -> Route[DialingOfO
 def stats(outdial_id: str) -> Route[Stats]:
     """Counts of an outdial by state and outcome, what is due, what is open."""
     return Route("GET", _at(outdial_id, "stats"), Stats.model_validate)
+
+
+def most_called(outdial_id: str) -> Route[MostCalled]:
+    """How often the number was called that was called most often within a day."""
+    return Route("GET", _at(outdial_id, "most_called"), MostCalled.model_validate)
 
 
 def activity(outdial_id: str, minutes: int | None = None) -> Route[Activity]:

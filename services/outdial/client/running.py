@@ -16,6 +16,7 @@ from outdial.resources import (
     Campaign,
     Campaigncall,
     DialingOfOutdial,
+    MostCalled,
     OpenAttempts,
     Outplan,
     Past,
@@ -147,9 +148,9 @@ class Running(Listing):
         """Start dialing by a plan, an outplan, or the plan it ran by last. Running already, it takes a plan that is another."""
         return await self.send(replace(routes.run_outdial(outdial_id, plan=plan, outplan_id=outplan_id, end_handle=end_handle), **how))
 
-    async def stop(self, outdial_id: str, **how: Unpack[Changing]) -> DialingOfOutdial:
+    async def stop(self, outdial_id: str, *, reason: str | None = None, **how: Unpack[Changing]) -> DialingOfOutdial:
         """Request no further call. Open calls live on: ``open_attempts`` are the first of them."""
-        return await self.send(replace(routes.stop_outdial(outdial_id), **how))
+        return await self.send(replace(routes.stop_outdial(outdial_id, reason), **how))
 
     async def pause(self, outdial_id: str, *, reason: str | None = None, **how: Unpack[Changing]) -> DialingOfOutdial:
         """Request no call until it is resumed; the run and its plan stay."""
@@ -194,6 +195,10 @@ class Running(Listing):
     async def results_of(self, outdial_id: str, **how: Unpack[Reading]) -> Yield:
         """How the attempts ended: by try, by destination, by hour."""
         return await self.send(reading(routes.results_of(outdial_id), how))
+
+    async def most_called(self, outdial_id: str, **how: Unpack[Reading]) -> MostCalled:
+        """How often the number was called that was called most often within a day (UTC)."""
+        return await self.send(reading(routes.most_called(outdial_id), how))
 
     async def calendar(self, outdial_id: str, *, hours: int | None = None, **how: Unpack[Reading]) -> Calendar:
         """When targets fall due."""

@@ -21,7 +21,16 @@ from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.rules import NOW
 from outdial.dialing.target import OUTCOME, Asking, Deleted, Done, Idle, Progressing, Target, code_of
-from outdial.events import OutdialCreated, OutdialEvent, OutdialUpdated, Personal, TargetAdded, TargetDeleted, TargetReopened
+from outdial.events import (
+    DuplicatesSkipped,
+    OutdialCreated,
+    OutdialEvent,
+    OutdialUpdated,
+    Personal,
+    TargetAdded,
+    TargetDeleted,
+    TargetReopened,
+)
 from outdial.ids import item_id
 from outdial.requests import Item
 from outdial.scalars import ZERO_ID
@@ -79,7 +88,7 @@ def add_one(outdial: Outdial, command: AddTarget, fingerprint: Fingerprint, key_
 
 
 def add_many(outdial: Outdial, command: AddTargets, fingerprint: Fingerprint, key_id: str) -> Decision:
-    """Add targets; each item stands or falls by itself."""
+    """Add targets; each item stands or falls by itself. The log tells how many were left out as duplicates."""
     events: list[TargetAdded] = []
     items: list[Item] = []
     new: dict[int, str] = {}
@@ -98,7 +107,9 @@ def add_many(outdial: Outdial, command: AddTargets, fingerprint: Fingerprint, ke
                     events.append(event)
         if item is not None:
             items.append(item)
-    return Decision(events, items=items)
+    skipped = 0 if command.dry_run else sum(item.result == "skipped" for item in items)
+    left_out = [DuplicatesSkipped(skipped=skipped)] if skipped else []
+    return Decision([*events, *left_out], items=items)
 
 
 def _add(

@@ -194,7 +194,7 @@ def stop(outdial: Outdial, command: StopDialing) -> Decision:
     run = outdial.run
     if run is None or (command.campaign_id is not None and (run.campaign_id, run.campaign_run) != (command.campaign_id, command.run)):
         return _with_open(outdial, [])
-    return _with_open(outdial, [_stopped(outdial, run, "stopped", None)])
+    return _with_open(outdial, [_stopped(outdial, run, "stopped", command.reason)])
 
 
 def _with_open(outdial: Outdial, events: list[OutdialEvent]) -> Decision:

@@ -24,6 +24,7 @@ from outdial.position import Position
 from outdial.requests import Answer, Rejected, Unavailable
 from outdial.scalars import FROM_OUTSIDE
 from outdial.views import history
+from outdial.views.promises import Days
 from outdial.wire import explained, to_json
 
 DEFAULT_CUSTOMER: Final = "7f1b1c5e-0000-4000-8000-000000000001"
@@ -126,6 +127,10 @@ class Settings:
         return frozenset((self.customer_id, *self.tokens.values()))
 
 
+MOST_DAYS: Final = 32
+"""Outdials whose calls are remembered by day."""
+
+
 @dataclass(slots=True)
 class Door:
     """One HTTP door; ``request.app.state.door``."""
@@ -147,11 +152,20 @@ class Door:
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Commands sent, by type and result."""
     passwords: Passwords = field(default_factory=Passwords)
+    days: dict[str, Days] = field(default_factory=dict)
+    """What was read of the calls of the outdials that were asked about last, by outdial, the last at the end."""
     logins: Limiter = field(init=False)
     """Tries to log in, by address and user name."""
 
     def __post_init__(self) -> None:
         self.logins = Limiter(LOGINS, "ip", self.settings.clock)
+
+    def days_of(self, outdial_id: str) -> Days:
+        """The calls of an outdial by day, as far as they were read."""
+        found = self.days[outdial_id] = self.days.pop(outdial_id) if outdial_id in self.days else Days()
+        if len(self.days) > MOST_DAYS:
+            del self.days[next(iter(self.days))]
+        return found
 
     async def send(self, commands: Sequence[Command], patience_s: float | None = None) -> list[Answer]:
         """The answers to commands, refusals among them.

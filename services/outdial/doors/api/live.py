@@ -27,6 +27,7 @@ from outdial.scalars import SECOND_US, format_instant, parse_instant
 from outdial.views import activity, calls, history, outdials, past, targets
 from outdial.views.counts import Calendar, Falling
 from outdial.views.outdials import Outdial
+from outdial.views.promises import Days
 from outdial.views.rows import one_moment
 from outdial.wire import decode_event, from_json, to_json
 
@@ -51,6 +52,7 @@ STEP_MINUTES: Final = 15
 USUAL_HOURS: Final = 12
 LONGEST_HOURS: Final = 168
 MINUTE_S: Final = 60
+DAY_S: Final = 86_400
 
 Parts = Callable[[Position], Mapping[str, Any]]
 """What there is to show now, by name; given the position the watcher has seen."""
@@ -68,6 +70,16 @@ async def get_activity(request: Request) -> Response:
 async def get_yield(request: Request) -> Response:
     """How attempts ended: by the ordinal of the attempt on its target, by destination, by hour of the day (UTC), by calling code."""
     return reply(_yield(door_of(request).reader, found(request, path_id(request))))
+
+
+@router.get("/outdials/{id}/most_called")
+async def get_most_called(request: Request) -> Response:
+    """How often the number was called that was called most often within a day (UTC); calls that were never placed do not count."""
+    door, row = door_of(request), found(request, path_id(request))
+    days = door.days_of(row.id)
+    for _ in days.read(door.reader, row.id):
+        await asyncio.sleep(0)
+    return reply(_most_called(door.reader, row, days))
 
 
 @router.get("/outdials/{id}/calendar")
@@ -107,12 +119,16 @@ async def get_past(request: Request) -> Response:
             was = outdials.get(then.reader, row.customer_id, row.id)
             if was is None:
                 raise Refused(NO_OUTDIAL, "outdial_unknown", "there is no such outdial")
+            days = Days()
+            for _ in days.read(then.reader, row.id):
+                await asyncio.sleep(0)
             shown = {
                 "outdial_id": row.id,
                 "at": times(moment.now),
                 "now": times(door.ledger.now()),
                 "version": version,
                 "newest": newest,
+                "most_called": _most_called(then.reader, was, days),
                 "calendar": _calendar(moment, was, USUAL_HOURS, times),
                 "results": _yield(then.reader, was),
                 **_shown(moment, was, minutes, times),
@@ -243,6 +259,14 @@ def _stats(moment: Moment, row: Outdial, times: Times) -> dict[str, Any]:
 
 def _yield(reader: sqlite3.Connection, row: Outdial) -> dict[str, Any]:
     return {"outdial_id": row.id, **{f"by_{measure}": activity.yields(reader, row.id, measure) for measure in activity.MEASURES}}
+
+
+def _most_called(reader: sqlite3.Connection, row: Outdial, days: Days) -> dict[str, Any]:
+    most = days.most(reader)
+    if most is None:
+        return {"outdial_id": row.id, "calls": 0, "day": None, "target_id": None}
+    day = format_instant(most.day * DAY_S * SECOND_US)[:10]
+    return {"outdial_id": row.id, "calls": most.calls, "day": day, "target_id": most.target_id}
 
 
 def _calendar(moment: Moment, row: Outdial, hours: int, times: Times) -> dict[str, Any]:

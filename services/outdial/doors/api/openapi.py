@@ -228,6 +228,7 @@ def _answers() -> dict[str, tuple[str, Schema]]:
         "PreflightOfOutdial": ("preflight",),
         "Activity": ("get_activity",),
         "Yield": ("get_yield",),
+        "MostCalled": ("get_most_called",),
         "Calendar": ("get_calendar",),
         "OpenAttempts": ("list_open_attempts",),
         "Past": ("get_past",),

@@ -158,7 +158,7 @@ async def set_dialing(request: Request) -> Response:
                 wishes["plan"] = plan_from(body["plan"], at="/plan")
             answer = await submit(request, made(StartDialing, {**fields, **wishes}))
         case "stop":
-            answer = await submit(request, made(StopDialing, fields))
+            answer = await submit(request, made(StopDialing, {**fields, **picked(body, ("reason",))}))
         case str() as status if status in HOLDING:
             answer = await submit(request, made(HOLDING[status], {**fields, **picked(body, ("reason",))}))
         case _:

@@ -271,6 +271,7 @@ def stats(row: Outdial, counts: Stats, position: Position, times: Times) -> dict
         "position": str(position),
         "total": counts.total,
         "deleted": counts.deleted,
+        "duplicates_skipped": counts.skipped,
         "status": counts.status,
         "lifecycle": counts.lifecycle,
         "outcome": counts.outcome,

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         "preflight",
         "outdial preflight OUTDIAL --tries 3,2 --every 2h\noutdial preflight OUTDIAL --outplan ID\noutdial preflight OUTDIAL --campaign ID",
     )(preflight)
-    verb(app, "stop", "outdial stop OUTDIAL")(stop)
+    verb(app, "stop", 'outdial stop OUTDIAL\noutdial stop OUTDIAL --reason "the list was wrong"')(stop)
     verb(app, "pause", 'outdial pause OUTDIAL --reason "the switchboard is down"')(_hold("pause"))
     verb(app, "resume", "outdial resume OUTDIAL")(_hold("resume"))
     verb(app, "drain", "outdial drain OUTDIAL")(_hold("drain"))
@@ -146,7 +146,7 @@ def _at_most(milliseconds: int | None) -> str:
     return f"at most {hours} h {minutes} min {seconds} s"
 
 
-def stop(session: Session, outdial: OutdialId) -> None:
+def stop(session: Session, outdial: OutdialId, reason: Reason = None) -> None:
     """Request no further call for an outdial.
 
     Open calls live on; their results are still taken.
@@ -154,7 +154,7 @@ def stop(session: Session, outdial: OutdialId) -> None:
     from outdial.client.routes import stop_outdial
 
     with session.client() as client:
-        answer = client.send(stop_outdial(outdial))
+        answer = client.send(stop_outdial(outdial, reason))
     _tell(session, answer)
 
 

@@ -11,7 +11,7 @@ export const REASONED = new Set(["DialingPaused", "DialingResumed", "DialingDrai
 /** An event in a few words. */
 export function told({ type, data, actor }) {
   const by = actor ? ` by ${actor}` : "";
-  const why = data.reason ? `: ${data.reason.replaceAll("_", " ")}` : "";
+  const why = data.reason ? `: ${data.how === "refused" || !REASONED.has(type) ? data.reason.replaceAll("_", " ") : data.reason}` : "";
   switch (type) {
     case "DialRequested":
       return `requested, ${data.rule.replaceAll("_", " ")}`;
@@ -27,6 +27,8 @@ export function told({ type, data, actor }) {
       return "✓ reached";
     case "TargetExhausted":
       return "✕ out of tries";
+    case "DuplicatesSkipped":
+      return `${plural(data.skipped, "duplicate")} left out${by}`;
     case "DialingStarted":
       return `▶ dialing started, run ${data.run}${by}`;
     case "DialingPaused":

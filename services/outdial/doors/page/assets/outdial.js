@@ -26,6 +26,7 @@ export function outdial(page, id) {
     open: source("open_attempts", "open_attempts?time=iso"),
     calendar: source("calendar", "calendar?time=iso"),
     results: source("results", "yield"),
+    most: source("most_called", "most_called"),
     pace: { href: "/v1.0/pace" },
     why: at ? source("stats") : { href: `${base}/why?time=iso` },
   };
@@ -125,8 +126,9 @@ export function outdial(page, id) {
   let slowAsked = false;
   const slow = async () => {
     slowAsked = true;
-    const [due, results, together] = await Promise.all([from.calendar, from.results, from.pace].map(({ href }) => get(href).catch(() => null)));
+    const [due, results, together, most] = await Promise.all([from.calendar, from.results, from.pace, from.most].map(({ href }) => get(href).catch(() => null)));
     if (together) pace.limit("customer", together.calls_per_second);
+    if (most) strip.most(most);
     if (due) calendar.show(due);
     if (results) {
       yields.show(results);
@@ -164,6 +166,7 @@ export function outdial(page, id) {
       calendar.show(found.calendar);
       yields.show(found.results);
       strip.yields(found.results);
+      strip.most(found.most_called);
       steps.compare(now);
       bar.show(found, found.outdial.tm_create, "What holds each person was not asked then: the reasons are those the log has.");
       page.freshness({ on: false, then: `as it was at ${dated(instant(found.at))}` });
@@ -219,9 +222,9 @@ function header(page, id, seen, at, changed) {
   const says = h("p", { class: "verdict", "aria-live": "polite" }, lead, " ", rest);
   const bar = stack(PARTS);
   const path = `/v1.0/outdials/${id}/dialing`;
-  const reason = h("input", { name: "reason", maxlength: "255", autocomplete: "off", placeholder: "Reason, optional", "aria-label": "Reason, optional", title: "Why, for people: it goes along with Pause, Resume and Drain, and stands in the activity" });
+  const reason = h("input", { name: "reason", maxlength: "255", autocomplete: "off", placeholder: "Reason, optional", "aria-label": "Reason, optional", title: "Why, for people: it goes along with Pause, Resume, Drain and Stop, and stands in the activity" });
   const set = (status, told) => async () => {
-    const why = status === "stop" ? "" : reason.value.trim();
+    const why = reason.value.trim();
     if (!(await attempt(() => setDialing(id, { status, ...(why ? { reason: why } : {}) }), told))) return;
     reason.value = "";
     changed();
@@ -267,7 +270,7 @@ function header(page, id, seen, at, changed) {
       say(rest, told.rest);
       bar.set(divided(stats), stats.total);
       for (const [word, one] of Object.entries(buttons)) one.hidden = at !== null || (word !== "back" && (outdial.tm_delete !== null || !shown[now].includes(word))) || (["pause", "drain"].includes(word) && !("paused" in dialing));
-      reason.hidden = buttons.pause.hidden && buttons.resume.hidden;
+      reason.hidden = buttons.stop.hidden;
     },
   };
 }
@@ -749,18 +752,22 @@ function compliance(from) {
     ["requested", "calls requested, each under an id of its own"],
     ["requested_outside", "of them outside the hours of the plan, counted anew from the log"],
     ["due_outside", "due, and left alone: it is outside their hours"],
+    ["most_a_day", "calls within a day (UTC) to the number that was called most often"],
     ["most", "attempts that ended with the one who was called most often"],
     ["lost", "results that never came, given up when the lease ended"],
     ["given_back", "never placed; the try was given back"],
+    ["duplicates_skipped", "duplicates left out when people were added"],
     ["deleted", "targets deleted; nobody calls them any more"],
   ];
-  const numbers = Object.fromEntries(rows.map(([name, label]) => [name, name === "most" ? number(from.results, "max(by_try.key)", label) : number(from.stats, name, label)]));
+  const elsewhere = { most: [from.results, "max(by_try.key)"], most_a_day: [from.most, "calls"] };
+  const numbers = Object.fromEntries(rows.map(([name, label]) => [name, number(...(elsewhere[name] || [from.stats, name]), label)]));
   const element = h("ul", { class: "strip" }, rows.map(([name, label]) => h("li", {}, numbers[name].element, h("span", {}, label))));
   return {
     element,
     show(stats) {
-      for (const [name] of rows) if (name !== "most") numbers[name].set(stats[name]);
+      for (const [name] of rows) if (!(name in elsewhere)) numbers[name].set(stats[name]);
     },
+    most: ({ calls }) => numbers.most_a_day.set(calls),
     yields: ({ by_try }) => numbers.most.set(Math.max(0, ...by_try.map(({ key }) => key))),
   };
 }

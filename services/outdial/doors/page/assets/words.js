@@ -158,7 +158,8 @@ export function verdict({ outdial, dialing, stats, why, now = Date.now() }) {
   if (state === "stop" || state === "stopping") {
     const ends = stats.open_attempts ? ` ${plural(stats.open_attempts, "open call")} will still end.` : "";
     const left = dialing.ended_how === "finished" && stats.waiting ? `the last run finished. ${plural(stats.waiting, "target waits", "targets wait")} for another.` : "";
-    const how = dialing.run === 0 ? `it was never started. ${plural(stats.total, "target")} on the list.` : left || `${ENDED[dialing.ended_how] || "it is stopped"}.${ends}`;
+    const because = dialing.ended_reason ? ` Reason: ${dialing.ended_how === "refused" ? dialing.ended_reason.replaceAll("_", " ") : dialing.ended_reason}.` : "";
+    const how = dialing.run === 0 ? `it was never started. ${plural(stats.total, "target")} on the list.` : left || `${ENDED[dialing.ended_how] || "it is stopped"}.${because}${ends}`;
     return { tone: "off", lead: state === "stopping" ? "Stopping:" : "Not dialing:", rest: how };
   }
   if (stats.waiting + stats.open_attempts === 0) {
