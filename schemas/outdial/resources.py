@@ -845,6 +845,21 @@ class Verified(BaseModel):
     """When."""
 
 
+class Store(BaseModel):
+    """What the data folder of a process holds, and what room there is beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    database_bytes: int
+    """The database with its journal: the log and the views, or the views alone where the log is on Kafka."""
+    other_bytes: int
+    """Everything else in the folder: snapshots, keys."""
+    free_bytes: int
+    """What is free on its disk, for this process."""
+    disk_bytes: int
+    """How large that disk is."""
+
+
 class Views(BaseModel):
     """What is read: where it stands, and whether it was compared with the log."""
 
@@ -853,6 +868,8 @@ class Views(BaseModel):
     position: str
     verified: Verified | None
     """The last time, by ``outdial views verify`` in this process's data folder; null: never since the views were built."""
+    store: Store | None = None
+    """How large what this process keeps is; null: it keeps nothing of its own."""
 
 
 class Webhook(BaseModel):

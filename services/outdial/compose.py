@@ -755,7 +755,7 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
 
     from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
     from outdial.doors.api.limits import Rate
-    from outdial.doors.cli.folders import last_check
+    from outdial.doors.cli.folders import last_check, stored_in
 
     customer = options.customer_id or DEFAULT_CUSTOMER
     return Settings(
@@ -769,6 +769,7 @@ def _settings(options: "ServeOptions", runtime: "Embedded | Doors", meters: "Met
         not_ready=lambda: runtime.not_ready,
         rejected=None if options.cluster is None else cast("Doors", runtime).rejected,
         checked=lambda: last_check(options.data),
+        stored=lambda: stored_in(options.data),
         meters=meters,
         private_webhooks=options.private_webhooks,
         host_is_loopback=_is_loopback(options.host),

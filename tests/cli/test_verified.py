@@ -34,6 +34,20 @@ def test_what_came_of_verifying_is_told_until_the_views_are_built_anew(outdial: 
     assert not (running.data / "verified.json").exists()
 
 
+def test_how_large_the_store_is_and_what_room_it_has_is_told(outdial: Call, begin: Start, tmp_path: Path) -> None:
+    running = begin(tmp_path / "data")
+    outdial("outdials", "create", "--data", str(running.data))
+    (running.data / "notes").mkdir()
+    (running.data / "notes" / "mine").write_bytes(b"7" * 5_000)
+
+    found = httpx.get(f"{running.url}/v1.0/views").json()["store"]
+
+    kept = [file for file in running.data.rglob("*") if file.is_file()]
+    assert found["database_bytes"] == sum(file.stat().st_size for file in kept if file.name.startswith("outdial.db")) > 100_000
+    assert found["other_bytes"] == sum(file.stat().st_size for file in kept if not file.name.startswith("outdial.db")) > 5_000
+    assert 0 < found["free_bytes"] <= found["disk_bytes"]
+
+
 def test_a_folder_that_cannot_be_written_is_verified_all_the_same(outdial: Call, begin: Start, tmp_path: Path) -> None:
     running = begin(tmp_path / "data")
     end(running)

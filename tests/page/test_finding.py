@@ -118,6 +118,20 @@ async def test_what_holds_a_paused_list_says_resume_it(browser: Browser, serve: 
         await seen.page.locator(".held tr", has_text="Dialing is paused").get_by_text("resume it", exact=True).wait_for()
 
 
+async def test_the_system_page_says_how_large_the_store_is_as_its_json_does(browser: Browser, serve: Serve) -> None:
+    service = serve("--carrier", "none")
+    Campaign.begun(service.url, 40)
+    async with window(browser) as seen:
+        await seen.page.goto(f"{service.url}/system")
+        card = seen.page.locator(".card", has=seen.page.get_by_role("heading", name="Store"))
+        database = card.locator("dl div", has_text="Database").locator("dd")
+        await database.wait_for()
+        stored = ask(service.url, "GET", "/views")["store"]
+        assert await database.get_attribute("title") == f"{stored['database_bytes']:,} bytes"
+        assert (await database.inner_text()).endswith((" KiB", " MiB"))
+        assert " of " in await card.locator("dl div", has_text="Free on its disk").locator("dd").inner_text()
+
+
 async def test_the_system_page_says_how_long_things_take_in_words(browser: Browser, serve: Serve) -> None:
     service = serve("--carrier", "simulated", "--speed", "60")
     Campaign.begun(service.url, 40)

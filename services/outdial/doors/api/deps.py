@@ -73,6 +73,26 @@ class Ledger(Protocol):
         """
 
 
+class Stored(Protocol):
+    """What the data folder holds, in bytes."""
+
+    @property
+    def database(self) -> int:
+        """The database with its journal."""
+
+    @property
+    def other(self) -> int:
+        """Everything else."""
+
+    @property
+    def free(self) -> int:
+        """What is free on its disk."""
+
+    @property
+    def disk(self) -> int:
+        """How large that disk is."""
+
+
 class Checked(Protocol):
     """A comparison of the views with views that were built anew from the log."""
 
@@ -118,6 +138,8 @@ class Settings:
     """The newest commands that were refused, newest first; raises ``Unavailable``. None: they are not kept, whoever sent one was told."""
     checked: Callable[[], Checked | None] = lambda: None
     """What came of the last comparison of the views with the log; None: there was none."""
+    stored: Callable[[], Stored | None] = lambda: None
+    """How large what the process keeps is; None: it keeps nothing."""
     clock: Callable[[], float] = monotonic
     """Seconds that never go back."""
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from outdial.doors.api.deps import Caller, Checked, Door, caller_of, door_of, is_id, reply, whole_number
+from outdial.doors.api.deps import Caller, Checked, Door, Stored, caller_of, door_of, is_id, reply, whole_number
 from outdial.doors.api.paging import Times, times_of
 from outdial.position import Position
 from outdial.requests import Rejected
@@ -39,11 +39,17 @@ async def list_rejections(request: Request) -> Response:
 
 @router.get("/views")
 async def get_views(request: Request) -> Response:
-    """Where the views stand, and what came of the last time they were built anew beside and compared: ``outdial views verify``."""
+    """Where the views stand, how large they are, and what came of the last ``outdial views verify``: built anew beside and compared."""
     door, times = door_of(request), times_of(request)
     found = await asyncio.to_thread(door.settings.checked)
+    stored = await asyncio.to_thread(door.settings.stored)
     here = door.ledger.position
-    return reply({"position": str(here), "verified": None if found is None or not _is_past(here, found) else _verified(found, times)})
+    verified = None if found is None or not _is_past(here, found) else _verified(found, times)
+    return reply({"position": str(here), "verified": verified, "store": None if stored is None else _stored(stored)})
+
+
+def _stored(found: Stored) -> dict[str, int]:
+    return {"database_bytes": found.database, "other_bytes": found.other, "free_bytes": found.free, "disk_bytes": found.disk}
 
 
 def _is_past(here: Position, found: Checked) -> bool:

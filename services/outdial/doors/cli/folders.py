@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 LOCAL = Path(".outdial")
 ADDRESS = "address.json"
@@ -104,3 +105,34 @@ def _lives(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a data folder holds, in bytes."""
+
+    database: int
+    other: int
+    free: int
+    """On its disk, for whoever asks."""
+    disk: int
+
+
+def stored_in(folder: Path) -> Stored:
+    """What a data folder holds, and what room is left on its disk. A file that goes away meanwhile counts nothing."""
+    from shutil import disk_usage
+
+    database = other = 0
+    for file in folder.rglob("*"):
+        try:
+            found = file.lstat()
+        except FileNotFoundError:
+            continue
+        if not S_ISREG(found.st_mode):
+            continue
+        if file.name.startswith((DATABASE, VIEWS)):
+            database += found.st_size
+        else:
+            other += found.st_size
+    disk = disk_usage(folder)
+    return Stored(database, other, disk.free, disk.total)

@@ -23,10 +23,12 @@ export function system(page) {
   const facts = h("dl", { class: "facts" });
   const tables = h("div", { class: "grid" });
   const verified = h("div");
+  const stored = h("dl", { class: "facts" });
   const refused = h("div", { class: "rejections" });
   page.main.replaceChildren(
     h("header", { class: "head" }, h("div", { class: "title" }, h("h1", {}, "System")), ready),
     card("This process", { more: [jsonLink("/readyz", "Readiness"), jsonLink("/metrics", "Metrics", "Metrics")] }, facts),
+    card("Store", { more: [jsonLink(VIEWS, "Store")] }, stored),
     card("Views against the log", { more: [jsonLink(VIEWS, "Views")] }, verified),
     tables,
     card("Refused commands", { more: [jsonLink(REJECTIONS, "Refused commands")], note: "Newest first. Numbers and tokens are not shown." }, refused),
@@ -56,7 +58,7 @@ export function system(page) {
   };
   const look = () =>
     Promise.all(
-      [[verified, verification], [refused, rejections]].map(async ([place, made]) => place.replaceChildren(await made().catch((error) => h("p", { class: "note" }, error.message)))),
+      [[verified, verification], [stored, store], [refused, rejections]].map(async ([place, made]) => place.replaceChildren(...[await made().catch((error) => h("p", { class: "note" }, error.message))].flat())),
     );
   load();
   look();
@@ -72,6 +74,26 @@ async function verification() {
   const word = found.equal ? "✓ Verified: built anew from the log they were the same." : "✕ Different: built anew from the log they were not the same. Stop the service and build them.";
   const place = [`At position ${found.position}, `, h("time", { datetime: found.tm_verify, title: everywhere(at) }, dated(at)), "."];
   return h("div", {}, h("p", { class: "verdict", "data-tone": found.equal ? "go" : "held" }, word), h("p", { class: "note" }, place), commandLine(found.equal ? "outdial views verify" : "outdial views rebuild"));
+}
+
+const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+/** 1_572_864 -> "1.5 MiB" */
+function size(bytes) {
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power && value < 100 ? value.toFixed(1) : count(Math.round(value))} ${UNITS[power]}`;
+}
+
+/** How large what this process keeps is, and what room it has. */
+async function store() {
+  const found = (await get(VIEWS)).store;
+  if (!found) return h("p", { class: "note" }, "This process keeps nothing of its own.");
+  const rows = [
+    ["Database", found.database_bytes, size(found.database_bytes)],
+    ["Snapshots and other files", found.other_bytes, size(found.other_bytes)],
+    ["Free on its disk", found.free_bytes, `${size(found.free_bytes)} of ${size(found.disk_bytes)}`],
+  ];
+  return rows.map(([label, bytes, told]) => h("div", {}, h("dt", {}, label), h("dd", { title: `${count(bytes)} bytes` }, told)));
 }
 
 /** Commands that were refused, each with the line that reads the bytes that came. */
