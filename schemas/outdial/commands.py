@@ -15,6 +15,7 @@ from outdial.scalars import (
     ZERO_ID,
     Id,
     Instant,
+    InstantIfAny,
     Name,
     PasswordHash,
     PositionText,
@@ -213,7 +214,7 @@ class NewTarget(BaseModel):
     """Higher is dialed first among those that are due."""
     time_zone: Name | None = None
     """IANA zone of the person, when known."""
-    expires_at: Instant | None = None
+    expires_at: InstantIfAny = None
     """From then on it is not dialed any more; absent = never too late."""
 
 
@@ -368,10 +369,10 @@ class DialResult(OutdialCommand):
     attempt_id: Id
     outcome: Outcome | OutcomeAlias
     answered: bool | None = None
-    started_at: Instant | None = None
-    ended_at: Instant | None = None
+    started_at: InstantIfAny = None
+    ended_at: InstantIfAny = None
     call_id: Name | None = None
-    call_back_at: Instant | None = None
+    call_back_at: InstantIfAny = None
     """When the person wants to be called again: the target waits until then instead of `try_interval`, also after
     `answered`, and needs a try as ever. Means nothing with `not_dialed`."""
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, ValidationInfo, WithJsonSchema
 
 from outdial.trace import traceparent_of
 
@@ -81,6 +81,9 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """Microseconds since 1970-01-01 UTC; RFC 3339 with six digits on the wire."""
+
+InstantIfAny = Annotated[Instant | None, AfterValidator(lambda at: None if at == LATEST else at)]
+"""An instant that may be absent in what somebody sends: also as the contract's "not yet", which nobody means to wait for."""
 
 Traceparent = Annotated[str | None, BeforeValidator(traceparent_of), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
 """Where something belongs in a trace (W3C); what is malformed is taken for absent."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from outdial.address import Endpoint, OptionalAddress
-from outdial.scalars import DAY_MS, Id, Instant, Name
+from outdial.scalars import DAY_MS, Id, Instant, InstantIfAny, Name
 
 MOST_ENTRIES = 500
 """Entries of one command."""
@@ -32,7 +32,7 @@ class Suppressed(BaseModel):
 class NewSuppression(Suppressed):
     """An entry to add to a customer's list; what is there already takes the new expiry."""
 
-    expires_at: Instant | None = None
+    expires_at: InstantIfAny = None
     """From then on it holds no more; absent: it has no end."""
     reason: Name = ""
     """Why, for people."""

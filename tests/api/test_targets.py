@@ -7,6 +7,8 @@ import pytest
 from api.door import MINUTE, Api
 from outdial.scalars import format_instant
 
+NOT_YET = "9999-01-01 00:00:00.000000"
+
 ZERO = "00000000-0000-0000-0000-000000000000"
 
 
@@ -281,3 +283,15 @@ async def test_a_target_tells_the_zones_its_numbers_may_be_in_unless_one_was_giv
     found = [await api.ok("GET", f"/outdials/{outdial_id}/targets/{one['id']}") for one in (by_number, given)]
 
     assert [(one["zones"], one["time_zone"]) for one in found] == [([None, None, ["Europe/Berlin"]], None), (None, "Asia/Seoul")]
+
+
+async def test_a_call_back_or_an_end_not_yet_is_none_and_leaves_nobody_waiting_for_the_year_9999(api: Api) -> None:
+    outdial_id = await api.outdial(plan={"max_try_count_0": 2, "try_interval": 0})
+    path = f"/outdials/{outdial_id}/targets"
+    made = await api.ok("POST", path, {"destination_0": {"type": "tel", "target": "+15551234567"}, "expires_at": NOT_YET})
+    [request] = await api.requests()
+
+    await api.ok("POST", "/dial_results", {"attempt_id": request["attempt_id"], "outcome": "answered", "call_back_at": NOT_YET})
+
+    after = await api.ok("GET", f"{path}/{made['id']}")
+    assert (made["expires_at"], after["call_back_at"], after["lifecycle"]) == (None, None, "finished")

@@ -10,9 +10,23 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from messages import EARLIEST, LAST, instants
-from outdial.scalars import EPOCH, FROM_OUTSIDE, LATEST, MICROSECOND, Id, Instant, Name, Text, Word, format_instant, parse_instant
+from outdial.scalars import (
+    EPOCH,
+    FROM_OUTSIDE,
+    LATEST,
+    MICROSECOND,
+    Id,
+    Instant,
+    InstantIfAny,
+    Name,
+    Text,
+    Word,
+    format_instant,
+    parse_instant,
+)
 
 INSTANT: TypeAdapter[int] = TypeAdapter(Instant)
+TIME_IF_ANY: TypeAdapter[int | None] = TypeAdapter(InstantIfAny)
 HALF_PAST = 1_795_234_232_503_790  # 2026-11-21T04:10:32.503790Z
 
 
@@ -71,6 +85,13 @@ def test_a_number_that_was_sent_is_no_time_for_nobody_knows_what_it_counts(numbe
         INSTANT.validate_json(json.dumps(number))
     with pytest.raises(ValidationError, match=r"write it as 2026-11-21T|valid"):
         INSTANT.validate_python(number, context=FROM_OUTSIDE)
+
+
+@pytest.mark.parametrize("text", ["9999-01-01 00:00:00.000000", "9999-01-01T00:00:00.000000Z"])
+def test_where_a_time_may_be_absent_the_contracts_not_yet_is_none(text: str) -> None:
+    assert TIME_IF_ANY.validate_python(text, context=FROM_OUTSIDE) is None
+    assert TIME_IF_ANY.validate_json(json.dumps(text)) is None
+    assert TIME_IF_ANY.validate_python("9999-01-01 00:00:00.000001") == LATEST + 1
 
 
 def test_the_contracts_not_yet_is_the_first_instant_of_9999() -> None:
