@@ -59,6 +59,7 @@ class Campaign:
             "outdial": outdial,
             "then": f"{outdial}?at=30",
             "changes": f"{outdial}/changes",
+            "targets": f"{outdial}/targets",
             "target": target,
             "system": "/system",
         }
@@ -71,6 +72,7 @@ class Campaign:
             "outdial": ".held tbody tr",
             "then": ".funnel .share .n[aria-label*=':']",
             "changes": ".timeline li",
+            "targets": ".calls tbody tr",
             "target": ".timeline li",
             "system": ".grid .card",
         }

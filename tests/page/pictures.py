@@ -11,7 +11,9 @@ from page.campaign import Campaign, ask
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SETTLED_MS = 12_000
 """Until there is something to see: at this speed, twelve minutes of dialing."""
-LOOKED_BACK_TO = 900
+PEOPLE = 1_500
+"""On the list that is looked at; it is still dialed when the last picture is taken."""
+LOOKED_BACK_TO = 2_000
 """Events of the campaign: its list, and some minutes of dialing."""
 THEMES = ("light", "dark")
 WIDTHS = (1440, 360)
@@ -25,7 +27,7 @@ async def main() -> None:
         try:
             Campaign.begun(service.url, 900, "Autumn renewals")
             stopped = Campaign.begun(service.url, 250, "Clinic reminders")
-            campaign = Campaign.begun(service.url)
+            campaign = Campaign.begun(service.url, PEOPLE)
             await asyncio.sleep(SETTLED_MS / 1_000)
             ask(service.url, "PUT", f"/outdials/{stopped.outdial_id}/dialing", {"status": "stop"})
             await take(service.url, campaign)
