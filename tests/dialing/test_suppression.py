@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import phonenumbers
 import pytest
 
 from given import a, given
 from outdial.address import Address
 from outdial.commands import AskWhy, StartDialing
+from outdial.dialing.addresses import telephone
 from outdial.events import (
     DialEnded,
     DialingFinished,
@@ -52,6 +54,31 @@ def test_the_next_destination_is_dialed_in_place_of_a_suppressed_one() -> None:
     given(create(BOTH), suppress(number()), add(destination_1=CELL)).when(SECOND).then(
         a(TargetBlocked, destinations=(0,)), a(DialRequested, destination_index=1, try_count=1)
     )
+
+
+TRUNK = Address(type="tel", target="+49 (0)30 12345678")
+"""As people write it at home and abroad: the 0 is not dialed after the country code."""
+
+
+@pytest.mark.parametrize("entry", [{"address": Address(type="tel", target="+493012345678")}, {"prefix": "+4930"}, {"address": TRUNK}])
+@pytest.mark.parametrize("written", [TRUNK, Address(type="tel", target="+49 030 12345678"), Address(type="tel", target="+49 30 12345678")])
+def test_a_number_is_the_same_with_the_prefix_that_is_dialed_at_home_alone(entry: dict[str, Any], written: Address) -> None:
+    held = given(create(PLAN), suppress(entry), add(destination_0=written)).when(DAY).then(a(TargetBlocked, destinations=(0,)))
+    assert held.sim.requests == []
+
+
+def test_what_is_dialed_is_what_the_list_was_asked_for() -> None:
+    dialed = given(create(PLAN), add(destination_0=TRUNK), 0).sim.requests[0].destination
+    assert dialed.target == "+493012345678"
+
+
+def test_a_digit_that_belongs_to_a_number_stays() -> None:
+    """An example of each kind of number of each country, as the library has them; of Italy they begin with the 0."""
+    kinds = (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.TOLL_FREE)
+    found = [phonenumbers.example_number_for_type(region, kind) for region in phonenumbers.SUPPORTED_REGIONS for kind in kinds]
+    numbers = [phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164) for one in found if one is not None]
+    assert len(numbers) > 500
+    assert [telephone(one) for one in numbers] == numbers
 
 
 def test_other_numbers_customers_and_outdials_are_dialed_all_the_same() -> None:

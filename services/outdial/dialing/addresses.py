@@ -40,7 +40,9 @@ def checked(where: int | str, address: Address) -> str:
         raise Rejected(
             "address_invalid", f"{_field(where)}.target is not a valid {address.type} address: {_FORMS.get(address.type, 'a UUID')}"
         )
-    if address.type == "tel" and not _can_exist(text):
+    if address.type == "tel":
+        text = _from_abroad(text)
+    if text is None:
         raise Rejected("address_invalid", f"{_field(where)}.target cannot be dialed: no country has numbers of this length and prefix")
     return f"{address.type}:{text}"
 
@@ -57,9 +59,19 @@ _FORMS = {
 }
 
 
-def _can_exist(number: str) -> bool:
-    """Whether the numbering plans leave room for the number (``+`` and digits).
+def telephone(text: str) -> str | None:
+    """A telephone number as it is compared and dialed; None when it is malformed.
 
+    One for which the plans of today leave no room stays as it is: those of the day it was added did.
+    """
+    number = normalized("tel", text)
+    return None if number is None else _from_abroad(number) or number
+
+
+def _from_abroad(number: str) -> str | None:
+    """The number (``+`` and digits) without what is dialed at home alone, as the 0 of +49 (0)30.
+
+    None: the numbering plans leave no room for it.
     Not whether it is assigned: documents and tests use numbers that are not. Where the digits after the country
     code do not begin with a national prefix, the answer is a matter of their count alone; parsing costs ten times
     as much and is left for the rest.
@@ -69,12 +81,13 @@ def _can_exist(number: str) -> bool:
         if country is not None:
             lengths, national_prefix = country
             if national_prefix is None or not national_prefix.match(number, end):
-                return len(number) - end in lengths
+                return number if len(number) - end in lengths else None
             break
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+        found = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
-        return False
+        return None
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164) if phonenumbers.is_possible_number(found) else None
 
 
 @lru_cache(maxsize=1_200)
@@ -117,7 +130,7 @@ def zones_of(destinations: tuple[Address | None, ...]) -> tuple[tuple[str, ...] 
 
 def zones_of_number(text: str) -> tuple[str, ...]:
     """The time zones a number may be in, as libphonenumber has it; none for one that is no number."""
-    number = normalized("tel", text)
+    number = telephone(text)
     if number is None:
         return ()
     if number.startswith("+1"):
@@ -176,5 +189,5 @@ def _numbering(code: str) -> _Numbering | None:
 
 def dialable(kind: str, text: str) -> dict[str, str]:
     """Type and target of an address as whoever places the call should use it: numbers and mail addresses in normal form."""
-    normal = normalized(kind, text) if kind in ("tel", "whatsapp", "email") else None
+    normal = telephone(text) if kind == "tel" else normalized(kind, text) if kind in ("whatsapp", "email") else None
     return {"type": kind, "target": text if normal is None else normal}

@@ -16,9 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
-from outdial.address import normalized
 from outdial.commands import AddSuppressions, ApplySuppression, RemoveSuppressions, SetFrequencyCaps, SuppressionCommands
-from outdial.dialing.addresses import Fingerprint, checked
+from outdial.dialing.addresses import Fingerprint, checked, telephone
 from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.guard import NO_END, Guard
 from outdial.dialing.outdial import Outdial
@@ -317,7 +316,7 @@ def _prints(facts: Facts, index: int, lengths: Iterable[int], fingerprint: Finge
 
 def _number(facts: Facts, index: int) -> str:
     told = from_json(facts.personal)["destinations"][index]
-    return normalized("tel", told["target"]) or ""
+    return telephone(told["target"]) or ""
 
 
 def hit(outdial: Outdial, facts: Facts, index: int, fingerprint: Fingerprint, now: int) -> Hit | None:
