@@ -20,9 +20,9 @@ from typing import Any
 import faust
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from outdial.address import SLOTS
+from outdial.address import SLOTS, dialable
 from outdial.commands import AddTarget, Command, CreateOutdial, DialResult, EndLease, Outcome, RequestDial
-from outdial.dialing.addresses import check_zone, checked, destinations_of, dialable
+from outdial.dialing.addresses import check_zone, checked, destinations_of
 from outdial.dialing.decision import Rejected
 from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.outdial import SILENT_ATTEMPTS

@@ -93,6 +93,12 @@ def normalized(kind: str, target: str) -> str | None:
             return text.lower() if _UUID.fullmatch(text.lower()) else None
 
 
+def dialable(kind: str, text: str) -> dict[str, str]:
+    """Type and target of an address as whoever places the call should use it: numbers and mail addresses in normal form."""
+    normal = normalized(kind, text) if kind in ("tel", "whatsapp", "email") else None
+    return {"type": kind, "target": text if normal is None else normal}
+
+
 def _only_separators(text: str) -> bool:
     """True when a number holds nothing but digits and what people put between them."""
     return not text[1:].strip("0123456789 ()-./")

@@ -32,6 +32,16 @@ async def test_a_dial_request_says_all_a_worker_needs(api: Api) -> None:
     assert request["position"].isdigit()
 
 
+async def test_a_number_is_requested_in_normal_form_however_it_was_written(api: Api) -> None:
+    """As it is on the topic: not everybody who places calls can dial a bracket."""
+    outdial_id = await api.outdial(plan={"max_try_count_0": 1})
+    await api.ok("POST", f"/outdials/{outdial_id}/targets", {"destination_0": {"type": "tel", "target": "+1 (555) 200-0000"}})
+
+    [request] = await api.requests()
+
+    assert request["destination"]["target"] == "+15552000000"
+
+
 async def test_the_log_of_requests_pages_by_position_and_shows_the_same_again(api: Api) -> None:
     await dialing(api, 7)
     whole = await api.requests()

@@ -67,11 +67,6 @@ def test_a_number_is_the_same_with_the_prefix_that_is_dialed_at_home_alone(entry
     assert held.sim.requests == []
 
 
-def test_what_is_dialed_is_what_the_list_was_asked_for() -> None:
-    dialed = given(create(PLAN), add(destination_0=TRUNK), 0).sim.requests[0].destination
-    assert dialed.target == "+493012345678"
-
-
 def test_a_digit_that_belongs_to_a_number_stays() -> None:
     """An example of each kind of number of each country, as the library has them; of Italy they begin with the 0."""
     kinds = (phonenumbers.PhoneNumberType.FIXED_LINE, phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.TOLL_FREE)

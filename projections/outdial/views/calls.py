@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from outdial.address import dialable
 from outdial.envelope import Event
 from outdial.events import DialAnswered, DialClaimed, DialDeleted, DialEnded, DialRequested, TargetFinished
 from outdial.ids import event_id
@@ -504,6 +505,7 @@ def _request(found: tuple[Any, ...], position: str) -> dict[str, Any]:
         personal_text, destination_index, try_count, dial_timeout, requested_at, not_after, expires_at, sequence, trace,
     ) = found  # fmt: skip
     personal = from_json(personal_text)
+    address = targets.full_address(personal["destinations"][destination_index]) or {}
     return {
         "position": position,
         "attempt_id": attempt_id,
@@ -515,7 +517,7 @@ def _request(found: tuple[Any, ...], position: str) -> dict[str, Any]:
         "outplan_id": outplan_id,
         "plan_version": plan_version,
         "source": targets.full_address(from_json(source)) if source else None,
-        "destination": targets.full_address(personal["destinations"][destination_index]),
+        "destination": address | dialable(address.get("type", ""), address.get("target", "")),
         "destination_index": destination_index,
         "try_count": try_count,
         "dial_timeout": dial_timeout,

@@ -60,7 +60,7 @@ _FORMS = {
 
 
 def telephone(text: str) -> str | None:
-    """A telephone number as it is compared and dialed; None when it is malformed.
+    """A telephone number as it is compared; None when it is malformed.
 
     One for which the plans of today leave no room stays as it is: those of the day it was added did.
     """
@@ -185,9 +185,3 @@ def _numbering(code: str) -> _Numbering | None:
     kinds = [kind for one in found if one is not None for kind in (one.fixed_line, one.mobile if mobile_too else None)]
     tied = [re.compile(kind.national_number_pattern) for kind in kinds if kind is not None and kind.national_number_pattern]
     return _Numbering(whole, tuple(lengths), tuple(tied))
-
-
-def dialable(kind: str, text: str) -> dict[str, str]:
-    """Type and target of an address as whoever places the call should use it: numbers and mail addresses in normal form."""
-    normal = telephone(text) if kind == "tel" else normalized(kind, text) if kind in ("whatsapp", "email") else None
-    return {"type": kind, "target": text if normal is None else normal}

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Literal, cast
 
+from outdial.address import dialable
 from outdial.commands import (
     AddSuppressions,
     AddTarget,
@@ -77,7 +78,7 @@ from outdial.commands import (
 from outdial.commands import DialAnswered as SayAnswered
 from outdial.dialing import account, attempts, campaign, cap, listing, outplan, pace, preflight, running, suppression, webhook, why
 from outdial.dialing.account import Account
-from outdial.dialing.addresses import Fingerprint, dialable
+from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.campaign import Campaign
 from outdial.dialing.cap import Cap
 from outdial.dialing.decision import Decision, FollowUp, Rejected
