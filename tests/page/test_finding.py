@@ -13,6 +13,16 @@ from page.conftest import Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 NAMED = "tbody tr th"
+MOVED = """
+window.moved = [];
+new PerformanceObserver((list) => {
+    for (const { sources } of list.getEntries())
+        for (const { node, previousRect, currentRect } of sources)
+            if (node?.matches?.(".funnel, .columns") && Math.abs(previousRect.y - currentRect.y) > 2)
+                moved.push([node.className, previousRect.y, currentRect.y]);
+}).observe({type: "layout-shift", buffered: true});
+"""
+"""Keeps the blocks of the page that moved up or down while nobody scrolled."""
 
 
 async def test_somebody_is_found_by_name_number_or_id_and_no_number_is_sent(browser: Browser, serve: Serve) -> None:
@@ -107,6 +117,20 @@ async def test_why_somebody_paused_or_stopped_is_asked_and_shown_in_verdict_feed
         end(service)
         await page.get_by_role("button", name="Resume", exact=True).click()
         await page.get_by_text("The service cannot be reached. See whether it is running").wait_for()
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+async def test_what_stands_below_the_verdict_does_not_move_when_numbers_come(browser: Browser, serve: Serve, width: int) -> None:
+    service = serve("--carrier", "simulated", "--speed", "20")
+    campaign = Campaign.begun(service.url, 100)
+    async with window(browser, viewport={"width": width, "height": 900}) as seen:
+        await seen.page.add_init_script(MOVED)
+        await seen.page.goto(service.url + campaign.views["outdial"])
+        await seen.page.locator(".calls tbody tr").first.wait_for()
+        await seen.page.locator(".held tbody tr").first.wait_for()
+        ask(service.url, "PUT", f"/outdials/{campaign.outdial_id}/dialing", {"status": "pause", "reason": "the line is bad"})
+        await seen.page.locator(".verdict", has_text="the line is bad").wait_for()
+        assert await seen.page.evaluate("moved") == []
 
 
 async def test_what_holds_a_paused_list_says_resume_it(browser: Browser, serve: Serve) -> None:

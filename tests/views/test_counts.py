@@ -101,6 +101,19 @@ async def test_those_that_stand_so_come_in_pages_that_miss_nobody(
     assert read == [one for one in reversed(made) if one not in made[7:14]]
 
 
+async def test_a_retry_is_on_the_list_of_those_who_are_due_to_the_microsecond(views: Views, log: Log) -> None:
+    outdial = log.outdial()
+    log.plan(outdial, max_try_count_0=2, try_interval=60_000)
+    log.after(1_234_567)
+    target = log.target(outdial)
+    log.tried(outdial, target, "busy")
+    due, reader = log.clock + MINUTE, await views.show(log)
+
+    for at, standing in ((due - 1, "due_later"), (due, "due_now")):
+        lists = {word: ids(targets.page_of(reader, outdial, word, at, None, 10)) for word in STANDINGS}
+        assert lists == {word: [target] if word == standing else [] for word in STANDINGS}
+
+
 async def test_an_outdial_that_does_not_exist_has_nothing(views: Views) -> None:
     stats = outdials.stats(views.reader, "unknown", 0)
 

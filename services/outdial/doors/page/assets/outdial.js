@@ -242,7 +242,7 @@ function header(page, id, seen, at, changed) {
   const shown = { run: ["pause", "drain", "stop"], paused: ["resume", "stop"], draining: ["pause", "stop"], stopping: ["start"], stop: ["start"] };
   const element = h(
     "header",
-    { class: "head" },
+    { class: "head steady" },
     h("p", { class: "crumbs" }, h("a", { href: "/" }, "Outdials"), h("span", { "aria-hidden": "true" }, " / "), h("code", {}, shortId(id))),
     h("div", { class: "title" }, name, state.element, h("span", { class: "grow" }), h("div", { class: "buttons" }, reason, Object.values(buttons))),
     says,
