@@ -23,7 +23,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "campaign_changing": "Another change of the campaign's resources is under way. Try again.",
     "campaign_deleted": "The campaign was deleted.",
     "campaign_not_stopped": "Only a stopped campaign can be deleted.",
-    "campaign_running": "Stop the campaign before you change its outdial, outplan, type or end_handle.",
+    "campaign_running": "Stop the campaign before you change its outdial, outplan or type.",
     "campaign_unknown": "There is no such campaign.",
     "cell_too_long": "A cell of the row is far longer than any may be.",
     "cells_too_few": "The row has fewer cells than the header has columns.",

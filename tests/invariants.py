@@ -20,6 +20,7 @@ from outdial.events import (
     DialingStarted,
     DialingStopped,
     DialRequested,
+    EndHandleSet,
     OutdialCreated,
     OutdialDeleted,
     OutdialEvent,
@@ -88,6 +89,7 @@ class SeenOutdial:
     paused: bool = False
     draining: bool = False
     ringing_limit: int | None = None
+    end_handle: str = "continue"
 
     @property
     def ringing(self) -> int:
@@ -235,8 +237,8 @@ class Invariants:
                 outdial.run, outdial.has_plan, outdial.requests, outdial.runs = data, False, 0, outdial.runs + 1
                 assert data.run == outdial.runs
                 outdial.paused = outdial.draining = False
-                outdial.ringing_limit = data.ringing_limit
-            case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited():
+                outdial.ringing_limit, outdial.end_handle = data.ringing_limit, data.end_handle
+            case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited() | EndHandleSet():
                 self._held_back(outdial, data)
             case PlanApplied():
                 outdial.plan, outdial.has_plan, outdial.plan_version = data.plan, True, outdial.plan_version + 1
@@ -296,6 +298,8 @@ class Invariants:
                 outdial.draining = True
             case RingingLimited():
                 outdial.ringing_limit = data.limit
+            case EndHandleSet():
+                outdial.end_handle = data.end_handle
 
     def _ended(self, outdial: SeenOutdial, requests: int) -> None:
         assert outdial.run is not None
@@ -305,7 +309,7 @@ class Invariants:
     def _finished(self, outdial: SeenOutdial) -> None:
         assert outdial.run is not None
         assert outdial.plan is not None
-        assert outdial.run.end_handle == "stop" or outdial.draining
+        assert outdial.end_handle == "stop" or outdial.draining
         assert not outdial.paused, "a paused run ended by itself"
         assert not outdial.open, "finished with an attempt open"
         calls_only = outdial.run.campaign_type == "call"

@@ -844,6 +844,16 @@ class LimitRinging(OutdialCommand):
     """None: no limit."""
 
 
+class SetEndHandle(OutdialCommand):
+    """campaign -> outdial: this run ends, or does not, when nobody is left to dial."""
+
+    type: Literal["SetEndHandle"] = "SetEndHandle"
+    internal: ClassVar[bool] = True
+    campaign_id: Id
+    run: int
+    end_handle: EndHandle
+
+
 class RefusePlan(OutdialCommand):
     """outplan -> outdial: there is no such plan."""
 
@@ -1021,7 +1031,7 @@ OutdialCommands = (
     | AddTarget | AddTargets | DeleteTarget | ReopenTarget | ReopenTargets
     | StartDialing | StopDialing | PauseDialing | ResumeDialing | DrainDialing
     | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy | AskPreflight
-    | ApplyPlan | LimitRinging | RefusePlan | ClaimOutdial | ReleaseOutdial
+    | ApplyPlan | LimitRinging | SetEndHandle | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | ExpireTarget | EndLease | FinishDialing | ReviveTargets
     | LeaveGranted | LeaveRefused | RecheckSuppressed | GiveShare | ReviewShare
 )  # fmt: skip

@@ -231,6 +231,13 @@ class RingingLimited(OutdialEvent):
     """None: no limit."""
 
 
+class EndHandleSet(OutdialEvent):
+    """From here on a run ends, or does not, when nobody is left to dial."""
+
+    run: int
+    end_handle: EndHandle
+
+
 class PlanAsked(OutdialEvent):
     """A running outdial asked another outplan for its plan; the old plan stays in force until it comes."""
 
@@ -791,7 +798,7 @@ class WebhookDeleted(WebhookEvent):
 OutdialEvents = (
     OutdialCreated | OutdialUpdated | OutdialDeleted
     | TargetAdded | DuplicatesSkipped | TargetDeleted | TargetReopened | TargetRevived | TargetFinished | TargetExhausted | TargetExpired
-    | DialingStarted | PlanAsked | PlanApplied | DialingPaused | DialingResumed | DialingDraining | RingingLimited
+    | DialingStarted | PlanAsked | PlanApplied | DialingPaused | DialingResumed | DialingDraining | RingingLimited | EndHandleSet
     | DialingStopped | DialingFinished
     | DialRequested | DialClaimed | DialAnswered | DialEnded | ResultIgnored | DialDeleted | CommandNoted
     | TargetBlocked | TargetUnblocked | LeaveAsked | LeaveUnused | TargetDeferred

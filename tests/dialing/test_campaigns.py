@@ -1,6 +1,6 @@
 """Campaigns: what they refer to, how they run an outdial, how they end and hand over."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -36,6 +36,7 @@ from outdial.events import (
     DialingStarted,
     DialingStopped,
     DialRequested,
+    EndHandleSet,
     OutdialDeleted,
     OutdialUpdated,
     OutplanFollowed,
@@ -200,12 +201,35 @@ def test_outdial_and_outplan_are_not_changed_while_it_runs_but_the_next_campaign
     assert there.sim.ledger.campaigns[campaign_id()].resources.next_campaign_id == campaign_id(2)
 
 
-@pytest.mark.parametrize("changed", [{"campaign_type": "flow"}, {"end_handle": "continue"}])
-def test_type_and_end_handle_are_not_changed_while_it_runs_as_its_run_would_not_obey(changed: dict[str, Any]) -> None:
-    change = UpdateCampaign(campaign_id=campaign_id(), name="July", **changed)
+def test_its_type_is_not_changed_while_it_runs_as_its_run_would_not_obey() -> None:
+    change = UpdateCampaign(campaign_id=campaign_id(), name="July", campaign_type="flow")
     there = ready(add(), run()).when(change).then_nothing().then_rejects("campaign_running")
-    there.when(change.model_copy(update={"campaign_type": "call", "end_handle": "stop"})).then(a(CampaignUpdated, name="July"))
-    there.when(halt(), change).then(a(CampaignUpdated, **changed))
+    there.when(change.model_copy(update={"campaign_type": "call"})).then(a(CampaignUpdated, name="July"))
+    there.when(halt(), change).then(a(CampaignUpdated, campaign_type="flow"))
+
+
+def set_end(end_handle: Literal["stop", "continue"]) -> UpdateCampaign:
+    return UpdateCampaign(campaign_id=campaign_id(), end_handle=end_handle)
+
+
+def test_a_run_that_is_told_to_stop_ends_when_nobody_is_left_to_dial() -> None:
+    there = (
+        ready(set_end("continue"), run())
+        .when(set_end("stop"))
+        .then(a(CampaignUpdated, end_handle="stop"), a(EndHandleSet, end_handle="stop"))
+    )
+    there.when(0).then(DialingFinished, OutplanUnfollowed, CampaignStopped)
+
+
+def test_a_run_that_is_told_to_go_on_waits_for_who_is_added() -> None:
+    there = ready(add(), run(), 0).when(set_end("continue")).then(a(CampaignUpdated, end_handle="continue"), a(EndHandleSet, run=1))
+    there.when(ends("answered")).then(DialEnded, TargetFinished).when(0).then_nothing()
+    there.when(add(2), 0).then(DialRequested)
+
+
+def test_the_same_end_again_writes_nothing_and_a_run_that_is_over_is_told_nothing() -> None:
+    ready(add(), run()).when(set_end("stop")).then_nothing()
+    ready(add(), run(), halt()).when(set_end("continue")).then(a(CampaignUpdated, end_handle="continue"))
 
 
 def test_one_change_at_a_time() -> None:

@@ -236,7 +236,9 @@ class History:
             case "e" if one % 2:
                 return DrainDialing(outdial_id=outdial)
             case "E":
-                return UpdateCampaign(campaign_id=campaign, service_level=(0, 50, 80, 100, 250)[one % 5])
+                return UpdateCampaign(
+                    campaign_id=campaign, service_level=(0, 50, 80, 100, 250)[one % 5], end_handle=(None, "stop", "continue")[one % 3]
+                )
             case "n":
                 return GrantSlots(campaign_id=campaign, agents=one % 4)
             case _:
@@ -380,7 +382,7 @@ class History:
             probing = seen.silent >= 20 and bool(opened)
             rings = seen.ringing_limit is not None and seen.ringing >= seen.ringing_limit
             assert full or fast or probing or rings or not any(self.may_go(seen, key) for key in waiting), "due, free to go, and not dialed"
-            assert (seen.run.end_handle == "continue" and not seen.draining) or waiting or opened, "nothing left, and not finished"
+            assert (seen.end_handle == "continue" and not seen.draining) or waiting or opened, "nothing left, and not finished"
             exhausted = [one for one in seen.targets.values() if one.state == "exhausted" and not one.deleted]
             calls_only = seen.run.campaign_type == "call"
             assert all(next_index(seen.plan, one, calls_only=calls_only) is None for one in exhausted), "a try left, and not revived"

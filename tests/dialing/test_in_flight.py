@@ -121,7 +121,9 @@ class InFlight:
             case "n" if two % 2:
                 return GrantSlots(campaign_id=campaign, agents=two % 5)
             case "n":
-                return UpdateCampaign(campaign_id=campaign, service_level=(0, 60, 100)[two % 3])
+                return UpdateCampaign(
+                    campaign_id=campaign, service_level=(0, 60, 100)[two % 3], end_handle=(None, "stop", "continue")[two % 3]
+                )
             case "D":
                 return DeleteCampaign(campaign_id=campaign)
             case "F":
@@ -185,6 +187,7 @@ class InFlight:
                     assert runs == [outdial], "a campaign that thinks it runs"
                     assert runs[0].run is not None
                     assert runs[0].run.campaign_run == campaign.run
+                    assert runs[0].run.end_handle == campaign.end_handle, "it ends in another way than it was told"
                     assert runs[0].run.ringing_limit == campaign.ringing_limit, "it rings for others than it was told"
                 case "stopping":
                     assert outdial is not None

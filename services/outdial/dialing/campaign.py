@@ -32,6 +32,7 @@ from outdial.commands import (
     RunCampaign,
     RunEnded,
     SetCampaignResources,
+    SetEndHandle,
     StartDialing,
     StopCampaign,
     StopDialing,
@@ -54,8 +55,6 @@ from outdial.events import (
 )
 from outdial.scalars import ZERO_ID
 
-OF_A_RUN = frozenset({"campaign_type", "end_handle"})
-"""What a run takes from its campaign when it starts, and keeps."""
 LONGEST_CHAIN = 1_000
 """Campaigns that may follow each other without a dial request; their ids stand in the command to the next."""
 
@@ -302,9 +301,12 @@ def _released(campaign: Campaign, outdial_id: str) -> list[FollowUp]:
 def _update(campaign: Campaign, command: UpdateCampaign) -> Decision:
     fields = ("campaign_type", "name", "detail", "service_level", "end_handle", "actions")
     changed = {name: value for name in fields if (value := getattr(command, name)) is not None and value != getattr(campaign, name)}
-    if campaign.status == "run" and not changed.keys().isdisjoint(OF_A_RUN):
-        raise Rejected("campaign_running", "stop the campaign before you change its type or end_handle: its run goes by what they were")
+    if campaign.status == "run" and "campaign_type" in changed:
+        raise Rejected("campaign_running", "stop the campaign before you change its type: its run goes by what it was")
     told = [] if command.service_level is None else _limited(campaign, service_level=command.service_level)
+    if campaign.status == "run" and command.end_handle is not None:
+        ends = SetEndHandle(outdial_id=campaign.run_outdial, campaign_id=campaign.id, run=campaign.run, end_handle=command.end_handle)
+        told.append(FollowUp(ends, awaited=True))
     return Decision([CampaignUpdated(**changed)] if changed else [], told)
 
 

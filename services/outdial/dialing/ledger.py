@@ -65,6 +65,7 @@ from outdial.commands import (
     ReturnLeave,
     ReviewShare,
     ReviveTargets,
+    SetEndHandle,
     SetFrequencyCaps,
     SetOutdialCampaign,
     SetOutdialData,
@@ -507,6 +508,8 @@ class Ledger:
                 return running.refuse_plan(outdial, command)
             case LimitRinging():
                 return running.limit_ringing(outdial, command)
+            case SetEndHandle():
+                return running.set_end_handle(outdial, command)
             case ReleaseOutdial():
                 return running.release(outdial, command)
             case FinishDialing():

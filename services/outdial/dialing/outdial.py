@@ -42,6 +42,7 @@ from outdial.events import (
     DialingStarted,
     DialingStopped,
     DialRequested,
+    EndHandleSet,
     LeaveAsked,
     LeaveUnused,
     OutdialCreated,
@@ -277,7 +278,7 @@ class Outdial:
                 self._applied(event)
             case DialingStopped() | DialingFinished():
                 self._over(event)
-            case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited() if self.run is not None:
+            case DialingPaused() | DialingResumed() | DialingDraining() | RingingLimited() | EndHandleSet() if self.run is not None:
                 self._held_back(self.run, event)
             case OutdialCreated():
                 self.customer_id, self.campaign_id, self.name, self.detail, self.data = (
@@ -425,7 +426,7 @@ class Outdial:
         if event.campaign_run is not None:
             self.campaign_runs[event.campaign_id] = event.campaign_run
 
-    def _held_back(self, run: Run, event: DialingPaused | DialingResumed | DialingDraining | RingingLimited) -> None:
+    def _held_back(self, run: Run, event: DialingPaused | DialingResumed | DialingDraining | RingingLimited | EndHandleSet) -> None:
         match event:
             case DialingPaused():
                 run.paused = True
@@ -436,6 +437,8 @@ class Outdial:
                 self.agenda.set_draining(draining=True)
             case RingingLimited():
                 run.ringing_limit = event.limit
+            case EndHandleSet():
+                run.end_handle = event.end_handle
 
     def _over(self, event: DialingStopped | DialingFinished) -> None:
         run, self.run = self.run, None

@@ -25,6 +25,7 @@ from outdial.commands import (
     ResumeDialing,
     ReviveTargets,
     RunEnded,
+    SetEndHandle,
     StartDialing,
     StopDialing,
     UnfollowPlan,
@@ -41,6 +42,7 @@ from outdial.events import (
     DialingResumed,
     DialingStarted,
     DialingStopped,
+    EndHandleSet,
     EventData,
     LeaveAsked,
     LeaveUnused,
@@ -228,10 +230,24 @@ def _running(outdial: Outdial) -> Run:
 
 def limit_ringing(outdial: Outdial, command: LimitRinging) -> Decision:
     """How many attempts may ring at once, said by the campaign whose run it is."""
-    run = outdial.run
-    if run is None or (run.campaign_id, run.campaign_run) != (command.campaign_id, command.run) or run.ringing_limit == command.limit:
+    run = _run_of(outdial, command)
+    if run is None or run.ringing_limit == command.limit:
         return Decision()
     return Decision([RingingLimited(run=run.number, limit=command.limit)])
+
+
+def set_end_handle(outdial: Outdial, command: SetEndHandle) -> Decision:
+    """Whether the run ends when nobody is left to dial, said by its campaign."""
+    run = _run_of(outdial, command)
+    if run is None or run.end_handle == command.end_handle:
+        return Decision()
+    return Decision([EndHandleSet(run=run.number, end_handle=command.end_handle)])
+
+
+def _run_of(outdial: Outdial, command: LimitRinging | SetEndHandle) -> Run | None:
+    """The run a campaign speaks of; None when it is over."""
+    run = outdial.run
+    return run if run is not None and (run.campaign_id, run.campaign_run) == (command.campaign_id, command.run) else None
 
 
 def _stopped(outdial: Outdial, run: Run, how: StoppedHow, reason: str | None) -> DialingStopped:

@@ -100,7 +100,7 @@ async def _update(request: Request, fields: dict[str, Any]) -> Response:
 
 @router.put("/campaigns/{id}")
 async def update_campaign(request: Request) -> Response:
-    """Change basic info; what is absent stays. ``status`` is not changed here, nor ``type`` and ``end_handle`` while it runs."""
+    """Change basic info; what is absent stays. ``status`` is not changed here, nor ``type`` while it runs."""
     fields = _info(await read_object(request))
     fields.pop("actions", None)
     return await _update(request, fields)
