@@ -35,7 +35,7 @@ def allowed(rooms: str, libraries: str = "") -> Allowed:
 
 
 TABLE = {
-    "schemas": allowed("", "pydantic pydantic_core"),
+    "schemas": allowed("", "pydantic pydantic_core msgspec"),
     "dialing": allowed("schemas", "tzdata phonenumbers"),
     "views": allowed("schemas", "aiosqlite"),
     "embedded": allowed("dialing schemas views", "aiosqlite"),

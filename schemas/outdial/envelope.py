@@ -7,14 +7,13 @@ from pydantic import BaseModel, ConfigDict
 from outdial.commands import Kind
 from outdial.events import EventData
 from outdial.ids import event_id
-from outdial.record import record
+from outdial.record import Record
 from outdial.scalars import Instant
 
 CONTENT_TYPE = "application/cloudevents+json"
 
 
-@record
-class Event:
+class Event(Record, frozen=True):
     """One event as the program holds it: where it stands, when, what caused it, and what happened."""
 
     stream: str

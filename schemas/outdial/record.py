@@ -1,16 +1,14 @@
 """Records: small values that are made in great numbers and never changed."""
 
-from dataclasses import dataclass
-from typing import TypeVar, dataclass_transform
+from msgspec import Struct
+from msgspec.structs import replace
 
-T = TypeVar("T")
+__all__ = ["Record", "replace"]
 
 
-@dataclass_transform(frozen_default=True)
-def record(cls: type[T]) -> type[T]:
-    """A dataclass with slots that nobody changes: the type checker sees to that.
+class Record(Struct, frozen=True, gc=False):
+    """What every event and every step of a target is.
 
-    Were it to be seen to while the program runs, making one would take three times as long, and every event and
-    every step of a target is one.
+    Made by C, which takes half as long as a dataclass does, and the garbage collector does not look at it: a record
+    never refers to anything that refers to it. One cannot be changed.
     """
-    return dataclass(slots=True, unsafe_hash=True)(cls)

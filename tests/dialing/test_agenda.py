@@ -1,6 +1,5 @@
 """Who is dialed first: priority, then earliest due, then creation; and nobody who is not due stands in the way."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,6 +11,7 @@ from outdial.dialing.rules import AFTER_ATTEMPT, NOW, Next, looks_of, next_try, 
 from outdial.dialing.target import Deleted, Done, Facts, History, Idle, Progressing, Target, shape_of
 from outdial.events import DialRequested
 from outdial.plan import Plan, RetryMode
+from outdial.record import replace
 from saying import OUTDIAL, add, create, delete, ends, reopen, start, stop, target_id
 from sim import DAY, HOUR, MINUTE, SECOND, Sim
 

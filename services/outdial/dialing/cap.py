@@ -17,7 +17,7 @@ from outdial.dialing.decision import Decision, FollowUp
 from outdial.dialing.outdial import Outdial
 from outdial.events import CapEvent, DialEnded, EventData, LeaveAsked, LeaveGranted, LeaveRefused, LeaveReturned, LeaveUnused
 from outdial.ids import as_int, derived
-from outdial.record import record
+from outdial.record import Record
 from outdial.scalars import MILLISECOND_US, ZERO_ID
 from outdial.suppression import LEAVE_MS, LONGEST_WINDOW_MS, MOST_COUNTED, FrequencyCaps
 
@@ -27,8 +27,7 @@ REMEMBERED_US = LONGEST_WINDOW_MS * MILLISECOND_US + LEAVE_US
 # --- state --------------------------------------------------------------------------------------------
 
 
-@record
-class Cap:
+class Cap(Record, frozen=True):
     """The attempts to one address that count."""
 
     customer_id: str

@@ -86,10 +86,9 @@ from outdial.dialing.decision import Decision, FollowUp, Rejected
 from outdial.dialing.guard import Guard
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.outplan import Outplan
-from outdial.dialing.pace import Member, Pace
+from outdial.dialing.pace import Pace
 from outdial.dialing.share import NEVER
-from outdial.dialing.suppression import Kept, SuppressionList
-from outdial.dialing.target import Asking, Deleted, Done, Facts, History, Idle, Progressing
+from outdial.dialing.suppression import SuppressionList
 from outdial.dialing.webhook import Webhook
 from outdial.envelope import Event
 from outdial.events import (
@@ -114,8 +113,6 @@ from outdial.wire import content_hash, from_json, to_json
 
 NAMES = ("target_name", "name", "detail")
 """What an address says beside where it is."""
-RECORDS = (Facts, History, Idle, Asking, Progressing, Done, Deleted, Cap, Kept, Member)
-"""What a ledger holds many of, for whoever keeps one."""
 REMEMBERED_DAYS = 31
 NO_END = 1 << 62
 DAY_US = DAY_MS * MILLISECOND_US

@@ -17,18 +17,18 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from outdial import record
 from outdial.commands import ApplySuppression, AskShare, GiveShare, PaceCommands, ReviewShare, SetPace
 from outdial.dialing.decision import Decision, FollowUp
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.share import AT_ONCE
 from outdial.events import OutdialEvent, PaceEvent, PaceSet, ShareAsked, ShareEvent, ShareGiven, ShareReturned, ShareTaken, ShareWanted
-from outdial.record import record
+from outdial.record import Record
 
 # --- state and evolve ---------------------------------------------------------------------------------
 
 
-@record
-class Member:
+class Member(Record, frozen=True):
     """An outdial that has a share, or wants one."""
 
     word: int = 0
@@ -91,10 +91,10 @@ class Pace:
 
     def _wanted(self, event: ShareWanted) -> None:
         before = self.members.get(event.outdial_id, Member(rank=self.words))
-        after = replace(before, word=event.word, wanted=event.wanted)
+        after = record.replace(before, word=event.word, wanted=event.wanted)
         if event.heard == before.given:
             rank = self.words if before.told and not event.share else before.rank
-            after = replace(after, told=event.share, most=event.share, turn=before.turn and event.share > 0, rank=rank)
+            after = record.replace(after, told=event.share, most=event.share, turn=before.turn and event.share > 0, rank=rank)
         self.members[event.outdial_id] = after
         if not (after.wanted or after.told or after.most):
             del self.members[event.outdial_id]

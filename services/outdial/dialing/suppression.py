@@ -33,7 +33,7 @@ from outdial.events import (
     TargetUnblocked,
 )
 from outdial.ids import as_int, derived
-from outdial.record import record
+from outdial.record import Record
 from outdial.requests import Item
 from outdial.suppression import FrequencyCaps, Suppressed, SuppressedAddress, SuppressionEntry, SuppressionsPersonal
 from outdial.wire import from_json
@@ -45,8 +45,7 @@ LONGEST_PREFIX = 15
 """``+`` and 14 digits: of 15 it would be a whole number."""
 
 
-@record
-class Kept:
+class Kept(Record, frozen=True):
     """An entry, as the list remembers it."""
 
     fingerprint: str

@@ -22,7 +22,6 @@ Laws, each a test:
 Source: design section 5; contract 4, C3 to C6, C16, C17, C27.
 """
 
-from dataclasses import replace
 from functools import lru_cache
 
 from outdial.commands import OUTCOMES, Outcome
@@ -60,7 +59,7 @@ from outdial.events import (
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
-from outdial.record import record
+from outdial.record import Record, replace
 from outdial.wire import encode_compact
 
 NO_TRIES = (0, 0, 0, 0, 0)
@@ -71,8 +70,7 @@ REMEMBERED_ENDS = 64
 _CODE: dict[Outcome, int] = {outcome: code for code, outcome in enumerate(OUTCOMES)}
 
 
-@record
-class Facts:
+class Facts(Record, frozen=True):
     """What never changes about a target."""
 
     id: str
@@ -103,8 +101,7 @@ class Facts:
         return self.expires_at is not None and self.expires_at <= at
 
 
-@record
-class History:
+class History(Record, frozen=True):
     """What a target went through."""
 
     tries: tuple[int, ...] = NO_TRIES
@@ -140,8 +137,7 @@ def history_of(
     return History(tries, outcomes, ordinal, ends, not_dialed, blocked, last)
 
 
-@record
-class Idle:
+class Idle(Record, frozen=True):
     """Waiting for its next attempt."""
 
     facts: Facts
@@ -154,8 +150,7 @@ class Idle:
     """What it waited for when a cap put it off, until ``since``: a plan may have that take longer yet."""
 
 
-@record
-class Asking:
+class Asking(Record, frozen=True):
     """Leave was asked for its next attempt: it waits no more, and nothing is requested yet."""
 
     facts: Facts
@@ -166,8 +161,7 @@ class Asking:
     before: Wait | None = None
 
 
-@record
-class Progressing:
+class Progressing(Record, frozen=True):
     """An attempt is open."""
 
     facts: Facts
@@ -182,8 +176,7 @@ class Progressing:
     deleted: bool = False
 
 
-@record
-class Done:
+class Done(Record, frozen=True):
     """Reached, out of tries, or too late to dial."""
 
     facts: Facts
@@ -196,8 +189,7 @@ class Done:
     before: Wait | None = None
 
 
-@record
-class Deleted:
+class Deleted(Record, frozen=True):
     """Gone for good."""
 
     facts: Facts

@@ -87,7 +87,7 @@ async def replay(of: Log, kept: Snapshots | None, end: int, told: Callable[[int]
 
 async def _from_snapshot(of: Log, kept: Snapshots | None, events: AIOKafkaConsumer, end: int) -> Replayed | None:
     """A ledger that was kept, if the log has the record it ended with; the next to be read is then the one after it."""
-    there = None if kept is None else kept.load(of.number)
+    there = None if kept is None else await kept.load(of.number)
     if kept is None or there is None:
         return None
     ledger, mark = there

@@ -4,24 +4,22 @@ A snapshot is this machine's own shortcut and nothing else: the log is the truth
 rests on is as it was (program, time zone data, cluster, topic, key, and the record it ends at), and thrown away otherwise.
 """
 
-import copyreg
+import asyncio
 import hmac
 import inspect
 import io
 import logging
 import os
 import pickle
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
 from outdial.commands import Command
 from outdial.dialing.fingerprints import key_id_of
-from outdial.dialing.ledger import RECORDS, Ledger
+from outdial.dialing.ledger import Ledger
 from outdial.wire import from_json, to_json
 from outdial.zones import tzdata_version
 
@@ -63,6 +61,7 @@ class Snapshots:
         self.folder = folder
         self.facts = facts
         self._key = blake2b(key, digest_size=32, person=b"outdial snap").digest()
+        self._one_by_one = asyncio.Lock()
         self._about = f"{_program()}/{tzdata_version()}/{key_id_of(key)}/{facts}"
 
     def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
@@ -70,7 +69,7 @@ class Snapshots:
         head = to_json({"about": f"{self._about}/{number}", "offset": mark.offset, "digest": mark.digest, "noted": mark.noted})
         body = io.BytesIO()
         body.write(len(head).to_bytes(4, "big") + head)
-        _Pickler(body, PROTOCOL).dump(ledger)
+        pickle.dump(ledger, body, PROTOCOL)
         content = body.getbuffer()
         path = self._path(number)
         aside = path.with_suffix(".new")
@@ -85,16 +84,14 @@ class Snapshots:
         except OSError as error:
             log.warning("no snapshot of partition %d: %s", number, error.strerror)
 
-    def load(self, number: int) -> tuple[Ledger, Mark] | None:
-        """A ledger that was kept, and where it stood; None when there is none that can be used."""
-        try:
-            content = self._path(number).read_bytes()
-        except OSError:
-            return None
-        told, rest = content[:MAC_BYTES], memoryview(content)[MAC_BYTES:]
-        # Unpickling runs what the file says: only what this installation's key has signed is unpickled.
-        if not hmac.compare_digest(told, self._mac(rest)):
-            log.warning("the snapshot of partition %d is damaged; the log is replayed", number)
+    async def load(self, number: int) -> tuple[Ledger, Mark] | None:
+        """A ledger that was kept, and where it stood; None when there is none that can be used.
+
+        A file is read and its signature checked in a thread, while the event loop makes another partition's ledger of what was read before.
+        """
+        async with self._one_by_one:
+            rest = await asyncio.to_thread(self._signed, number)
+        if rest is None:
             return None
         length = int.from_bytes(rest[:4], "big")
         head: dict[str, Any] = from_json(bytes(rest[4 : 4 + length]))
@@ -103,6 +100,19 @@ class Snapshots:
             return None
         ledger: Ledger = pickle.loads(rest[4 + length :])  # noqa: S301  signed, see above
         return ledger, Mark(head["offset"], head["digest"], head["noted"])
+
+    def _signed(self, number: int) -> memoryview | None:
+        """What a file says, if it is as it was written."""
+        try:
+            content = self._path(number).read_bytes()
+        except OSError:
+            return None
+        told, rest = content[:MAC_BYTES], memoryview(content)[MAC_BYTES:]
+        # Unpickling runs what the file says: only what this installation's key has signed is unpickled.
+        if hmac.compare_digest(told, self._mac(rest)):
+            return rest
+        log.warning("the snapshot of partition %d is damaged; the log is replayed", number)
+        return None
 
     def next_event(self, number: int) -> int:
         """About where a replay would go on, by what a snapshot says of itself; 0: at the beginning. Nothing is checked."""
@@ -126,20 +136,6 @@ class Snapshots:
 
     def _mac(self, content: memoryview) -> bytes:
         return blake2b(content, key=self._key, digest_size=MAC_BYTES).digest()
-
-
-class _Pickler(pickle.Pickler):
-    """Writes the many small records of a ledger as their class and their fields; the default costs twice as much to read."""
-
-    dispatch_table = copyreg.dispatch_table.copy()
-
-
-def _by_fields(record: type) -> Callable[[Any], tuple[type, tuple[Any, ...]]]:
-    values = attrgetter(*(field.name for field in fields(record)))
-    return lambda one: (record, values(one))
-
-
-_Pickler.dispatch_table.update({record: _by_fields(record) for record in RECORDS})
 
 
 @lru_cache(maxsize=1)
