@@ -423,7 +423,7 @@ class Keeper(Snapshots):
     def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
         self.saved.append(mark.noted or 0)
 
-    def load(self, number: int) -> None:
+    async def load(self, number: int) -> None:
         return None
 
     def discard(self, number: int) -> None:
