@@ -29,7 +29,8 @@ suppression list holds is then not known before its turn has come.
   has none.
 - `next_at`: the earliest time of the next request if nothing happens until then: no command, and no word about any call, so that open
   attempts are given up as lost when their leases end. Others that come back, fall due, or may no longer be called before may make it
-  later. Absent: no time alone brings one, or the target is too late by then.
+  later; an entry of a suppression list that holds one of several destinations, and ends before, may make it earlier. Absent: no time
+  alone brings one, or the target is too late by then.
 - `facts` of a rule: the numbers it was decided by. `ahead` is how many that are due come before this target, 10,000 at most.
 
 Of an outdial, `reasons` counts its targets by the word that holds each, with the next release. Every target stands in one row; who is

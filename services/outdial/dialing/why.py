@@ -7,7 +7,8 @@ among those that are. A rule that holds says until when, if time alone lets go o
 ``next_at`` is the earliest time of the next request in a world that stands still: nobody sends a command, and no
 call has a word said about it. It is exact unless others come back, fall due, or may no longer be called, before the
 target has had its turn; then it may be later. It is never earlier, but when an address that leave was asked for may not
-be called. A rule that a slice of the ledger adds has its check here, at its place.
+be called, or when a suppression list holds one of several destinations and lets go of it before. A rule that a slice of
+the ledger adds has its check here, at its place.
 
 What it costs does not grow with the list: for an outdial it is a look at each queue of the agenda, for a target
 also at those that are due before it, :data:`AHEAD_AT_MOST` of them at most.
