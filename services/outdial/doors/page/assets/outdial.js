@@ -510,7 +510,7 @@ function activityFeed(id, base) {
       if (missed > 0) rows.unshift({ gap: missed, id: `gap-${last}`, type: "" });
       last = fresh[fresh.length - 1].sequence;
       rows = [...fresh.reverse(), ...rows].slice(0, 2 * FEED_ROWS);
-      if (!held) draw();
+      if (!held || !list.children.length) draw(); // a pointer that is there already holds nothing yet
     },
   };
 }
