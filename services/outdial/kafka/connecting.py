@@ -53,7 +53,18 @@ def own_cancellations() -> Iterator[None]:
 
 
 class Reader(AIOKafkaConsumer):
-    """A consumer that disconnects when it is stopped, whatever its tasks were about."""
+    """A consumer that disconnects when it is stopped, whatever its tasks were about, and says when it has ceased to fetch."""
+
+    async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> dict[TopicPartition, Any]:
+        """What has come, as aiokafka's.
+
+        Raises:
+            KafkaError: nothing will come any more, of which aiokafka tells nobody; or whatever it does tell.
+        """
+        found: dict[TopicPartition, Any] = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        if not found and self._fetcher.error_future.done():
+            raise KafkaError("nothing is fetched any more")
+        return found
 
     async def stop(self) -> None:
         """Disconnect. Once more does nothing."""

@@ -21,7 +21,7 @@ from aiokafka.structs import TopicPartition
 
 from outdial.envelope import Event
 from outdial.kafka import topics
-from outdial.kafka.connecting import reader
+from outdial.kafka.connecting import own_cancellations, reader
 from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
 from outdial.kafka.options import Options
 from outdial.kafka.records import Record, event_of
@@ -189,7 +189,8 @@ class Mirror:
         """Where the committed events end."""
         if self._asker is None:
             raise Unavailable("stopping", "the service is stopping; try again in a moment")
-        found = await self._asker.end_offsets(self._places)
+        with own_cancellations():
+            found = await self._asker.end_offsets(self._places)
         return Position(tuple(found[place] for place in self._places))
 
     async def release_readers(self) -> None:
@@ -210,8 +211,9 @@ class Mirror:
 
     async def wait_failed(self) -> None:
         """Return when the copy has ended; raise what ended it, if it was not :meth:`close`."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        following = [task for task in (self._task, self._listening) if task is not None]
+        if following:
+            await asyncio.wait(following, return_when=asyncio.FIRST_COMPLETED)
         if self.failure is not None:
             raise self.failure
 
@@ -354,7 +356,8 @@ class Mirror:
         try:
             while True:
                 try:
-                    await self._follow()
+                    with own_cancellations():
+                        await self._follow()
                 except PASSING as error:
                     refusal = explained(error, self._options.connection.bootstrap)
                     if refusal is not None:
@@ -366,9 +369,12 @@ class Mirror:
                 await asyncio.sleep(delay)
                 delay = RETRY_S if self._not_ready is None else min(delay * 2, LONGEST_RETRY_S)
         except Exception as error:  # noqa: BLE001  whatever it is, it ends the process
-            self.failure = error
-            self._not_ready = "failed"
-            await self.release_readers()
+            await self._fail(error)
+
+    async def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        self._not_ready = "failed"
+        await self.release_readers()
 
     def _wait_out(self, reason: str, error: Exception) -> None:
         self._not_ready = reason
@@ -376,14 +382,17 @@ class Mirror:
 
     async def _hear(self) -> None:
         """Ask again and again whether a broker is there: to a reader, one that is away is one that has nothing new."""
-        while True:
-            with suppress(*PASSING):
-                was_level = not self.lag
-                self._end = await asyncio.shield(self._ask())
-                self._heard = asyncio.get_running_loop().time()
-                if was_level:
-                    self._level = self._heard
-            await asyncio.sleep(HEAR_EVERY_S)
+        try:
+            while True:
+                with suppress(*PASSING):
+                    was_level = not self.lag
+                    self._end = await asyncio.shield(self._ask())
+                    self._heard = asyncio.get_running_loop().time()
+                    if was_level:
+                        self._level = self._heard
+                await asyncio.sleep(HEAR_EVERY_S)
+        except Exception as error:  # noqa: BLE001  as above
+            await self._fail(error)
 
     async def _follow(self) -> None:
         """Read events from where the copy stands, for as long as it goes well."""

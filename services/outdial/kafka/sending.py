@@ -14,12 +14,12 @@ from typing import Final, Self
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.chain import Chain
 from outdial.commands import Command
-from outdial.kafka.connecting import reader
+from outdial.kafka.connecting import ended, own_cancellations, reader
 from outdial.kafka.errors import PASSING, explained, unreachable
 from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options
@@ -52,9 +52,9 @@ class Sending:
         self._options = options
         self._mirror = mirror
         self._topology = options.topology
-        self._producer = AIOKafkaProducer(
-            **options.connection.arguments(), enable_idempotence=True, max_request_size=MAX_RECORD_BYTES, linger_ms=0
-        )
+        self._producer = self._new_producer()
+        self._failed: AIOKafkaProducer | None = None
+        """A producer of ours that may never send again."""
         self._turn = asyncio.Lock()
         """Of whoever is sending."""
         self._waiting: dict[str, Waiting] = {}
@@ -154,9 +154,8 @@ class Sending:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        with suppress(TimeoutError, *PASSING):
-            async with asyncio.timeout(ANSWER_S):
-                await self._producer.stop()
+        with suppress(*PASSING):
+            await ended(self._producer.stop())
 
     # --- sending and hearing --------------------------------------------------------------------------
 
@@ -165,25 +164,60 @@ class Sending:
         futures = []
         # A producer that has to wait for room would let whoever asks next overtake.
         async with self._turn:
-            for command, question in zip(commands, questions, strict=True):
-                stream = command.stream
-                futures.append(
-                    await self._producer.send(
-                        self._topology.commands,
-                        encode(command),
-                        key=stream.encode(),
-                        partition=partition_of(stream, self._topology.partitions),
-                        headers=[(HEADER_ANSWER, f"{question.root_id}/{question.asked}".encode())],
+            if self._producer is self._failed or self._producer._sender.sender_task.done():  # noqa: SLF001  of its end it may tell nobody
+                await self._renew()
+            producer = self._producer
+            try:
+                for command, question in zip(commands, questions, strict=True):
+                    stream = command.stream
+                    futures.append(
+                        await producer.send(
+                            self._topology.commands,
+                            encode(command),
+                            key=stream.encode(),
+                            partition=partition_of(stream, self._topology.partitions),
+                            headers=[(HEADER_ANSWER, f"{question.root_id}/{question.asked}".encode())],
+                        )
                     )
-                )
-        await asyncio.gather(*futures)
+            except KafkaError as error:
+                self._note_failed(producer, error)
+                raise
+        try:
+            await asyncio.gather(*futures)
+        except KafkaError as error:
+            self._note_failed(producer, error)
+            raise
+
+    def _note_failed(self, producer: AIOKafkaProducer, error: KafkaError) -> None:
+        """Note that another producer is needed: what was refused for good has a number, and the broker takes nothing after a gap."""
+        if not error.retriable:
+            self._failed = producer
+
+    async def _renew(self) -> None:
+        """Another producer in the place of one that may never send again."""
+        fresh = self._new_producer()
+        try:
+            await fresh.start()
+        except BaseException:
+            await ended(fresh.stop())
+            raise
+        old, self._producer = self._producer, fresh
+        log.warning("commands go out by another producer: the last one may not send any more")
+        with suppress(*PASSING):
+            await ended(old.stop())
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **self._options.connection.arguments(), enable_idempotence=True, max_request_size=MAX_RECORD_BYTES, linger_ms=0
+        )
 
     async def _listen(self, listening: asyncio.Event) -> None:
         """Read answers, from where this process began."""
         try:
             while True:
                 try:
-                    await self._hear(listening)
+                    with own_cancellations():
+                        await self._hear(listening)
                 except PASSING as error:
                     refusal = explained(error, self._options.connection.bootstrap)
                     if refusal is not None:
@@ -200,10 +234,11 @@ class Sending:
             await consumer.start()
             places = [TopicPartition(self._topology.answers, number) for number in range(self._topology.partitions)]
             consumer.assign(places)
-            if not self._next:
-                self._next = await consumer.end_offsets(places)
-            for place, offset in self._next.items():
-                consumer.seek(place, offset)
+            begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+            for place in places:
+                # What stood where it was cut off may be gone by now: answers are not kept for long.
+                self._next[place] = min(max(self._next.get(place, ends[place]), begins[place]), ends[place])
+                consumer.seek(place, self._next[place])
             self._not_ready = None
             listening.set()
             while True:
