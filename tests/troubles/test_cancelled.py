@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError
 
 from outdial.kafka import connecting, partition, replaying, runtime
 from outdial.kafka.connecting import Ends, Reader, ended
+from outdial.kafka.partition import Partition
 from troubles.stage import Stage, add, new_id
 
 Closing = Callable[[Fetcher], Awaitable[None]]
@@ -26,6 +29,26 @@ async def a_log(stage: Stage) -> None:
     """Something to replay, and no snapshot of it."""
     async with stage.ledgers():
         await stage.ask(add(await stage.outdial(), new_id()))
+
+
+class Deaf(Reader):
+    async def getmany(self, *_: Any, **__: Any) -> dict[Any, Any]:
+        await asyncio.sleep(0.01)
+        return {}
+
+
+def deafen(monkeypatch: pytest.MonkeyPatch, times: int) -> list[type[Reader]]:
+    """Nothing comes to the first readers of a log; returns how many are left that will be so."""
+    left: list[type[Reader]] = [Deaf] * times
+
+    def reader(*arguments: Any) -> Reader:
+        found = connecting.reader(*arguments)
+        if left:
+            found.__class__ = left.pop()
+        return found
+
+    monkeypatch.setattr(replaying, "reader", reader)
+    return left
 
 
 async def test_a_reader_that_lets_a_cancellation_out_when_it_closes_stops_no_partition(
@@ -70,26 +93,11 @@ async def test_a_log_of_which_nothing_comes_is_read_again_by_another_client(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await a_log(stage)
-    real, deaf = connecting.reader, 0
-
-    class Deaf(Reader):
-        async def getmany(self, *_: Any, **__: Any) -> dict[Any, Any]:
-            await asyncio.sleep(0.01)
-            return {}
-
-    def reader(*arguments: Any) -> Reader:
-        nonlocal deaf
-        found = real(*arguments)
-        if deaf < stage.topology.partitions:
-            deaf += 1
-            found.__class__ = Deaf
-        return found
-
-    monkeypatch.setattr(replaying, "reader", reader)
+    deaf = deafen(monkeypatch, stage.topology.partitions)
     monkeypatch.setattr(replaying, "STILL_S", 0.2)
     monkeypatch.setattr(partition, "RETRY_S", 0.01)
     await opens(stage, tmp_path)
-    assert deaf == stage.topology.partitions
+    assert not deaf
 
 
 async def test_who_takes_in_commands_and_is_cancelled_by_nobody_ends_the_process(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +107,41 @@ async def test_who_takes_in_commands_and_is_cancelled_by_nobody_ends_the_process
     monkeypatch.setattr(runtime, "take_in", cancelled)
     async with stage.failing() as found:
         assert "cancelled a step of its own" in str(await asyncio.wait_for(found, 30))
+
+
+@pytest.mark.parametrize(
+    ("step", "error"), [("_do_heartbeat", KafkaError("what it was told")), ("_maybe_do_autocommit", ValueError("a fault"))]
+)
+async def test_who_will_never_speak_with_the_group_again_ends_the_process(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, step: str, error: Exception
+) -> None:
+    async def fails(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(GroupCoordinator, step, fails)
+    async with stage.failing() as found:
+        assert isinstance(await asyncio.wait_for(found, 30), KafkaError)
+
+
+async def test_a_partition_that_cannot_even_begin_ends_the_process(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(Partition, "start", fails)
+    async with stage.failing() as found:
+        assert str(await asyncio.wait_for(found, 30)) == "no room"
+
+
+async def test_a_snapshot_whose_record_never_comes_is_tried_by_another_client(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.ledgers(folder=tmp_path):
+        await stage.ask(add(await stage.outdial(), new_id()))
+    deaf = deafen(monkeypatch, stage.topology.partitions)
+    monkeypatch.setattr(replaying, "OPEN_S", 3.0)
+    monkeypatch.setattr(partition, "RETRY_S", 0.01)
+    await opens(stage, tmp_path)
+    assert not deaf
 
 
 async def test_a_close_that_never_ends_is_waited_for_some_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:

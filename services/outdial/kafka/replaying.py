@@ -91,7 +91,7 @@ async def _from_snapshot(of: Log, kept: Snapshots | None, events: AIOKafkaConsum
     if kept is None or there is None:
         return None
     ledger, mark = there
-    if await _stands_at(of, events, mark, end):
+    if await within(OPEN_S, _stands_at(of, events, mark, end)):
         return Replayed(ledger.restored(fingerprint_of(of.key)), mark)
     log.warning("the snapshot of partition %d does not fit its log, which is replayed", of.number)
     kept.discard(of.number)
@@ -103,7 +103,7 @@ async def _stands_at(of: Log, events: AIOKafkaConsumer, mark: Mark, end: int) ->
         return False
     events.seek(of.place, mark.offset)
     while await events.position(of.place) < end:
-        found = await within(OPEN_S, events.getmany(of.place, timeout_ms=1_000, max_records=1))
+        found = await events.getmany(of.place, timeout_ms=1_000, max_records=1)
         for record in found.get(of.place, ()):
             return bool(record.offset == mark.offset and digest_of(record.value) == mark.digest)
     return False

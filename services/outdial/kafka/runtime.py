@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
-from aiokafka import ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition
 
@@ -158,10 +158,16 @@ class Ledgers(ConsumerRebalanceListener):
                     await asyncio.gather(*(partition.rest() for partition in self.partitions.values()))
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """These are ours from now on. Called by the consumer, which waits for it: here they are only noted."""
+        """These are ours from now on. Called by the consumer, which waits for it, and keeps to itself what it raises."""
+        try:
+            self._assign({place.partition for place in assigned})
+        except Exception as error:  # noqa: BLE001  whatever it is, it ends the process
+            self._fail(error)
+
+    def _assign(self, ours: set[int]) -> None:
+        """Note what is ours; each partition is opened by a task of its own."""
         if self._stopping:
             return
-        ours = {place.partition for place in assigned}
         if any(number >= self._options.topology.partitions for number in ours):
             self._fail(topics.changed(self._topic, self._options.topology.partitions))
             return
@@ -301,6 +307,8 @@ class Ledgers(ConsumerRebalanceListener):
                 refusal = explained(error, self._options.connection.bootstrap)
                 if refusal is not None:
                     raise refusal from error
+                if _is_out_of_group(self._consumer):
+                    raise
                 log.warning("the group: %s: %s", type(error).__name__, error)
             await asyncio.sleep(RETRY_S)
 
@@ -321,3 +329,13 @@ class Ledgers(ConsumerRebalanceListener):
         if self.failure is None and not self._stopping:
             self.failure = error
         self._failed.set()
+
+
+def _is_out_of_group(member: AIOKafkaConsumer) -> bool:
+    """Whether a member no longer speaks with its group, nor ever will: others get its partitions, and nothing tells it."""
+    coordinator = member._coordinator  # noqa: SLF001  it tells no other way
+    return coordinator._coordination_task.done() or _has_failed(coordinator._heartbeat_task)  # noqa: SLF001  as above
+
+
+def _has_failed(task: "asyncio.Task[None] | None") -> bool:
+    return task is not None and task.done() and not task.cancelled() and task.exception() is not None
