@@ -107,7 +107,7 @@ async def test_the_ledgers_own_commands_are_refused(api: Api, kind: str) -> None
             fields[name] = "2026-11-21T00:00:00Z" if is_time else 1 if found.annotation is int else OUTDIAL
     fields |= {
         name: value
-        for name, value in {"plan": {}, "resource": "outplan", "how": "finished", "reason": "r"}.items()
+        for name, value in {"plan": {}, "resource": "outplan", "how": "finished", "reason": "r", "end_handle": "stop"}.items()
         if name in model.model_fields
     }
 
