@@ -11,8 +11,9 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 
+from outdial.ending import ended
 from outdial.kafka import connecting, partition, replaying, runtime
-from outdial.kafka.connecting import Ends, Reader, ended
+from outdial.kafka.connecting import Ends, Reader
 from outdial.kafka.partition import Partition
 from troubles.stage import Stage, add, new_id
 
@@ -145,5 +146,5 @@ async def test_a_snapshot_whose_record_never_comes_is_tried_by_another_client(
 
 
 async def test_a_close_that_never_ends_is_waited_for_some_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outdial.kafka.connecting.STOP_S", 0.05)
+    monkeypatch.setattr("outdial.ending.STOP_S", 0.05)
     assert not await ended(asyncio.Event().wait())  # type: ignore[arg-type]

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from confluent_kafka import TopicPartition as Place
 
+from outdial.client.errors import Unreachable
+from outdial.client.kafka import KafkaClient
 from outdial.commands import CreateOutdial
 from outdial.kafka import log, sending
 from outdial.kafka.connecting import Reader, reader
@@ -111,6 +114,45 @@ async def test_a_door_that_is_cut_off_after_the_answers_it_knew_of_are_gone_hear
         await forgotten(stage)
         await cut_off()
         await is_taken(found, stage)
+
+
+async def test_a_client_that_is_cut_off_after_the_answers_it_knew_of_are_gone_hears_the_next(
+    stage: Stage, cut_off: Callable[[], Awaitable[None]]
+) -> None:
+    async with stage.ledgers(), KafkaClient(stage.connection, prefix=stage.topology.prefix, reconnect_s=0.5) as kafka:
+        await kafka.send(a_command(stage))
+        await forgotten(stage)
+        await cut_off()
+        async with asyncio.timeout(PATIENCE_S):
+            assert (await kafka.send(a_command(stage))).result == "events"
+
+
+async def test_a_client_that_lets_a_cancellation_out_when_it_closes_cancels_nobody_who_reads(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close: Any = Fetcher.close
+
+    async def cancelled(self: Fetcher) -> None:
+        await close(self)
+        raise asyncio.CancelledError
+
+    async with stage.ledgers(), KafkaClient(stage.connection, prefix=stage.topology.prefix) as kafka:
+        await kafka.send(a_command(stage))
+        monkeypatch.setattr(Fetcher, "close", cancelled)
+        assert [event.type async for event in kafka.events()]
+
+
+async def test_a_client_of_which_nothing_is_fetched_any_more_says_so_to_who_follows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    start: Any = AIOKafkaConsumer.start
+
+    async def ceases(self: AIOKafkaConsumer) -> None:
+        await start(self)
+        self._fetcher._fetch_task.cancel()  # noqa: SLF001  as aiokafka does to itself
+
+    async with KafkaClient(stage.connection, prefix=stage.topology.prefix) as kafka, asyncio.timeout(PATIENCE_S):
+        monkeypatch.setattr(AIOKafkaConsumer, "start", ceases)
+        with pytest.raises(Unreachable):
+            await anext(kafka.events(follow=True))
 
 
 async def test_a_door_whose_numbering_of_commands_is_out_of_order_goes_on_with_another_producer(stage: Stage, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ speaks only to the brokers: whoever decides is behind them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -32,6 +32,7 @@ from outdial.chain import Chain
 from outdial.client.errors import ClientError, LoginRefused, NotAllowed, Rejected, Unanswered, Unreachable
 from outdial.commands import Command
 from outdial.connection import Connection
+from outdial.ending import ended
 from outdial.position import Position, Reading, place_of
 from outdial.requests import Answer, AnswerRecord, DialRequest
 from outdial.resources import PlacedEvent
@@ -43,12 +44,25 @@ RECONNECT_S: Final = 10.0
 TAKEN_S: Final = 15.0
 """How long the brokers may take to take commands; aiokafka's own timeouts do not end every wait."""
 AGAIN_S: Final = 0.2
-STOP_S: Final = 5.0
 IDLE_MS: Final = 500
 BATCH: Final = 500
 _FORBIDDEN: Final = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 _UNKNOWN: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 _PASSING: Final = (KafkaError, TimeoutError, OSError)
+
+
+class _Consumer(AIOKafkaConsumer):
+    """A consumer that disconnects when it is stopped, whatever its tasks were about, and says when it has ceased to fetch."""
+
+    async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> dict[TopicPartition, Any]:
+        found: dict[TopicPartition, Any] = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        if not found and self._fetcher.error_future.done():
+            raise KafkaError("nothing is fetched any more")
+        return found
+
+    async def stop(self) -> None:
+        if not await ended(super().stop()):
+            await ended(self._client.close())
 
 
 @dataclass(slots=True)
@@ -252,10 +266,11 @@ class KafkaClient:
             try:
                 async with self._reader() as consumer:
                     consumer.assign(places)
-                    if not self._next:
-                        self._next = await consumer.end_offsets(places)
-                    for place, offset in self._next.items():
-                        consumer.seek(place, offset)
+                    begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+                    for place in places:
+                        # What stood where it was cut off may be gone by now: answers are not kept for long.
+                        self._next[place] = min(max(self._next.get(place, ends[place]), begins[place]), ends[place])
+                        consumer.seek(place, self._next[place])
                     self._listening.set()
                     while True:
                         found = await consumer.getmany(timeout_ms=IDLE_MS)
@@ -340,7 +355,7 @@ class KafkaClient:
     async def _reader(self, *topics: str, **own: Any) -> AsyncGenerator[AIOKafkaConsumer]:
         """A consumer of what is committed; what it cannot do is said in our words."""
         settings = {"group_id": None, "auto_offset_reset": "none"} | own
-        consumer = AIOKafkaConsumer(
+        consumer = _Consumer(
             *topics,
             **self._connection.arguments(),
             **settings,
@@ -430,7 +445,6 @@ def _encoded(command: Command) -> bytes:
     return value
 
 
-async def _closed(stop: Callable[[], Awaitable[None]]) -> None:
+async def _closed(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
     with suppress(*_PASSING):
-        async with asyncio.timeout(STOP_S):
-            await stop()
+        await ended(stop())

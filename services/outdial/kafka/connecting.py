@@ -1,7 +1,7 @@
 """How the clients of this runtime are made, and the one that asks where partitions begin and end."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -10,30 +10,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
+from outdial.ending import ended
 from outdial.topology import MAX_RECORD_BYTES
 
 RETRY_MS: Final = 20
 """How soon a reader asks again for what a broker does not know yet: a new topic, who leads a partition, who coordinates a group."""
-
-STOP_S: Final = 5.0
-"""How long a client may take to disconnect."""
-
-
-async def ended(closing: Coroutine[Any, Any, None]) -> bool:
-    """Let something of a client end, in a task of its own and for some seconds; whether it did.
-
-    aiokafka cancels tasks of its own when it closes, and may let their cancellation out: to us it would look like one of ours.
-
-    Raises:
-        Exception: what it ended by, if not by that.
-    """
-    task = asyncio.ensure_future(closing)
-    await asyncio.wait({task}, timeout=STOP_S)
-    if not task.done() or task.cancelled():
-        task.cancel()
-        return False
-    task.result()
-    return True
 
 
 @contextmanager

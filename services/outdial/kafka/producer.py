@@ -17,7 +17,7 @@ from aiokafka.producer.sender import EndTxnHandler, Sender
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from outdial.connection import Connection
-from outdial.kafka.connecting import ended
+from outdial.ending import ended
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 BATCH_BYTES: Final = 512 * 1024

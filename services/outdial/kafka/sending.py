@@ -19,7 +19,8 @@ from aiokafka.structs import TopicPartition
 
 from outdial.chain import Chain
 from outdial.commands import Command
-from outdial.kafka.connecting import ended, own_cancellations, reader
+from outdial.ending import ended
+from outdial.kafka.connecting import own_cancellations, reader
 from outdial.kafka.errors import PASSING, explained, unreachable
 from outdial.kafka.log import Mirror
 from outdial.kafka.options import Options

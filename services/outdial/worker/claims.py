@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from outdial.commands import ClaimDial
 from outdial.connection import Connection
@@ -20,12 +20,12 @@ from outdial.ids import derived
 from outdial.requests import AnswerRecord, DialRequest
 from outdial.topology import MAX_RECORD_BYTES, Topology
 from outdial.worker.clock import now_us
+from outdial.worker.connecting import Consumer
 from outdial.worker.outbox import PASSING, Outbox
 
 GRANT_S: Final = 5.0
 """How long after it was asked for a grant may be used, and how long an answer is waited for."""
 AGAIN_S: Final = 0.5
-STOP_S: Final = 5.0
 GIVEN_BACK: Final = frozenset({"dialing_stopped", "dialing_paused", "outdial_deleted", "target_deleted", "suppressed", "dial_too_late"})
 """Refusals that say: nobody places this call, and nobody shall. All others leave room for somebody who does."""
 
@@ -58,12 +58,12 @@ class Claims:
         self._outbox = outbox
         self._worker = worker
         self._waiting: dict[bytes, asyncio.Future[AnswerRecord]] = {}
-        self._consumer: AIOKafkaConsumer | None = None
+        self._consumer: Consumer | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect, and stand at the end of the answers; raises what aiokafka raises when that fails."""
-        consumer = AIOKafkaConsumer(
+        consumer = Consumer(
             **self._connection.arguments(),
             client_id="outdial-worker-answers",
             group_id=None,
@@ -92,8 +92,7 @@ class Claims:
         """Close the connection; nothing is granted any more."""
         if self._reading is not None:
             self._reading.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reading
+            await asyncio.wait([self._reading])
             self._reading = None
         if self._consumer is not None:
             await _closed(self._consumer)
@@ -132,7 +131,7 @@ class Claims:
         finally:
             del self._waiting[key]
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read(self, consumer: Consumer) -> None:
         """Hand answers to who waits for them."""
         while True:
             found: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=1_000)
@@ -166,6 +165,6 @@ def _verdict(answer: AnswerRecord) -> Verdict:
     return "others"
 
 
-async def _closed(consumer: AIOKafkaConsumer) -> None:
+async def _closed(consumer: Consumer) -> None:
     with suppress(*PASSING):
-        await asyncio.wait_for(consumer.stop(), STOP_S)
+        await consumer.stop()

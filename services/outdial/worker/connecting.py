@@ -1,9 +1,38 @@
 """How the clients of the worker are made: one place for what all of them need to reach a cluster."""
 
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
 from outdial.connection import Connection
+from outdial.ending import ended
+
+
+class Consumer(AIOKafkaConsumer):
+    """A consumer that disconnects when it is stopped, whatever its tasks were about, and says when it has ceased to fetch."""
+
+    async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> dict[TopicPartition, Any]:
+        """What has come, as aiokafka's.
+
+        Raises:
+            KafkaError: nothing will come any more, of which aiokafka tells nobody; or whatever it does tell.
+        """
+        found: dict[TopicPartition, Any] = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        if not found:
+            self.check_fetches()
+        return found
+
+    def check_fetches(self) -> None:
+        """Raise KafkaError when it has ceased to fetch."""
+        if self._fetcher.error_future.done():
+            raise KafkaError("nothing is fetched any more")
+
+    async def stop(self) -> None:
+        """Disconnect. Once more does nothing."""
+        if not await ended(super().stop()):
+            await ended(self._client.close())
 
 
 async def login_refused(connection: Connection) -> bool:

@@ -33,6 +33,7 @@ from outdial.connection import Connection
 from outdial.requests import DialRequest
 from outdial.topology import MAX_RECORD_BYTES, Topology
 from outdial.worker.clock import now_us
+from outdial.worker.connecting import Consumer
 from outdial.worker.desk import Desk
 
 BATCH: Final = 100
@@ -63,7 +64,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
     group: str
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:  # noqa: ARG002  as faust has it
-        return AIOKafkaConsumer(
+        return Consumer(
             **self.connection.arguments(),
             client_id="outdial-worker",
             group_id=self.group,
@@ -76,6 +77,12 @@ class _Thread(driver.AIOKafkaConsumerThread):
             max_poll_interval_ms=IDLE_MS,
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
         )
+
+    async def _fetch_records(self, consumer: Consumer, *arguments: Any, **more: Any) -> Any:
+        # faust does not ask whether the client still speaks with its group and fetches: it would wait for ever.
+        consumer._coordinator.check_errors()  # noqa: SLF001  it tells no other way
+        consumer.check_fetches()
+        return await super()._fetch_records(consumer, *arguments, **more)
 
     async def take(self, ends: Mapping[TopicPartition, int], generation: int) -> dict[TopicPartition, range]:
         """Commit offsets, and give for each partition the offsets that are ours by this commit.

@@ -14,12 +14,12 @@ from aiokafka.errors import KafkaError
 
 from outdial.commands import OutdialCommand
 from outdial.connection import Connection
+from outdial.ending import ended
 from outdial.topology import HEADER_ANSWER, Topology
 from outdial.wire import encode
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 5.0
-STOP_S: Final = 5.0
 TAKEN_S: Final = 15.0
 """How long the broker may take to take a command; the client's own timeouts do not end every wait."""
 PASSING: Final = (KafkaError, TimeoutError, OSError)
@@ -120,4 +120,4 @@ class Outbox:
 
 async def _closed(producer: AIOKafkaProducer) -> None:
     with suppress(*PASSING):
-        await asyncio.wait_for(producer.stop(), STOP_S)
+        await ended(producer.stop())

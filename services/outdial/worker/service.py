@@ -45,6 +45,10 @@ class WorkerRefused(Exception):
         self.fix = fix
 
 
+class PartEnded(Exception):
+    """A part of the worker was cancelled by a library. The process ends, and is started again."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """What a worker is told."""
@@ -145,6 +149,7 @@ class Worker:
         Raises:
             WorkerRefused: a topic is missing, or the cluster does not take our name and password.
             IntakeEnded: the client of the consumer group stopped.
+            PartEnded: a part was cancelled, and nobody had asked for that.
         """
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -203,15 +208,17 @@ class Worker:
         parts = [asyncio.create_task(self._intake.ended())] if self._intake else []
         if self._claims is not None:
             parts.append(asyncio.create_task(self._claims.ended()))
-        hearing = asyncio.create_task(self._hear())
+        parts.append(asyncio.create_task(self._hear()))
         try:
             done, _ = await asyncio.wait([stopping, *parts], return_when=asyncio.FIRST_COMPLETED)
             for part in done:
+                if part.cancelled():
+                    raise PartEnded
                 part.result()
         finally:
-            for part in (*parts, hearing):
+            for part in parts:
                 part.cancel()
-            await asyncio.gather(*parts, hearing, return_exceptions=True)
+            await asyncio.gather(*parts, return_exceptions=True)
             self._phase, self._why = "draining", "it stops"
 
     async def _hear(self) -> None:

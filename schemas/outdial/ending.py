@@ -1,0 +1,25 @@
+"""Letting something end that may cancel itself while it does."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final
+
+STOP_S: Final = 5.0
+"""How long a client may take to disconnect."""
+
+
+async def ended(closing: Coroutine[Any, Any, None]) -> bool:
+    """Let something of a client end, in a task of its own and for some seconds; whether it did.
+
+    aiokafka cancels tasks of its own when it closes, and may let their cancellation out: to us it would look like one of ours.
+
+    Raises:
+        Exception: what it ended by, if not by that.
+    """
+    task = asyncio.ensure_future(closing)
+    await asyncio.wait({task}, timeout=STOP_S)
+    if not task.done() or task.cancelled():
+        task.cancel()
+        return False
+    task.result()
+    return True
