@@ -450,6 +450,10 @@ def _meters(role: str) -> "Meters":
     return meters
 
 
+class PartEnded(Exception):
+    """A part of the process has ended, nobody had asked for that, and it does not say why: a supervisor starts the process again."""
+
+
 class _Part(Protocol):
     """What a process runs beside its HTTP server."""
 
@@ -714,6 +718,7 @@ async def _host(
             tasks["also"] = asyncio.create_task(also())
         tasks["beside"] = asyncio.ensure_future(beside(serving))
         await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        asked = any(tasks[name].done() for name in ("stop", "beside", "server"))
     finally:
         # In order: who asks, who answers, then what stands behind.
         for name in ("beside", "also", "stop"):
@@ -733,6 +738,8 @@ async def _host(
         error = None if task.cancelled() else task.exception()
         if error is not None:
             raise _refused(error) if all(hasattr(error, name) for name in ("reason", "message", "fix")) else error
+    if not asked:
+        raise PartEnded
     return signal.SIGINT in signals
 
 
