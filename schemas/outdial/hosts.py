@@ -7,6 +7,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 NAT64: Final = IPv6Network("64:ff9b::/96")
+UNICAST: Final = IPv6Network("2000::/3")
+"""All of IPv6 that is given out for the internet; what lies outside stands for something else, or for nothing yet."""
+NOWHERE: Final = IPv6Network("3fff::/20")
+"""Of documentation, which older versions of Python do not know."""
 
 
 class NoAddress(Exception):
@@ -36,7 +40,13 @@ async def address_of(host: str, port: int | None, *, allow_private: bool) -> str
 
 def is_public(text: str) -> bool:
     """Whether an address is one of the internet, whatever form it is written in."""
-    return all(one.is_global and not one.is_multicast for one in _meant(ip_address(text.partition("%")[0])))
+    return all(_is_public(one) for one in _meant(ip_address(text.partition("%")[0])))
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and (address in NOWHERE or (address not in UNICAST and address not in NAT64)):
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:

@@ -35,6 +35,8 @@ class Receiver:
     """``answer`` gives the status of the n-th request, from 0; CUT cuts the connection."""
 
     answer: Callable[[int], int] = lambda _: 200
+    head: str = ""
+    """Further headers of every answer."""
     came: list[Came] = field(default_factory=list)
     port: int = 0
     talking: dict[asyncio.Task[None], asyncio.StreamWriter] = field(default_factory=dict)
@@ -78,16 +80,16 @@ class Receiver:
         status = self.answer(len(self.came))
         self.came.append(Came(line, headers, await reader.readexactly(int(headers["content-length"])), status))
         if status != CUT:
-            location = "Location: /elsewhere\r\n" if 300 <= status < 400 else ""
-            writer.write(f"HTTP/1.1 {status} So\r\n{location}Content-Length: 2\r\n\r\nok".encode())
+            location = "Location: /elsewhere\r\n" if 300 <= status < 400 and not self.head else ""
+            writer.write(f"HTTP/1.1 {status} So\r\n{location}{self.head}Content-Length: 2\r\n\r\nok".encode())
             await writer.drain()
         return status != CUT
 
 
 @asynccontextmanager
-async def receiving(answer: Callable[[int], int] = lambda _: 200) -> AsyncIterator[Receiver]:
+async def receiving(answer: Callable[[int], int] = lambda _: 200, head: str = "") -> AsyncIterator[Receiver]:
     """A receiver that listens."""
-    receiver = Receiver(answer)
+    receiver = Receiver(answer, head)
     listening = await asyncio.start_server(receiver.begin, "127.0.0.1", 0)
     receiver.port = listening.sockets[0].getsockname()[1]
     try:

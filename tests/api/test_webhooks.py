@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -277,6 +278,7 @@ async def test_the_secret_is_shown_once_where_it_is_made_and_never_again(opened:
     [
         "ftp://pbx.example/", "https://", "pbx.example", 7, "https://me:word@pbx.example/", "http://127.0.0.1/", "http://[::1]/x",
         "http://10.1.2.3:80/", "http://169.254.169.254/latest", "http://[::ffff:192.168.1.1]/", "https://pbx.example:99999/",
+        "http://0177.0.0.1/", "https://xn--/", "http://[fec0::1]/",
     ],
 )  # fmt: skip
 async def test_an_address_that_is_none_or_is_private_is_refused_at_once(api: Api, uri: Any) -> None:
@@ -284,7 +286,51 @@ async def test_an_address_that_is_none_or_is_private_is_refused_at_once(api: Api
     assert error["details"][0]["pointer"] == "/uri"
 
 
-@pytest.mark.parametrize("private", ["127.0.0.1", "10.0.0.8", "169.254.169.254", "::1", "fe80::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"])
+async def commanded(api: Api, **fields: Any) -> None:
+    """Set the webhook by a command, which no door checks against this log and the library of addresses."""
+    await api.outdial(name="a")
+    [event] = (await api.ok("GET", "/events"))["result"]
+    command = {"type": "SetWebhook", "id": str(uuid4()), "customer_id": event["data"]["customer_id"], "secret": SECRET, **fields}
+    assert (await api.ok("POST", "/commands", command))["result"] == "events"
+
+
+@pytest.mark.parametrize("uri", ["http://0177.0.0.1/", "https://xn--/"])
+async def test_an_address_that_is_none_and_came_as_a_command_is_said_to_be_none(opened: Opened, uri: str) -> None:
+    api = await opened(LOCAL)
+    await commanded(api, uri=uri)
+    async with sending(api):
+        await noted(api, error="uri_invalid", delivered=0, refused=0)
+
+
+async def test_a_position_of_another_log_that_came_as_a_command_is_said_to_be_one_and_can_be_mended(opened: Opened) -> None:
+    api = await opened(LOCAL)
+    async with receiving() as receiver:
+        await commanded(api, uri=receiver.uri, after="1-2-3-4-5-6-7-8-9-10-11-12-13-14")
+        async with sending(api):
+            await noted(api, error="position_invalid", waiting=0, delivered=0)
+            await api.ok("POST", "/webhook/replay", {"after": "0"})
+            await noted(api, error=None, waiting=0, delivered=1)
+
+
+async def test_what_is_answered_is_neither_kept_nor_followed() -> None:
+    head = "Set-Cookie: a=b\r\nLocation: http://[::1\r\n"
+    async with receiving(lambda n: [200, 302][n], head) as receiver:
+        poster = Poster(receiver.uri, "POST", SECRET, allow_private=True, timeout_s=PATIENCE_S)
+        try:
+            posted = [await poster.post(b"{}", {}) for _ in range(2)]
+        finally:
+            await poster.close()
+    assert posted == [(True, False, "", 0.0), (False, False, "302", 0.0)]
+    assert "cookie" not in receiver.came[1].headers
+
+
+@pytest.mark.parametrize(
+    "private",
+    [
+        "127.0.0.1", "10.0.0.8", "169.254.169.254", "::1", "fe80::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1",
+        "::127.0.0.1", "::ffff:0:7f00:1", "fec0::1", "3fff::1", "5f00::1",
+    ],
+)  # fmt: skip
 async def test_a_name_that_leads_elsewhere_the_next_moment_leads_nobody_into_a_private_network(
     private: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -186,3 +186,17 @@ def test_an_unusable_address_is_refused_at_once(url: str) -> None:
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="16 bytes"):
         WebhookCarrier("https://example.com/", b"short")
+
+
+async def test_what_is_answered_is_neither_kept_nor_followed() -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+    async with served(Server(answer)) as server:
+        carrier = WebhookCarrier(server.url, SECRET, allow_private=True)
+        try:
+            for _ in range(2):
+                with pytest.raises(NotDialed, match="webhook_302"):
+                    await carrier.place(request(), _Call())
+        finally:
+            await carrier.close()
+    assert all("cookie" not in headers for headers, _ in server.came)
+    assert len(server.came) == 2

@@ -14,6 +14,7 @@ from outdial.doors.api.deps import Door, command_id, customer_of, door_of, made,
 from outdial.doors.api.errors import NO_WEBHOOK, Refused, by_rule
 from outdial.doors.api.events import Scope
 from outdial.doors.api.paging import Times, times_of
+from outdial.doors.webhooks.posting import url_of
 from outdial.hosts import is_public
 from outdial.position import Position
 from outdial.requests import Answer
@@ -47,7 +48,11 @@ def _shown(request: Request, answer: Answer | None = None, **more: Any) -> Respo
 
 def _shape(door: Door, hook: Webhook, times: Times) -> dict[str, Any]:
     """A webhook as its customer sees it: everything but the secret."""
-    waiting, oldest = _waiting(door, hook)
+    error = hook.error
+    try:
+        waiting, oldest = _waiting(door, hook)
+    except ValueError:  # a command set it to begin at a position this log cannot have
+        waiting, oldest, error = 0, None, "position_invalid"
     return {
         "uri": hook.uri,
         "method": hook.method,
@@ -56,7 +61,7 @@ def _shape(door: Door, hook: Webhook, times: Times) -> dict[str, Any]:
         "lag_ms": 0 if oldest is None else max(0, door.ledger.now() - oldest) // 1_000,
         "delivered": hook.delivered,
         "refused": hook.refused,
-        "error": hook.error or None,
+        "error": error or None,
         "last_error": hook.last_error or None,
         "tm_last_error": times(hook.tm_error),
         "tm_create": times(hook.tm_create),
@@ -65,7 +70,11 @@ def _shape(door: Door, hook: Webhook, times: Times) -> dict[str, Any]:
 
 
 def _waiting(door: Door, hook: Webhook) -> tuple[int, int | None]:
-    """How many events are not known to be sent, and when the first of them happened."""
+    """How many events are not known to be sent, and when the first of them happened.
+
+    Raises:
+        ValueError: it is at a position of a log with another number of partitions.
+    """
     scope, after, oldest, count = Scope(door, hook.customer_id), Position.parse(hook.cursor, door.ledger.position.partitions), None, 0
     rows, _ = scope.after(after, COUNTED)
     for event in (from_json(row.body) for row in rows):
@@ -110,7 +119,9 @@ def _check(door: Door, uri: Any) -> None:
     """
     try:
         parts = urlsplit(uri if isinstance(uri, str) else "")
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.username is None and not parts.fragment and parts.port != 0
+        usable = (
+            parts.scheme in ("http", "https") and url_of(uri).host and parts.username is None and not parts.fragment and parts.port != 0
+        )
     except ValueError:
         usable = False
     if not usable:

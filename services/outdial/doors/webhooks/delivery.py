@@ -13,7 +13,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from outdial.commands import HoldWebhook
 from outdial.doors.api import notices
@@ -100,20 +100,22 @@ class Deliveries:
             hook = webhooks.get(self._door.reader, customer_id)
             if hook is None or hook.generation != generation:
                 return
-            delivery = Delivery(self._door, hook, self._holder, allow_private=self._allow_private)
             try:
-                await delivery.run()
+                async with Delivery(self._door, hook, self._holder, allow_private=self._allow_private) as delivery:
+                    await delivery.run()
             except (Unavailable, Refused):
                 await asyncio.sleep(FIRST_WAIT_S)
             except Exception as error:  # noqa: BLE001  a fault of one customer's webhook must not end the others', nor the service
                 _LOG.error("the webhook of customer %s stands still: %s", customer_id, type(error).__name__)
                 await asyncio.sleep(FAULT_S)
-            finally:
-                await delivery.close()
 
 
 class Delivery:
-    """One webhook, as it was set; :meth:`run` returns when somebody else sends or it was set anew."""
+    """One webhook, as it was set; :meth:`run` returns when somebody else sends or it was set anew.
+
+    Raises:
+        ValueError: it is at a position of a log with another number of partitions.
+    """
 
     def __init__(self, door: Door, hook: Webhook, holder: str, *, allow_private: bool) -> None:
         self._door = door
@@ -129,7 +131,10 @@ class Delivery:
         self._trusted_until = self._note_at = 0.0
         self._noting: asyncio.Task[bool] | None = None
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
         """Let go of connections and memory, and note how far it came."""
         self._retelling.close()
         try:

@@ -1,7 +1,7 @@
 """One notice to one address. Source: contract 6.
 
 The address is looked up for each connection and checked then, so a name that leads elsewhere the next moment leads nobody into a
-private network. Redirects are not followed, proxies of the environment not used, and what is answered is not kept.
+private network. Redirects are not followed, proxies of the environment not used, and what is answered, cookies too, is not kept.
 """
 
 import asyncio
@@ -43,27 +43,47 @@ def signature(secret: str, body: bytes) -> str:
     return f"sha256={hmac.new(secret.encode(), body, sha256).hexdigest()}"
 
 
+def url_of(uri: str) -> httpx.URL:
+    """An address as it is taken apart to be sent to.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        url = httpx.URL(uri)
+    except httpx.InvalidURL as error:
+        raise ValueError(str(error)) from None
+    if not url.host:  # decoded only now, so it may raise ValueError too
+        raise ValueError("there is no host")
+    return url
+
+
 class Poster:
     """Posts to one address. Close it."""
 
     def __init__(self, uri: str, method: str, secret: str, *, allow_private: bool = False, timeout_s: float = TIMEOUT_S) -> None:
-        self._url = httpx.URL(uri)
+        self._uri = uri
         self._method = method
         self._secret = secret
         self._allow_private = allow_private
         self._timeout_s = timeout_s
-        self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        # Not a client: that keeps cookies, and looks where a redirect leads before it leaves it alone.
+        self._transport = httpx.AsyncHTTPTransport(trust_env=False)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Posted:
         """Send one body, signed."""
         try:
+            url = url_of(self._uri)
+        except ValueError:
+            return Posted(taken=False, again=True, why="uri_invalid")
+        try:
             async with asyncio.timeout(self._timeout_s), Opened() as opened:
-                address = await address_of(self._url.host, self._url.port, allow_private=self._allow_private)
-                return await self._sent(address, body, headers, opened)
+                address = await address_of(url.host, url.port, allow_private=self._allow_private)
+                return await self._sent(url, address, body, headers, opened)
         except NoAddress:
             return Posted(taken=False, again=True, why="host_unknown")
         except PrivateAddress:
@@ -73,21 +93,21 @@ class Poster:
         except httpx.HTTPError as error:
             return Posted(taken=False, again=True, why=_word(error))
 
-    async def _sent(self, address: str, body: bytes, headers: Mapping[str, str], opened: Opened) -> Posted:
-        request = self._client.build_request(
+    async def _sent(self, url: httpx.URL, address: str, body: bytes, headers: Mapping[str, str], opened: Opened) -> Posted:
+        request = httpx.Request(
             self._method,
-            self._url.copy_with(host=address),
+            url.copy_with(host=address),
             content=body,
             headers={
                 **headers,
-                "Host": self._url.netloc.decode("ascii"),
+                "Host": url.netloc.decode("ascii"),
                 "Content-Type": "application/json",
                 "User-Agent": f"outdial/{version('outdial')}",
                 SIGNATURE: signature(self._secret, body),
             },
-            extensions={"sni_hostname": self._url.host, "trace": opened},
+            extensions={"sni_hostname": url.host, "trace": opened, "timeout": httpx.Timeout(self._timeout_s).as_dict()},
         )
-        response = await self._client.send(request, stream=True)
+        response = await self._transport.handle_async_request(request)
         try:
             size = 0
             async for part in response.aiter_raw():

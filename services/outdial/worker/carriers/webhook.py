@@ -87,7 +87,8 @@ class WebhookCarrier:
         self._allow_private = allow_private
         self._timeout_s = timeout_s
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-        self._client = httpx.AsyncClient(timeout=timeout_s, limits=limits, follow_redirects=False, trust_env=False)
+        # Not a client: that keeps cookies, and looks where a redirect leads before it leaves it alone.
+        self._transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
 
     async def place(self, request: DialRequest, call: Call) -> None:  # noqa: ARG002  the receiver says when it is answered
         """Hand one request over; the result comes from the receiver.
@@ -106,11 +107,12 @@ class WebhookCarrier:
         if request.traceparent is not None:
             headers[HEADER_TRACE] = request.traceparent
         opened = Opened()
-        extensions = {"sni_hostname": self._url.host, "trace": opened}
-        post = self._client.build_request("POST", self._url.copy_with(host=address), content=body, headers=headers, extensions=extensions)
+        timeout = httpx.Timeout(self._timeout_s).as_dict()
+        extensions = {"sni_hostname": self._url.host, "trace": opened, "timeout": timeout}
+        post = httpx.Request("POST", self._url.copy_with(host=address), content=body, headers=headers, extensions=extensions)
         try:
             async with asyncio.timeout(self._timeout_s), opened:
-                response = await self._client.send(post, stream=True)
+                response = await self._transport.handle_async_request(post)
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise NotDialed("webhook_unreachable") from None
@@ -123,7 +125,7 @@ class WebhookCarrier:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def _address(self) -> str:
         """The address to connect to."""
