@@ -229,3 +229,16 @@ def test_a_stream_that_is_closed_or_full_is_no_fault_of_the_program(
         )
     assert (done.returncode, heard in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
     assert "fault of the program" not in done.stderr
+
+
+@pytest.mark.parametrize("token", ["hidden\nsecret", "hidden\u00e9"])
+def test_a_token_that_no_header_can_hold_is_a_usage_error_and_not_shown(there: Call, token: str) -> None:
+    said = quiet(there("outdials", "list", "--token", token))
+    assert (said.code, "hidden" in said.err) == (2, False), said.err
+
+
+def test_a_file_that_is_no_text_is_a_usage_error(there: Call, tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\n")
+    for words in (["outdials", "create", "--from"], ["webhook", "set", "https://pbx.example/", "--secret-file"]):
+        said = quiet(there(*words, str(tmp_path / "bytes")))
+        assert (said.code, "no text in UTF-8" in said.err) == (2, True), said.err

@@ -63,6 +63,12 @@ def test_a_secret_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPa
         load(os.environ, {})
 
 
+def test_a_file_of_a_secret_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    with pytest.raises(Refused, match="OUTDIAL_TOKEN_FILE is no text in UTF-8"):
+        load({"OUTDIAL_TOKEN_FILE": str(tmp_path / "token")}, {})
+
+
 def test_the_data_folder_is_the_flag_the_environment_the_local_one_or_the_xdg_one(tmp_path: Path) -> None:
     environment = {"OUTDIAL_DATA": "/from/environment", "XDG_DATA_HOME": str(tmp_path)}
     assert data_folder(Path("/flag"), environment) == Path("/flag")

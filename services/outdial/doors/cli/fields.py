@@ -78,7 +78,11 @@ def _value(text: str) -> Any:
 
 
 def _from_file(source: str) -> dict[str, Any]:
-    text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8")
+    except UnicodeDecodeError:
+        message = f"{source} is no text in UTF-8"
+        raise typer.BadParameter(message) from None
     try:
         value = json.loads(text)
     except ValueError as error:

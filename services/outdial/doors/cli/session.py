@@ -96,11 +96,24 @@ class Session:
         )
 
     def _secret(self) -> str | None:
-        """The token, from the flag, the environment, or the file the environment names."""
+        """The token, from the flag, the environment, or the file the environment names.
+
+        Raises:
+            Refused: the file cannot be read, or no header of HTTP can hold the token (exit code 2).
+        """
+        token = self._given_secret()
+        if token is not None and not (token.isascii() and token.isprintable()):
+            fix = "see that it was copied whole, and without the end of a line"
+            raise Refused("token_invalid", "the token has characters that no token has", fix, USAGE)
+        return token
+
+    def _given_secret(self) -> str | None:
         if self.token or (file := self.environment.get("OUTDIAL_TOKEN_FILE")) is None:
             return self.token or self.environment.get("OUTDIAL_TOKEN")
         try:
             return Path(file).read_text("utf-8").strip()
+        except UnicodeDecodeError:
+            raise Refused("token_missing", "OUTDIAL_TOKEN_FILE is no text in UTF-8", "name the file of the token", USAGE) from None
         except OSError as error:
             raise Refused("token_missing", f"OUTDIAL_TOKEN_FILE cannot be read: {error.strerror}", "name a readable file", USAGE) from None
 

@@ -189,5 +189,7 @@ def _secret(environment: Mapping[str, str], name: str) -> str:
     variable = f"{PREFIX}{name.upper()}_FILE"
     try:
         return Path(environment[variable]).read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        raise Refused("setting_invalid", f"{variable} is no text in UTF-8", "name the file of the secret", USAGE) from None
     except OSError as error:
         raise Refused("setting_invalid", f"{variable} cannot be read: {error.strerror}", "name a readable file", USAGE) from None

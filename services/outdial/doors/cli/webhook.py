@@ -49,7 +49,11 @@ def put(session: Session, uri: Uri, method: Method = None, secret_file: SecretFi
     """
     from outdial.client.routes import set_webhook
 
-    secret = None if secret_file is None else secret_file.read().strip()
+    try:
+        secret = None if secret_file is None else secret_file.read().strip()
+    except UnicodeDecodeError:
+        message = "the file of the secret is no text in UTF-8"
+        raise typer.BadParameter(message) from None
     with session.client() as client:
         made = client.send(set_webhook(uri, method=method, secret=secret, after=after))
     if "secret" in made:
