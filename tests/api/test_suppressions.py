@@ -107,6 +107,15 @@ async def test_a_csv_file_is_imported_and_once_more_changes_nothing(api: Api) ->
     assert again == first
 
 
+async def test_a_row_of_bytes_that_are_no_text_is_refused_and_the_others_are_taken(api: Api) -> None:
+    file = b"target,reason\n+15550000001,J\xe9r\n+15550000002,asked\n"
+
+    found = await api.ok("POST", "/suppressions/import", content=file, headers={"Content-Type": "text/csv"})
+
+    assert (found["rows"], found["taken"], found["refused"]) == (2, 1, 1)
+    assert [(error["row"], error["reason"]) for error in found["errors"]] == [(1, "undecodable")]
+
+
 async def test_ndjson_is_imported(api: Api) -> None:
     lines = b'{"prefix": "+4470"}\n\nnot json\n{"address": {"type": "email", "target": "Ann@Example.com"}}\n{"nobody": 1}\n'
 

@@ -1,6 +1,7 @@
 """Whom a customer must not call, and how often anybody may be called. Source: design sections 2 and 7."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, cast
 
@@ -22,6 +23,8 @@ from outdial.views import outdials, suppressions
 from outdial.views.suppressions import Suppression
 from outdial.wire import Malformed, command_from, from_json
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""What bytes that are no text are read as."""
 router = APIRouter(tags=["suppressions"])
 COLUMNS: Final = ("type", "target", "prefix", "outdial_id", "expires_at", "reason")
 """Columns a CSV file may have, in any order."""
@@ -204,7 +207,10 @@ def _csv_rows(lines: Sequence[str]) -> Iterator[Row]:
         entry: dict[str, Any] = {name: found[name] for name in ("prefix", *COLUMNS[3:]) if name in found}
         if "target" in found:
             entry["address"] = {"type": found.get("type", "tel"), "target": found["target"]}
-        yield _checked(number, entry)
+        if any(_SURROGATE.search(cell) for cell in cells):
+            yield Row(number, None, Malformed("undecodable", "there are bytes in it that are no text; save the file as UTF-8"))
+        else:
+            yield _checked(number, entry)
 
 
 def _checked(number: int, entry: Any) -> Row:
