@@ -237,6 +237,14 @@ def test_a_token_that_no_header_can_hold_is_a_usage_error_and_not_shown(there: C
     assert (said.code, "hidden" in said.err) == (2, False), said.err
 
 
+def test_an_argument_that_is_no_text_is_a_usage_error_and_the_name_of_a_file_need_not_be_one(there: Call, tmp_path: Path) -> None:
+    said = quiet(there("outdials", "create", "--name", "a\udce9"))
+    assert (said.code, "no text in UTF-8" in said.err) == (2, True), said.err
+    outdial = there("outdials", "create", "--json").json["id"]
+    (tmp_path / "a\udce9.csv").write_text("name,destination_0\nAda,+12025550123\n")
+    assert there("import", outdial, str(tmp_path / "a\udce9.csv")).code == 0
+
+
 def test_a_file_that_is_no_text_is_a_usage_error(there: Call, tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\n")
     for words in (["outdials", "create", "--from"], ["webhook", "set", "https://pbx.example/", "--secret-file"]):

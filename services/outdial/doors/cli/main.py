@@ -26,7 +26,7 @@ from outdial.doors.cli import (
 )
 from outdial.doors.cli.actions import Actions, Refused
 from outdial.doors.cli.logs import configure, place
-from outdial.doors.cli.session import UNREACHABLE, say
+from outdial.doors.cli.session import UNREACHABLE, USAGE, say
 from outdial.doors.cli.verbs import Group
 
 EXAMPLES = """
@@ -124,8 +124,15 @@ def code_of(actions: Actions, arguments: Sequence[str]) -> int:
     except Refused as why:
         return _refused(why)
     except Exception as error:  # noqa: BLE001  the last resort: a person gets a line, never a traceback
+        if isinstance(error, ValueError) and not all(map(_is_text, arguments)):
+            return _refused(Refused("argument_undecodable", "an argument is no text in UTF-8", "save or type it in UTF-8", USAGE))
         return _failed(error)
     return 0
+
+
+def _is_text(argument: str) -> bool:
+    """Whether it can be told to anybody; the name of a file need not be."""
+    return not any("\udc80" <= character <= "\udcff" for character in argument)
 
 
 def _heeded(arguments: Sequence[str]) -> list[str]:
