@@ -235,7 +235,7 @@ def test_internal_commands_are_not_taken_from_outside(name: str) -> None:
         "id": ID, "customer_id": US, "outdial_id": OUTDIAL, "outplan_id": OUTPLAN, "campaign_id": campaign_id(), "target_id": target_id(),
         "attempt_id": attempt(), "ask": 1, "change": 1, "run": 1, "version": 9, "plan": PLAN, "reason": "x", "resource": "outplan",
         "resource_id": OUTPLAN, "how": "stopped", "requests": 0, "open": 0, "partition": 0, "cap_id": ID, "at": 0, "until": 0,
-        "word": 1, "heard": 0, "share": 1, "wanted": 1,
+        "word": 1, "heard": 0, "share": 1, "wanted": 1, "end_handle": "stop",
     }  # fmt: skip
     model = COMMANDS[name]
     command = model(**{field: value for field, value in fields.items() if field in model.model_fields})

@@ -407,7 +407,10 @@ def _runs_are_held_back(told: Writer) -> None:
         GrantSlots(campaign_id=desk, agents=1),
     )
     told.after(
-        2 * MINUTE, ResumeDialing(outdial_id=held), ResumeDialing(outdial_id=held), UpdateCampaign(campaign_id=desk, service_level=200)
+        2 * MINUTE,
+        ResumeDialing(outdial_id=held),
+        ResumeDialing(outdial_id=held),
+        UpdateCampaign(campaign_id=desk, service_level=200, end_handle="continue"),
     )
     told.after(SECOND, DrainDialing(outdial_id=held, reason="the season ends"), DialResult(**attempt("held back", 61, 2), outcome="busy"))
     told.after(SECOND, PauseDialing(outdial_id=held), StopCampaign(campaign_id=desk))
