@@ -1,7 +1,7 @@
 """Letting something end that may cancel itself while it does."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 STOP_S: Final = 5.0
@@ -23,3 +23,17 @@ async def ended(closing: Coroutine[Any, Any, None]) -> bool:
         return False
     task.result()
     return True
+
+
+async def disconnected(stop: Coroutine[Any, Any, None], close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Stop a consumer or producer of aiokafka. ``close``: of its client, which its own stop leaves open when anything goes wrong before.
+
+    Raises:
+        Exception: what the stop ended by; nothing is connected any more.
+    """
+    stopped = False
+    try:
+        stopped = await ended(stop)
+    finally:
+        if not stopped:
+            await ended(close())

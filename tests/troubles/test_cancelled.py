@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 
-from outdial.ending import ended
+from outdial.ending import disconnected, ended
 from outdial.kafka import connecting, partition, replaying, runtime
 from outdial.kafka.connecting import Ends, Reader
 from outdial.kafka.partition import Partition
@@ -148,3 +149,28 @@ async def test_a_snapshot_whose_record_never_comes_is_tried_by_another_client(
 async def test_a_close_that_never_ends_is_waited_for_some_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("outdial.ending.STOP_S", 0.05)
     assert not await ended(asyncio.Event().wait())  # type: ignore[arg-type]
+
+
+async def raises() -> None:
+    raise KafkaError("in the middle of it")
+
+
+async def lets_out() -> None:
+    raise asyncio.CancelledError
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("stop", [raises, lets_out, never])
+async def test_whatever_a_stop_comes_to_nothing_is_connected_after_it(stop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outdial.ending.STOP_S", 0.05)
+    closed: list[bool] = []
+
+    async def close() -> None:
+        closed.append(True)
+
+    with suppress(KafkaError):
+        await disconnected(stop(), close)
+    assert closed == [True]

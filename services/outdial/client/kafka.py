@@ -32,7 +32,7 @@ from outdial.chain import Chain
 from outdial.client.errors import ClientError, LoginRefused, NotAllowed, Rejected, Unanswered, Unreachable
 from outdial.commands import Command
 from outdial.connection import Connection
-from outdial.ending import ended
+from outdial.ending import disconnected
 from outdial.position import Position, Reading, place_of
 from outdial.requests import Answer, AnswerRecord, DialRequest
 from outdial.resources import PlacedEvent
@@ -61,8 +61,7 @@ class _Consumer(AIOKafkaConsumer):
         return found
 
     async def stop(self) -> None:
-        if not await ended(super().stop()):
-            await ended(self._client.close())
+        await disconnected(super().stop(), self._client.close)
 
 
 @dataclass(slots=True)
@@ -140,7 +139,7 @@ class KafkaClient:
             await asyncio.wait([self._hearing])
             self._hearing = None
         if self._producer is not None:
-            await _closed(self._producer.stop)
+            await _closed(disconnected(self._producer.stop(), self._producer.client.close))
             self._producer = None
 
     # --- commands -------------------------------------------------------------------------------
@@ -226,7 +225,7 @@ class KafkaClient:
     async def _renew(self) -> None:
         """Another producer: one that failed may never send again."""
         old, self._producer = self._started(), await self._connected()
-        await _closed(old.stop)
+        await _closed(disconnected(old.stop(), old.client.close))
 
     def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -370,7 +369,7 @@ class KafkaClient:
         except _PASSING as error:
             raise self._refused(error) or self._lost(error) from error
         finally:
-            await _closed(consumer.stop)
+            await _closed(consumer.stop())
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -386,7 +385,7 @@ class KafkaClient:
         try:
             await self._entered(producer.start)
         except BaseException:
-            await _closed(producer.stop)
+            await _closed(disconnected(producer.stop(), producer.client.close))
             raise
         return producer
 
@@ -445,6 +444,6 @@ def _encoded(command: Command) -> bytes:
     return value
 
 
-async def _closed(stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _closed(closing: Coroutine[Any, Any, None]) -> None:
     with suppress(*_PASSING):
-        await ended(stop())
+        await closing

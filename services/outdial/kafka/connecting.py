@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
-from outdial.ending import ended
+from outdial.ending import disconnected
 from outdial.topology import MAX_RECORD_BYTES
 
 RETRY_MS: Final = 20
@@ -49,8 +49,7 @@ class Reader(AIOKafkaConsumer):
 
     async def stop(self) -> None:
         """Disconnect. Once more does nothing."""
-        if not await ended(super().stop()):
-            await ended(self._client.close())
+        await disconnected(super().stop(), self._client.close)
 
 
 def reader(connection: Connection, *, uncommitted: bool = False) -> Reader:

@@ -19,7 +19,7 @@ from aiokafka.structs import TopicPartition
 
 from outdial.chain import Chain
 from outdial.commands import Command
-from outdial.ending import ended
+from outdial.ending import disconnected
 from outdial.kafka.connecting import own_cancellations, reader
 from outdial.kafka.errors import PASSING, explained, unreachable
 from outdial.kafka.log import Mirror
@@ -156,7 +156,7 @@ class Sending:
             self._task.cancel()
             await asyncio.wait([self._task])
         with suppress(*PASSING):
-            await ended(self._producer.stop())
+            await disconnected(self._producer.stop(), self._producer.client.close)
 
     # --- sending and hearing --------------------------------------------------------------------------
 
@@ -200,12 +200,12 @@ class Sending:
         try:
             await fresh.start()
         except BaseException:
-            await ended(fresh.stop())
+            await disconnected(fresh.stop(), fresh.client.close)
             raise
         old, self._producer = self._producer, fresh
         log.warning("commands go out by another producer: the last one may not send any more")
         with suppress(*PASSING):
-            await ended(old.stop())
+            await disconnected(old.stop(), old.client.close)
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(

@@ -7,7 +7,7 @@ from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
 from outdial.connection import Connection
-from outdial.ending import ended
+from outdial.ending import disconnected
 
 
 class Consumer(AIOKafkaConsumer):
@@ -31,8 +31,7 @@ class Consumer(AIOKafkaConsumer):
 
     async def stop(self) -> None:
         """Disconnect. Once more does nothing."""
-        if not await ended(super().stop()):
-            await ended(self._client.close())
+        await disconnected(super().stop(), self._client.close)
 
 
 async def login_refused(connection: Connection) -> bool:

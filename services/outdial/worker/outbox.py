@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from outdial.commands import OutdialCommand
 from outdial.connection import Connection
-from outdial.ending import ended
+from outdial.ending import disconnected
 from outdial.topology import HEADER_ANSWER, Topology
 from outdial.wire import encode
 
@@ -120,4 +120,4 @@ class Outbox:
 
 async def _closed(producer: AIOKafkaProducer) -> None:
     with suppress(*PASSING):
-        await ended(producer.stop())
+        await disconnected(producer.stop(), producer.client.close)
