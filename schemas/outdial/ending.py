@@ -6,6 +6,8 @@ from typing import Any, Final
 
 STOP_S: Final = 5.0
 """How long a client may take to disconnect."""
+MOMENT_S: Final = 1.0
+"""How long one that is not wanted any more may take to connect."""
 
 
 async def ended(closing: Coroutine[Any, Any, None]) -> bool:
@@ -23,6 +25,24 @@ async def ended(closing: Coroutine[Any, Any, None]) -> bool:
         return False
     task.result()
     return True
+
+
+async def begun(starting: Coroutine[Any, Any, None]) -> None:
+    """Start a consumer or producer of aiokafka; who is cancelled meanwhile waits for a moment, and may then stop it.
+
+    Cancelled itself, aiokafka would forget the connection it had just made, which nobody closes then.
+
+    Raises:
+        Exception: it did not start.
+    """
+    task = asyncio.ensure_future(starting)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=MOMENT_S)
+        task.cancel()
+        task.add_done_callback(lambda one: one.cancelled() or one.exception())
+        raise
 
 
 async def disconnected(stop: Coroutine[Any, Any, None], close: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -79,6 +79,8 @@ class Stage:
     """By root."""
     rejections: list[Rejection] = field(default_factory=list)
     _producer: AIOKafkaProducer = None
+    _asker: AIOKafkaConsumer = None
+    """Who asks how much was said."""
     _heard: dict[TopicPartition, int] = field(default_factory=dict)
     """Up to where answers and rejections have been heard."""
     _open: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -145,6 +147,9 @@ class Stage:
             self._producer = AIOKafkaProducer(**self.connection.arguments(), max_request_size=8 * 1024 * 1024)
             await self._producer.start()
             self._open.push_async_callback(self._producer.stop)
+            self._asker = reader(self.connection)
+            await self._asker.start()
+            self._open.push_async_callback(self._asker.stop)
             for name in ("answers", "rejections"):
                 listening = asyncio.create_task(self._listen(name))
                 self._open.push_async_callback(_end, listening)
@@ -209,12 +214,8 @@ class Stage:
 
     async def hears(self) -> None:
         """Whatever was answered and refused until now is in ``answers`` and ``rejections``."""
-        consumer: AIOKafkaConsumer = reader(self.connection)
-        try:
-            await consumer.start()
-            ends = await consumer.end_offsets(self._places("answers") + self._places("rejections"))
-        finally:
-            await consumer.stop()
+        await self.producer()
+        ends = await self._asker.end_offsets(self._places("answers") + self._places("rejections"))
         await until(lambda: all(self._heard.get(place, 0) >= end for place, end in ends.items()), "what was said is heard")
 
     def _places(self, name: Name) -> list[TopicPartition]:

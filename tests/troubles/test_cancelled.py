@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
@@ -174,3 +175,27 @@ async def test_whatever_a_stop_comes_to_nothing_is_connected_after_it(stop: Any,
     with suppress(KafkaError):
         await disconnected(stop(), close)
     assert closed == [True]
+
+
+async def test_who_is_cancelled_while_it_connects_leaves_no_connection_behind(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aiokafka forgets the connection it asks for metadata by, when it is cancelled before the answer."""
+    made: list[AIOKafkaConnection] = []
+    connect: Any = AIOKafkaConnection.connect
+    connected = asyncio.Event()
+
+    async def noted(self: AIOKafkaConnection) -> Any:
+        found = await connect(self)
+        made.append(self)
+        connected.set()
+        return found
+
+    monkeypatch.setattr(AIOKafkaConnection, "connect", noted)
+    one = connecting.reader(stage.connection)
+    starting = asyncio.create_task(one.start())
+    await connected.wait()
+    starting.cancel()
+    await asyncio.wait([starting])
+    assert starting.cancelled()
+    await one.stop()
+    assert made
+    assert not any(connection.connected() for connection in made)

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
-from outdial.ending import disconnected
+from outdial.ending import begun, disconnected
 from outdial.topology import MAX_RECORD_BYTES
 
 RETRY_MS: Final = 20
@@ -46,6 +46,10 @@ class Reader(AIOKafkaConsumer):
         if not found and self._fetcher.error_future.done():
             raise KafkaError("nothing is fetched any more")
         return found
+
+    async def start(self) -> None:
+        """Connect, as aiokafka's; who is cancelled meanwhile leaves nothing open once it is stopped."""
+        await begun(super().start())
 
     async def stop(self) -> None:
         """Disconnect. Once more does nothing."""

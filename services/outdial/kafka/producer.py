@@ -17,7 +17,7 @@ from aiokafka.producer.sender import EndTxnHandler, Sender
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from outdial.connection import Connection
-from outdial.ending import ended
+from outdial.ending import begun, ended
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 BATCH_BYTES: Final = 512 * 1024
@@ -87,7 +87,7 @@ class Producer(AIOKafkaProducer):
             KafkaConnectionError: besides all else that can be wrong, for a broker that names none when it is asked who there is.
         """
         try:
-            await super().start()
+            await begun(super().start())
         except AssertionError as error:
             # The client takes it for a mistake of ours that it knows of no broker.
             raise KafkaConnectionError(str(error)) from error
@@ -104,6 +104,8 @@ class Producer(AIOKafkaProducer):
         await ended(self.client.close())
         with suppress(Exception):
             await ended(self._sender.close())
+        # A connection that was being made meanwhile is there only now.
+        await ended(self.client.close())
         # Who waits is told, and what aiokafka keeps of it for nobody to hear is heard.
         batches = self._message_accumulator._pending_batches  # noqa: SLF001  it has no word for giving up what it was to send again
         batches.update(chain.from_iterable(self._message_accumulator._batches.values()))  # noqa: SLF001  as above
