@@ -21,7 +21,6 @@ LARGE: Final = 16 * 1024 * 1024
 THROWN_AWAY: Final = 64 * 1024 * 1024
 """Bytes of a body that is too large which are read before the connection is ended."""
 LAST_WORDS_S: Final = 1.0
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
 """How long the next of them is waited for."""
 MANY: Final = 10_000
 """Items a body may have."""
@@ -30,6 +29,8 @@ CSV_TYPES: Final = frozenset({"text/csv", "application/csv"})
 LINES_TYPES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 DEEPEST: Final = 64
 """Levels a campaign's actions may have."""
+WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
+"""A name that is not known, where a message may repeat it. What is no word may be somebody's number, put in the wrong place."""
 _PLAN_NULLABLE: Final = frozenset({"source", "max_attempts", "calls_per_second", "windows", "time_zone", "result_policy"})
 
 
@@ -173,8 +174,7 @@ def plan_from(body: Any, base: Plan | None = None, at: str = "") -> Plan:
     fields: dict[str, Any] = body
     unknown = next((name for name in fields if name not in PLAN_FIELDS), None) if at else None
     if unknown is not None:
-        # What is no word may be somebody's number, put in the wrong place.
-        named = f"/{unknown}" if _WORD.fullmatch(unknown) else ""
+        named = f"/{unknown}" if WORD.fullmatch(unknown) else ""
         where = f"{at[1:]}.{unknown}" if named else f"what is named in {at[1:]}"
         raise by_rule("unknown_field", f"{where} is not a field here", pointer=at + named)
     changes = {name: fields[name] for name in PLAN_FIELDS if name in fields and (fields[name] is not None or name in _PLAN_NULLABLE)}

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from outdial.address import SLOTS
 from outdial.commands import NewTarget
-from outdial.doors.api.bodies import metadata_text
+from outdial.doors.api.bodies import WORD, metadata_text
 from outdial.doors.api.lines import MAX_ROW, Lines
 from outdial.wire import Malformed, from_json
 
@@ -36,7 +36,6 @@ _BLOCK: Final = 65_536
 _MAX_READ_AGAIN: Final = 16 * MAX_ROW
 """Characters that may be read twice over a whole file, because a quote was not closed where it should have been."""
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
-_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,39}")
 _NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
 _FORMAL: Final = re.compile(r"^\w+ should")
 _ZIP: Final = b"PK\x03\x04"
@@ -143,7 +142,7 @@ def _header(text: str, *, flawed: bool) -> tuple[list[str], str]:
         raise Unreadable("header_invalid", f"the first line must name columns, separated by a comma, semicolon or tab; {allowed}")
     for place, name in enumerate(names, 1):
         if name not in COLUMNS and name not in REFUSED:
-            shown = f'"{name}"' if _WORD.fullmatch(name) else f"number {place}"
+            shown = f'"{name}"' if WORD.fullmatch(name) else f"number {place}"
             raise Unreadable("column_unknown", f"column {shown} is not known; {allowed}")
         if names.index(name) != place - 1:
             raise Unreadable("column_twice", f'column "{name}" stands there twice')
@@ -310,7 +309,7 @@ def _fields(text: str, *, flawed: bool) -> dict[str, Any]:
             continue
         name = _ALIASES.get(key, key)
         if name not in NewTarget.model_fields:
-            raise Malformed("unknown_field", f"{key if _WORD.fullmatch(key) else 'what is named'} is not a field of a target")
+            raise Malformed("unknown_field", f"{key if WORD.fullmatch(key) else 'what is named'} is not a field of a target")
         if value is None:
             continue
         if name in fields:
