@@ -162,8 +162,12 @@ def _hours(plan: str, clock: str, index: int) -> Gate | None:
     if not plan:
         return None
     rules = Plan.model_validate_json(plan)
-    zones = rules.zones_for(_known(clock)[index])
-    return None if zones is None or rules.windows is None else Gate(rules.windows, zones)
+    return _gate(rules, rules.zones_for(_known(clock)[index]))
+
+
+def _gate(plan: Plan, zones: tuple[str, ...] | None) -> Gate | None:
+    """The hours of a plan, where they must be open in such zones; None: any."""
+    return None if zones is None or plan.windows is None else Gate(plan.windows, zones)
 
 
 # --- questions ------------------------------------------------------------------------------------------
@@ -316,19 +320,19 @@ def idle(db: sqlite3.Connection, outdial: int, force: InForce, now: int, standin
 
     Who is due later is who waits and is not due now.
     """
-    found, gates = [], dict[tuple[str, ...], Gate]()
+    found, gates = [], dict[tuple[str, ...] | None, Gate | None]()
     for profile, _ in db.execute(_PROFILES, (outdial,)).fetchall():
         verdict = "plan_pending" if force.plan is None else judged(profile, force.plan, force)
-        if isinstance(verdict, str):
+        if force.plan is None or isinstance(verdict, str):
             if standing == "no_tries":
                 found.append(Began(profile, *ALWAYS))
             continue
         edge = now - verdict.wait
-        if verdict.zones is not None and force.plan is not None and force.plan.windows is not None:
-            if verdict.zones not in gates:
-                gates[verdict.zones] = Gate(force.plan.windows, verdict.zones)
-            if not gates[verdict.zones].is_open(now):
-                edge = ALWAYS[0]
+        if verdict.zones not in gates:
+            gates[verdict.zones] = _gate(force.plan, verdict.zones)
+        gate = gates[verdict.zones]
+        if gate is not None and not gate.is_open(now):
+            edge = ALWAYS[0]
         if standing == "due_now" and edge > ALWAYS[0]:
             found.append(Began(profile, ALWAYS[0], edge))
         elif standing == "due_later":
@@ -431,8 +435,7 @@ def _due(db: sqlite3.Connection, outdial: int, force: InForce, now: int) -> _Due
             continue
         found.waiting += n
         if verdict not in groups:
-            gate = None if verdict.zones is None or force.plan.windows is None else Gate(force.plan.windows, verdict.zones)
-            groups[verdict] = _Alike(verdict.wait, gate, verdict.zones or (), verdict.rule)
+            groups[verdict] = _Alike(verdict.wait, _gate(force.plan, verdict.zones), verdict.zones or (), verdict.rule)
         groups[verdict].profiles.append(profile)
     slices = _Slices(db, outdial)
     later = [one for group in groups.values() if (one := _look(found, group, slices, profiles, now)) is not None]
