@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from outdial.doors.cli.actions import Refused
+from outdial.doors.cli.actions import USAGE, Refused
 from outdial.doors.cli.fields import milliseconds
 from outdial.doors.cli.nouns import (
     Deleted,
@@ -21,7 +21,7 @@ from outdial.doors.cli.nouns import (
     show,
     show_list,
 )
-from outdial.doors.cli.session import USAGE, Session, say
+from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import group, verb
 
 CustomerId = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id of the customer.")]

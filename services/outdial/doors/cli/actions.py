@@ -29,6 +29,10 @@ Role = Literal["serve", "ledger", "api"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogForm = Literal["auto", "json", "lines"]
 """How log lines look: auto is lines at a terminal, JSON elsewhere."""
+USAGE = 2
+"""The exit code where the program was called, or is set up, in a way that cannot be meant."""
+UNREACHABLE = 69
+"""The exit code where nobody is there to ask."""
 
 
 class Refused(Exception):

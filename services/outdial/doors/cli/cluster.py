@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outdial.doors.cli.actions import Beside, Cluster, Refused, Serving, WorkerOptions
+from outdial.doors.cli.actions import USAGE, Beside, Cluster, Refused, Serving, WorkerOptions
 from outdial.doors.cli.server import (
     AllowedOrigins,
     Bootstrap,
@@ -24,7 +24,7 @@ from outdial.doors.cli.server import (
     serve_options,
     warn_about_port,
 )
-from outdial.doors.cli.session import USAGE, Session, say
+from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import group, verb
 
 WRONG = 1

@@ -24,9 +24,9 @@ from outdial.doors.cli import (
     webhook,
     why,
 )
-from outdial.doors.cli.actions import Actions, Refused
+from outdial.doors.cli.actions import UNREACHABLE, USAGE, Actions, Refused
 from outdial.doors.cli.logs import configure, place
-from outdial.doors.cli.session import UNREACHABLE, USAGE, say
+from outdial.doors.cli.session import say
 from outdial.doors.cli.verbs import Group
 
 EXAMPLES = """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from outdial.doors.cli.actions import Refused
+from outdial.doors.cli.actions import USAGE, Refused
 
 PREFIX: Final = "OUTDIAL_"
 NESTED: Final = "__"
@@ -40,7 +40,6 @@ ALL: Final = (*NAMES, *(f"kafka{NESTED}{name}" for name in KAFKA_NAMES))
 FILE: Final = "_FILE"
 """The end of a name whose value is a file that holds the secret."""
 KNOWN: Final = tuple(f"{PREFIX}{name.upper()}" for name in (*ALL, *(f"{secret}{FILE}" for secret in SECRETS)))
-USAGE: Final = 2
 
 
 def unknown_names(environment: Mapping[str, str]) -> dict[str, str | None]:

@@ -7,15 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outdial.doors.cli.actions import Actions, Refused
+from outdial.doors.cli.actions import UNREACHABLE, USAGE, Actions, Refused
 from outdial.doors.cli.folders import address_of, data_folder, database_of, demo_folder
 
 if TYPE_CHECKING:
     from outdial.doors.cli.blocking import Blocking
     from outdial.doors.cli.forms import Form, Printer
-
-USAGE = 2
-UNREACHABLE = 69
 
 
 def say(text: str) -> None:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from outdial.connection import Connection, SaslMechanism, SecurityProtocol
-from outdial.doors.cli.actions import DEFAULT_HOST, Cluster, Credential, LogForm, Refused
-from outdial.doors.cli.names import NAMES, NESTED, PLAIN_NAMES, PREFIX, SECRETS, USAGE, refuse_unknown
+from outdial.doors.cli.actions import DEFAULT_HOST, USAGE, Cluster, Credential, LogForm, Refused
+from outdial.doors.cli.names import NAMES, NESTED, PLAIN_NAMES, PREFIX, SECRETS, refuse_unknown
 from outdial.topology import DEFAULT_PARTITIONS, DEFAULT_PREFIX, Topology
 from outdial.wire import sentence
 

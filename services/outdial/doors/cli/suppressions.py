@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outdial.doors.cli.actions import Refused
+from outdial.doors.cli.actions import USAGE, Refused
 from outdial.doors.cli.fields import address, milliseconds
 from outdial.doors.cli.nouns import Every, InOutdial, Limit, Noun, show, show_list
-from outdial.doors.cli.session import USAGE, Session, say
+from outdial.doors.cli.session import Session, say
 from outdial.doors.cli.verbs import group, verb
 
 if TYPE_CHECKING:
