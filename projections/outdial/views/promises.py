@@ -11,13 +11,12 @@ from typing import Final, NamedTuple
 
 from outdial.address import normalized
 from outdial.position import MARK_BITS
-from outdial.scalars import DAY_MS, MILLISECOND_US
 from outdial.views.rows import one_moment
 from outdial.wire import to_json
+from outdial.zones import DAY_US
 
 AT_ONCE: Final = 500
 """Attempts that are read at once: some milliseconds."""
-_DAY_US: Final = DAY_MS * MILLISECOND_US
 _OF: Final = "SELECT position FROM outdial WHERE id = ?"
 _READ: Final = """
     SELECT part.position, part.tm_create, part.target, json_extract(personal, '$.destinations[' || part.destination_index || '].type'),
@@ -96,7 +95,7 @@ class Days:
             self._after = max(self._after, position)
             if address is not None:
                 number = f"{kind} {normalized(kind, address) or address}"
-                self._open[position] = (_Called(time // _DAY_US, number), target)
+                self._open[position] = (_Called(time // DAY_US, number), target)
         last = max([called.day for called, _ in self._open.values()], default=0)
         if last > self._last:
             self._last, wanted = last, {called.day for called, _ in self._open.values()}

@@ -108,14 +108,14 @@ from outdial.events import (
 )
 from outdial.ids import as_int, derived
 from outdial.requests import Answer
-from outdial.scalars import DAY_MS, MILLISECOND_US, ZERO_ID, format_instant
+from outdial.scalars import ZERO_ID, format_instant
 from outdial.wire import content_hash, from_json, to_json
+from outdial.zones import DAY_US
 
 NAMES = ("target_name", "name", "detail")
 """What an address says beside where it is."""
 REMEMBERED_DAYS = 31
 NO_END = 1 << 62
-DAY_US = DAY_MS * MILLISECOND_US
 Result = Literal["events", "unchanged", "rejected"]
 Stream = Outdial | Outplan | Campaign | Account | SuppressionList | Guard | Cap | Pace | Webhook
 

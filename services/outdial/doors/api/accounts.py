@@ -15,14 +15,15 @@ from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, EXISTS, NO_ACCESSK
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import item_id
 from outdial.requests import Answer
-from outdial.scalars import DAY_MS, MILLISECOND_US, SECOND_US, format_instant
+from outdial.scalars import SECOND_US, format_instant
 from outdial.views import accounts
+from outdial.zones import DAY_US
 
 router = APIRouter(tags=["accounts"])
 login = APIRouter(tags=["accounts"])
 """What stands outside the versions, as VoIPBIN has it."""
 SESSION_DAYS: Final = 7
-SESSION_US: Final = SESSION_DAYS * DAY_MS * MILLISECOND_US
+SESSION_US: Final = SESSION_DAYS * DAY_US
 LONGEST_EXPIRE_S: Final = 10 * 366 * 86_400
 SHORTEST_PASSWORD: Final = 8
 LONGEST_PASSWORD: Final = 1_024

@@ -30,6 +30,7 @@ from outdial.views.outdials import Outdial
 from outdial.views.promises import Days
 from outdial.views.rows import one_moment
 from outdial.wire import decode_event, from_json, to_json
+from outdial.zones import DAY_US
 
 router = APIRouter(tags=["live"])
 EVERY_S: Final = 0.25
@@ -52,7 +53,6 @@ STEP_MINUTES: Final = 15
 USUAL_HOURS: Final = 12
 LONGEST_HOURS: Final = 168
 MINUTE_S: Final = 60
-DAY_S: Final = 86_400
 
 Parts = Callable[[Position], Mapping[str, Any]]
 """What there is to show now, by name; given the position the watcher has seen."""
@@ -265,7 +265,7 @@ def _most_called(reader: sqlite3.Connection, row: Outdial, days: Days) -> dict[s
     most = days.most(reader)
     if most is None:
         return {"outdial_id": row.id, "calls": 0, "day": None, "target_id": None}
-    day = format_instant(most.day * DAY_S * SECOND_US)[:10]
+    day = format_instant(most.day * DAY_US)[:10]
     return {"outdial_id": row.id, "calls": most.calls, "day": day, "target_id": most.target_id}
 
 
