@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from outdial.doors.cli.session import say
+from outdial.metrics import per_second
 from outdial.scalars import SECOND_US
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 QUIET_S = 1.0
 """Shorter jobs show nothing."""
 LINE_EVERY_S = 10.0
-SHORTEST_S = 0.001
 BAR = 20
 """Columns of the bar: what is said beside it fits 80."""
 
@@ -66,10 +66,10 @@ class Progress:
         """How fast it went so far, and how long the rest takes at that rate."""
         from outdial.doors.cli.output import span
 
-        taken = max(now - self._since, SHORTEST_S)
-        said = f"{shown / taken:,.0f} {self._unit}/s"
+        taken = now - self._since
+        said = f"{per_second(shown, taken):,.0f} {self._unit}/s"
         left = (self._total or 0) - done
-        return f"{said}, {span(round(left * taken / done * SECOND_US))} left" if left > 0 and done else said
+        return f"{said}, {span(round(left / per_second(done, taken) * SECOND_US))} left" if left > 0 and done else said
 
     def _draw(self, done: int, told: str) -> None:
         if self._bar is None:
