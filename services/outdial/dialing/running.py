@@ -147,9 +147,8 @@ def _start_for_campaign(outdial: Outdial, command: StartDialing) -> Decision:
     """A campaign's run: only of the outdial that is its own, and always by an outplan."""
     campaign_id, run = command.campaign_id or ZERO_ID, command.run or 0
     if run <= outdial.campaign_runs.get(campaign_id, 0):
-        current = outdial.run
-        is_current = current is not None and (current.campaign_id, current.campaign_run) == (campaign_id, run)
-        return Decision(follow_ups=_owed(outdial, current) if current is not None and is_current else [])
+        current = _run_of(outdial, command)
+        return Decision(follow_ups=[] if current is None else _owed(outdial, current))
     try:
         if command.customer_id not in (None, outdial.customer_id):
             raise Rejected("outdial_unknown", "there is no such outdial")
@@ -193,10 +192,8 @@ def refuse_start(command: StartDialing, why: Rejected) -> Decision:
 
 def stop(outdial: Outdial, command: StopDialing) -> Decision:
     """No request from here on. A campaign stops only its own run."""
-    run = outdial.run
-    if run is None or (command.campaign_id is not None and (run.campaign_id, run.campaign_run) != (command.campaign_id, command.run)):
-        return _with_open(outdial, [])
-    return _with_open(outdial, [_stopped(outdial, run, "stopped", command.reason)])
+    run = outdial.run if command.campaign_id is None else _run_of(outdial, command)
+    return _with_open(outdial, [] if run is None else [_stopped(outdial, run, "stopped", command.reason)])
 
 
 def _with_open(outdial: Outdial, events: list[OutdialEvent]) -> Decision:
@@ -244,7 +241,7 @@ def set_end_handle(outdial: Outdial, command: SetEndHandle) -> Decision:
     return Decision([EndHandleSet(run=run.number, end_handle=command.end_handle)])
 
 
-def _run_of(outdial: Outdial, command: LimitRinging | SetEndHandle) -> Run | None:
+def _run_of(outdial: Outdial, command: StartDialing | StopDialing | LimitRinging | SetEndHandle) -> Run | None:
     """The run a campaign speaks of; None when it is over."""
     run = outdial.run
     return run if run is not None and (run.campaign_id, run.campaign_run) == (command.campaign_id, command.run) else None
