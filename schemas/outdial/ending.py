@@ -28,7 +28,7 @@ async def ended(closing: Coroutine[Any, Any, None]) -> bool:
 
 
 async def begun(starting: Coroutine[Any, Any, None]) -> None:
-    """Start a consumer or producer of aiokafka; who is cancelled meanwhile waits for a moment, and may then stop it.
+    """Start a client of aiokafka; who is cancelled meanwhile waits for a moment, and may then stop it.
 
     Cancelled itself, aiokafka would forget the connection it had just made, which nobody closes then.
 

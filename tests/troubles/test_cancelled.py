@@ -1,7 +1,7 @@
 """aiokafka may let the cancellation of its own tasks out, and may cease to read without a word: no partition stands still for that."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,16 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 
+from outdial.client.kafka import KafkaClient
 from outdial.ending import disconnected, ended
-from outdial.kafka import connecting, partition, replaying, runtime
+from outdial.kafka import connecting, partition, replaying, runtime, topics
 from outdial.kafka.connecting import Ends, Reader
 from outdial.kafka.partition import Partition
+from outdial.kafka.producer import Producer
+from outdial.kafka.sending import Sending
+from outdial.worker.claims import Claims
+from outdial.worker.outbox import Outbox
+from outdial.worker.service import Worker, WorkerOptions
 from troubles.stage import Stage, add, new_id
 
 Closing = Callable[[Fetcher], Awaitable[None]]
@@ -177,7 +183,57 @@ async def test_whatever_a_stop_comes_to_nothing_is_connected_after_it(stop: Any,
     assert closed == [True]
 
 
-async def test_who_is_cancelled_while_it_connects_leaves_no_connection_behind(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def reads(stage: Stage) -> None:
+    one = connecting.reader(stage.connection)
+    try:
+        await one.start()
+    finally:
+        await one.stop()
+
+
+async def writes(stage: Stage) -> None:
+    one = Producer(stage.connection, f"{stage.topology.prefix}.one")
+    try:
+        await one.start()
+    finally:
+        await one.abandon()
+
+
+async def sends(stage: Stage) -> None:
+    nothing: Any = None
+    await Sending.open(stage.options(), nothing)
+
+
+async def administers(stage: Stage) -> None:
+    async with topics.admin(stage.connection):
+        pass
+
+
+async def asks(stage: Stage) -> None:
+    await KafkaClient(stage.connection, prefix=stage.topology.prefix).__aenter__()
+
+
+async def takes_requests(stage: Stage) -> None:
+    await anext(KafkaClient(stage.connection, prefix=stage.topology.prefix).dial_requests())
+
+
+async def tells(stage: Stage) -> None:
+    await Outbox(stage.connection, stage.topology).start()
+
+
+async def claims(stage: Stage) -> None:
+    await Claims(stage.connection, stage.topology, Outbox(stage.connection, stage.topology), "one").start()
+
+
+async def checks(stage: Stage) -> None:
+    nobody: Any = None
+    await Worker(WorkerOptions(stage.connection, nobody, stage.topology))._check()  # noqa: SLF001  it is what a worker begins with
+
+
+@pytest.mark.parametrize("start", [reads, writes, sends, administers, asks, takes_requests, tells, claims, checks])
+async def test_who_is_cancelled_while_it_connects_leaves_no_connection_behind(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, start: Callable[[Stage], Coroutine[Any, Any, None]]
+) -> None:
     """Aiokafka forgets the connection it asks for metadata by, when it is cancelled before the answer."""
     made: list[AIOKafkaConnection] = []
     connect: Any = AIOKafkaConnection.connect
@@ -190,12 +246,10 @@ async def test_who_is_cancelled_while_it_connects_leaves_no_connection_behind(st
         return found
 
     monkeypatch.setattr(AIOKafkaConnection, "connect", noted)
-    one = connecting.reader(stage.connection)
-    starting = asyncio.create_task(one.start())
+    starting = asyncio.create_task(start(stage))
     await connected.wait()
     starting.cancel()
     await asyncio.wait([starting])
     assert starting.cancelled()
-    await one.stop()
     assert made
     assert not any(connection.connected() for connection in made)

@@ -5,7 +5,7 @@ speaks only to the brokers: whoever decides is behind them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -32,7 +32,7 @@ from outdial.chain import Chain
 from outdial.client.errors import ClientError, LoginRefused, NotAllowed, Rejected, Unanswered, Unreachable
 from outdial.commands import Command
 from outdial.connection import Connection
-from outdial.ending import disconnected
+from outdial.ending import begun, disconnected
 from outdial.position import Position, Reading, place_of
 from outdial.requests import Answer, AnswerRecord, DialRequest
 from outdial.resources import PlacedEvent
@@ -364,7 +364,7 @@ class KafkaClient:
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
         )
         try:
-            await self._entered(consumer.start)
+            await self._entered(consumer.start())
             yield consumer
         except _PASSING as error:
             raise self._refused(error) or self._lost(error) from error
@@ -383,16 +383,16 @@ class KafkaClient:
             linger_ms=0,
         )
         try:
-            await self._entered(producer.start)
+            await self._entered(producer.start())
         except BaseException:
             await _closed(disconnected(producer.stop(), producer.client.close))
             raise
         return producer
 
-    async def _entered(self, start: Callable[[], Awaitable[None]]) -> None:
+    async def _entered(self, starting: Coroutine[Any, Any, None]) -> None:
         """Connect; a client that begins says only that it found nobody, so the brokers are asked why."""
         try:
-            await start()
+            await begun(starting)
         except KafkaConnectionError as error:
             raise await self._turned_away() or self._lost(error) from error
 

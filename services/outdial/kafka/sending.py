@@ -19,7 +19,7 @@ from aiokafka.structs import TopicPartition
 
 from outdial.chain import Chain
 from outdial.commands import Command
-from outdial.ending import disconnected
+from outdial.ending import begun, disconnected
 from outdial.kafka.connecting import own_cancellations, reader
 from outdial.kafka.errors import PASSING, explained, unreachable
 from outdial.kafka.log import Mirror
@@ -79,13 +79,9 @@ class Sending:
         """
         sending = cls(options, mirror)
         try:
-            await sending._producer.start()
+            await _connect(sending._producer)
         except KafkaConnectionError as error:
-            await sending._producer.stop()
             raise unreachable(options.connection.bootstrap) from error
-        except BaseException:
-            await sending._producer.stop()
-            raise
         listening = asyncio.Event()
         sending._task = asyncio.create_task(sending._listen(listening), name="answers")
         heard = asyncio.create_task(listening.wait())
@@ -197,11 +193,7 @@ class Sending:
     async def _renew(self) -> None:
         """Another producer in the place of one that may never send again."""
         fresh = self._new_producer()
-        try:
-            await fresh.start()
-        except BaseException:
-            await disconnected(fresh.stop(), fresh.client.close)
-            raise
+        await _connect(fresh)
         old, self._producer = self._producer, fresh
         log.warning("commands go out by another producer: the last one may not send any more")
         with suppress(*PASSING):
@@ -257,6 +249,15 @@ class Sending:
             waiting = self._waiting.get(record.asked or "")
             if waiting is not None and waiting.note(record):
                 waiting.complete.set()
+
+
+async def _connect(producer: AIOKafkaProducer) -> None:
+    """Let a producer begin; nothing is connected where it does not."""
+    try:
+        await begun(producer.start())
+    except BaseException:
+        await disconnected(producer.stop(), producer.client.close)
+        raise
 
 
 def _needed(sent: Sequence[Waiting]) -> dict[int, int]:

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from aiokafka.structs import TopicPartition
 
 from outdial.connection import Connection
+from outdial.ending import begun
 from outdial.kafka.connecting import reader
 from outdial.kafka.errors import PASSING, ClusterError, explained, unreachable
 from outdial.scalars import MILLISECOND_US
@@ -57,7 +58,7 @@ async def admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
     """
     client = AIOKafkaAdminClient(**connection.arguments())
     try:
-        await client.start()
+        await begun(client.start())
         yield client
     except KafkaError as error:
         refused = await _explained(error, connection)

@@ -7,7 +7,7 @@ from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 
 from outdial.connection import Connection
-from outdial.ending import disconnected
+from outdial.ending import begun, disconnected
 
 
 class Consumer(AIOKafkaConsumer):
@@ -28,6 +28,10 @@ class Consumer(AIOKafkaConsumer):
         """Raise KafkaError when it has ceased to fetch."""
         if self._fetcher.error_future.done():
             raise KafkaError("nothing is fetched any more")
+
+    async def start(self) -> None:
+        """Connect, as aiokafka's; who is cancelled meanwhile leaves nothing open once it is stopped."""
+        await begun(super().start())
 
     async def stop(self) -> None:
         """Disconnect. Once more does nothing."""

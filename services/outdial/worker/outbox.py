@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from outdial.commands import OutdialCommand
 from outdial.connection import Connection
-from outdial.ending import disconnected
+from outdial.ending import begun, disconnected
 from outdial.topology import HEADER_ANSWER, Topology
 from outdial.wire import encode
 
@@ -111,7 +111,7 @@ class Outbox:
     async def _connected(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._connection.arguments(), client_id="outdial-worker", acks="all", enable_idempotence=True)
         try:
-            await producer.start()
+            await begun(producer.start())
         except BaseException:
             await _closed(producer)
             raise

@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
 from outdial.connection import Connection
+from outdial.ending import begun
 from outdial.topology import Topology
 from outdial.worker.carrier import Carrier
 from outdial.worker.claims import Claims
@@ -254,7 +255,7 @@ def worker_name() -> str:
 async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**connection.arguments(), client_id="outdial-worker-check")
     try:
-        await admin.start()
+        await begun(admin.start())
         yield admin
     finally:
         await admin.close()
