@@ -231,7 +231,7 @@ def test_a_stream_that_is_closed_or_full_is_no_fault_of_the_program(
     assert "fault of the program" not in done.stderr
 
 
-@pytest.mark.parametrize("token", ["hidden\nsecret", "hidden\u00e9"])
+@pytest.mark.parametrize("token", ["hidden\nsecret", "hidden\u00e9", "hidden "])
 def test_a_token_that_no_header_can_hold_is_a_usage_error_and_not_shown(there: Call, token: str) -> None:
     said = quiet(there("outdials", "list", "--token", token))
     assert (said.code, "hidden" in said.err) == (2, False), said.err

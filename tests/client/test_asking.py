@@ -198,6 +198,14 @@ def test_what_is_no_url_is_refused(url: str) -> None:
         Client(url)
 
 
+@pytest.mark.parametrize("token", ["sesame\n", "sesame\r\nHost: x", "sesame ", "sesame\0", "sésame"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ValueError, match="without the end of a line") as refused:
+        Client(URL, token)
+    assert "same" not in repr(refused.value)
+    assert refused.value.__context__ is None
+
+
 @pytest.mark.parametrize("url", [URL, f"{URL}/", f"{URL}/v1.0", f"{URL}/v1.0/"])
 async def test_the_version_may_stand_in_the_url(url: str) -> None:
     async with Client(url) as client:

@@ -41,6 +41,11 @@ _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout,
 _HTTPX: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 
 
+def is_token(text: str) -> bool:
+    """Whether a header of HTTP can end with it. Of one that cannot, httpx would say the whole in its error."""
+    return text.isascii() and text.isprintable() and not text.endswith(" ")
+
+
 class Asking:
     """One service, and the connections to it. Use it as an async context manager.
 
@@ -52,6 +57,9 @@ class Asking:
         reconnect_s: how long a service that cannot be reached, or takes nothing at the moment, is tried again; seconds. Streams
             and long polls begin to count anew whenever they have heard something.
         transport: in place of the network, for tests and for reading without a server.
+
+    Raises:
+        ValueError: the URL is none, or no header of HTTP can hold the token.
     """
 
     def __init__(
@@ -67,6 +75,9 @@ class Asking:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             message = f"a URL looks like http://127.0.0.1:8080, not {url!r}"
+            raise ValueError(message)
+        if token is not None and not is_token(token):
+            message = "the token has characters that no token has; see that it was copied whole, and without the end of a line"
             raise ValueError(message)
         self.url = url.rstrip("/").removesuffix(VERSION)
         self._timeout_s = timeout_s

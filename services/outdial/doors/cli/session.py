@@ -98,8 +98,10 @@ class Session:
         Raises:
             Refused: the file cannot be read, or no header of HTTP can hold the token (exit code 2).
         """
+        from outdial.client.asking import is_token
+
         token = self._given_secret()
-        if token is not None and not (token.isascii() and token.isprintable()):
+        if token is not None and not is_token(token):
             fix = "see that it was copied whole, and without the end of a line"
             raise Refused("token_invalid", "the token has characters that no token has", fix, USAGE)
         return token
