@@ -1,7 +1,9 @@
 """Events made by hand, in a log of their own, and a file of views that reads them."""
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -174,3 +176,14 @@ async def views_in(folder: Path, partitions: int = 1) -> AsyncIterator[Views]:
             yield Views(writer, reader)
         finally:
             reader.close()
+
+
+def look(log: Log, at: Callable[[sqlite3.Connection], None], batch: int = 1_000) -> None:
+    """Show a log to views of its own and look at them: for a test that is tried with many logs."""
+
+    async def shown() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            async with views_in(Path(folder)) as views:
+                at(await views.show(log, batch))
+
+    asyncio.run(shown())

@@ -1,9 +1,7 @@
 """What went on, and when: every request and every end is counted once under each measure, and a calendar says what comes."""
 
-import asyncio
-import tempfile
+import sqlite3
 from collections import Counter
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +10,7 @@ from outdial.address import Address
 from outdial.events import DialEnded, DialingStarted, DialingStopped, DialRequested
 from outdial.views import activity, outdials
 from outdial.views.counts import Falling
-from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, views_in
+from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, look
 from views.histories import STEPS, History, counted
 
 WEEK_S = 7 * 24 * 3_600
@@ -22,24 +20,22 @@ WEEK_S = 7 * 24 * 3_600
 @settings(max_examples=60)
 def test_every_measure_adds_up_to_the_counts_of_the_outdial(steps: list[tuple[int, int]], batch: int) -> None:
     history = History(steps)
+    now = history.log.clock
 
-    async def compare() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with views_in(Path(folder)) as views:
-                reader, now = await views.show(history.log, batch), history.log.clock
-                for found in history.lists:
-                    stats = outdials.stats(reader, found.id, now)
-                    pace = activity.pace(reader, found.id, now, WEEK_S, 600)
-                    assert {what: sum(counts) for what, counts in pace.counts.items()} == {"requested": stats.requested, **stats.ended}
-                    for measure in activity.MEASURES:
-                        told = activity.yields(reader, found.id, measure)
-                        outcomes = Counter[str]()
-                        for row in told:
-                            assert row["ended"] == sum(row["outcome"].values())
-                            outcomes.update(row["outcome"])
-                        assert outcomes == +Counter(stats.ended)
+    def compare(reader: sqlite3.Connection) -> None:
+        for found in history.lists:
+            stats = outdials.stats(reader, found.id, now)
+            pace = activity.pace(reader, found.id, now, WEEK_S, 600)
+            assert {what: sum(counts) for what, counts in pace.counts.items()} == {"requested": stats.requested, **stats.ended}
+            for measure in activity.MEASURES:
+                told = activity.yields(reader, found.id, measure)
+                outcomes = Counter[str]()
+                for row in told:
+                    assert row["ended"] == sum(row["outcome"].values())
+                    outcomes.update(row["outcome"])
+                assert outcomes == +Counter(stats.ended)
 
-    asyncio.run(compare())
+    look(history.log, compare, batch)
 
 
 async def test_what_happened_stands_in_the_step_in_which_it_happened(views: Views, log: Log) -> None:
@@ -90,21 +86,19 @@ async def test_who_steered_is_told_newest_first(views: Views, log: Log) -> None:
 @settings(max_examples=60)
 def test_a_calendar_leaves_nobody_out(steps: list[tuple[int, int]]) -> None:
     history = History(steps)
+    now = history.log.clock
 
-    async def compare() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with views_in(Path(folder)) as views:
-                reader, now = await views.show(history.log), history.log.clock
-                for found in history.lists:
-                    calendar = outdials.calendar(reader, found.id, now, 15 * MINUTE, 8)
-                    waiting = counted(found, now).waiting if found.plan is not None else 0
-                    assert calendar.overdue + sum(calendar.steps) + calendar.later == waiting
-                    apart = Falling(0, [0] * 8, 0)
-                    for zone in calendar.zones.values():
-                        apart.add(zone)
-                    assert apart == Falling(calendar.overdue, calendar.steps, calendar.later)
+    def compare(reader: sqlite3.Connection) -> None:
+        for found in history.lists:
+            calendar = outdials.calendar(reader, found.id, now, 15 * MINUTE, 8)
+            waiting = counted(found, now).waiting if found.plan is not None else 0
+            assert calendar.overdue + sum(calendar.steps) + calendar.later == waiting
+            apart = Falling(0, [0] * 8, 0)
+            for zone in calendar.zones.values():
+                apart.add(zone)
+            assert apart == Falling(calendar.overdue, calendar.steps, calendar.later)
 
-    asyncio.run(compare())
+    look(history.log, compare)
 
 
 async def test_a_calendar_says_when_a_retry_falls_due(views: Views, log: Log) -> None:

@@ -1,10 +1,7 @@
-import asyncio
 import sqlite3
-import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +23,7 @@ from outdial.standing import STANDINGS
 from outdial.views import outdials, targets
 from outdial.views.counts import Stats
 from outdial.windows import Windows
-from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, views_in
+from views.hand import MAIL, MINUTE, PHONE, SECOND, Log, Views, look
 from views.histories import STEPS, History, counted, standings
 
 
@@ -44,21 +41,18 @@ async def stats_of(views: Views, log: Log, outdial: str) -> Stats:
 def test_counts_are_what_counting_target_by_target_gives(steps: list[tuple[int, int]], batch: int) -> None:
     history = History(steps)
 
-    async def compare() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with views_in(Path(folder)) as views:
-                reader = await views.show(history.log, batch)
-                for found in history.lists:
-                    now: int | None = history.log.clock
-                    for _ in range(12):
-                        if now is None:
-                            break
-                        expected = counted(found, now)
-                        assert outdials.stats(reader, found.id, now) == expected
-                        assert outdials.stats(reader, found.id, now - 1) == counted(found, now - 1)
-                        now = expected.next_due
+    def compare(reader: sqlite3.Connection) -> None:
+        for found in history.lists:
+            now: int | None = history.log.clock
+            for _ in range(12):
+                if now is None:
+                    break
+                expected = counted(found, now)
+                assert outdials.stats(reader, found.id, now) == expected
+                assert outdials.stats(reader, found.id, now - 1) == counted(found, now - 1)
+                now = expected.next_due
 
-    asyncio.run(compare())
+    look(history.log, compare, batch)
 
 
 @given(STEPS, st.integers(1, 40))
@@ -66,19 +60,16 @@ def test_counts_are_what_counting_target_by_target_gives(steps: list[tuple[int, 
 def test_a_list_of_those_that_stand_so_has_all_that_are_counted_and_nobody_else(steps: list[tuple[int, int]], batch: int) -> None:
     history = History(steps)
 
-    async def compare() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with views_in(Path(folder)) as views:
-                reader = await views.show(history.log, batch)
-                for found in history.lists:
-                    opens = outdials.stats(reader, found.id, history.log.clock).next_due
-                    for now in (history.log.clock, *(() if opens is None else (opens - 1, opens))):
-                        told = standings(found, now)
-                        for word in STANDINGS:
-                            listed = ids(targets.page_of(reader, found.id, word, now, None, 1_000))
-                            assert listed == [one for one in reversed(told) if told[one] == word]
+    def compare(reader: sqlite3.Connection) -> None:
+        for found in history.lists:
+            opens = outdials.stats(reader, found.id, history.log.clock).next_due
+            for now in (history.log.clock, *(() if opens is None else (opens - 1, opens))):
+                told = standings(found, now)
+                for word in STANDINGS:
+                    listed = ids(targets.page_of(reader, found.id, word, now, None, 1_000))
+                    assert listed == [one for one in reversed(told) if told[one] == word]
 
-    asyncio.run(compare())
+    look(history.log, compare, batch)
 
 
 @pytest.mark.parametrize("looked_through", [1, 3, 7, 5_000])

@@ -1,15 +1,13 @@
 """Totals over all outdials: the same as those of each, added up."""
 
-import asyncio
-import tempfile
+import sqlite3
 from collections import Counter
-from pathlib import Path
 
 from hypothesis import given, settings
 
 from outdial.events import OutdialDeleted, PaceSet, ShareGiven, ShareWanted
 from outdial.views import outdials, totals
-from views.hand import CUSTOMER, STRANGER, Log, Views, views_in
+from views.hand import CUSTOMER, STRANGER, Log, Views, look
 from views.histories import STEPS, History
 
 
@@ -20,20 +18,18 @@ def test_totals_are_those_of_each_outdial_added_up(steps: list[tuple[int, int]])
     gone = history.log.outdial()
     history.log.target(gone)
     history.log.add(gone, OutdialDeleted())
+    now = history.log.clock
 
-    async def compare() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with views_in(Path(folder)) as views:
-                reader, now = await views.show(history.log), history.log.clock
-                found = totals.targets(reader, now)
-                status, blocked = Counter[str](), Counter[str]()
-                for one in history.lists:
-                    stats = outdials.stats(reader, one.id, now)
-                    status.update(stats.status)
-                    blocked.update(stats.blocked)
-                assert found == totals.Targets(dict(status), dict(blocked))
+    def compare(reader: sqlite3.Connection) -> None:
+        found = totals.targets(reader, now)
+        status, blocked = Counter[str](), Counter[str]()
+        for one in history.lists:
+            stats = outdials.stats(reader, one.id, now)
+            status.update(stats.status)
+            blocked.update(stats.blocked)
+        assert found == totals.Targets(dict(status), dict(blocked))
 
-    asyncio.run(compare())
+    look(history.log, compare)
 
 
 async def test_the_pace_of_customers_with_a_limit_is_added_up(views: Views, log: Log) -> None:
