@@ -24,11 +24,11 @@ from outdial.topology import HEADER_INPUT, Topology, partition_of
 REPLAYED_AT_ONCE: Final = 500
 OPEN_S: Final = 30.0
 """How long the broker may take for a step of opening."""
-
-log = logging.getLogger("outdial.kafka")
 STILL_S: Final = 10.0
 """A log of which nothing comes for so long is read again by another client: it may have ceased to ask, of which it tells nobody."""
 T = TypeVar("T")
+
+log = logging.getLogger("outdial.kafka")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ refuse that line alone. A line ends with a line feed, a carriage return, or both
 """
 
 import codecs
+import re
 from collections.abc import Callable
 from io import StringIO
 from typing import Final
 
 MAX_ROW: Final = 1_048_576
 """Characters a row may have, its line breaks included."""
+UNDECODED: Final = re.compile("[\ud800-\udfff]")
+"""What bytes that are no text have become."""
 
 _Decode = Callable[[bytes, str, bool], tuple[str, int]]
 _MARKS: Final[tuple[tuple[bytes, _Decode, str], ...]] = (

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from outdial.address import SLOTS
 from outdial.commands import NewTarget
 from outdial.doors.api.bodies import WORD, metadata_text
-from outdial.doors.api.lines import MAX_ROW, Lines
+from outdial.doors.api.lines import MAX_ROW, UNDECODED, Lines
 from outdial.wire import Malformed, from_json
 
 DESTINATIONS: Final = tuple(f"destination_{slot}" for slot in range(SLOTS))
@@ -36,7 +36,7 @@ _BLOCK: Final = 65_536
 _MAX_READ_AGAIN: Final = 16 * MAX_ROW
 """Characters that may be read twice over a whole file, because a quote was not closed where it should have been."""
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
-_NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+_NO_TEXT: Final = re.compile(f"\0|{UNDECODED.pattern}")
 _FORMAL: Final = re.compile(r"^\w+ should")
 _ZIP: Final = b"PK\x03\x04"
 _ALIASES: Final = {"id": "target_id", "destination": "destination_0", "metadata": "data"}

@@ -1,7 +1,6 @@
 """Whom a customer must not call, and how often anybody may be called. Source: design sections 2 and 7."""
 
 import csv
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple, cast
 
@@ -14,7 +13,7 @@ from outdial.doors.api import shapes
 from outdial.doors.api.bodies import CSV_TYPES, LARGE, LINES_TYPES, media_type_of, picked, read_bytes, read_object
 from outdial.doors.api.deps import asked_by, command_id, customer_of, door_of, path_id, reply, submit
 from outdial.doors.api.errors import NO_SUPPRESSION, UNAVAILABLE, Refused, by_form, by_rule
-from outdial.doors.api.lines import Lines
+from outdial.doors.api.lines import UNDECODED, Lines
 from outdial.doors.api.paging import asked, page, times_of
 from outdial.ids import derived
 from outdial.requests import Answer, Item
@@ -23,8 +22,6 @@ from outdial.views import outdials, suppressions
 from outdial.views.suppressions import Suppression
 from outdial.wire import Malformed, command_from, from_json
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-"""What bytes that are no text are read as."""
 router = APIRouter(tags=["suppressions"])
 COLUMNS: Final = ("type", "target", "prefix", "outdial_id", "expires_at", "reason")
 """Columns a CSV file may have, in any order."""
@@ -207,7 +204,7 @@ def _csv_rows(lines: Sequence[str]) -> Iterator[Row]:
         entry: dict[str, Any] = {name: found[name] for name in ("prefix", *COLUMNS[3:]) if name in found}
         if "target" in found:
             entry["address"] = {"type": found.get("type", "tel"), "target": found["target"]}
-        if any(_SURROGATE.search(cell) for cell in cells):
+        if any(UNDECODED.search(cell) for cell in cells):
             yield Row(number, None, Malformed("undecodable", "there are bytes in it that are no text; save the file as UTF-8"))
         else:
             yield _checked(number, entry)
