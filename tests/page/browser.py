@@ -81,11 +81,13 @@ class Window:
 
 
 @asynccontextmanager
-async def window(browser: Browser, **options: Any) -> AsyncIterator[Window]:
-    """A window with a profile of its own; it must have shown no fault."""
+async def window(browser: Browser, at: str | None = None, **options: Any) -> AsyncIterator[Window]:
+    """A window with a profile of its own, which shows an address; it must have shown no fault."""
     context = await browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
     try:
         found = Window(await context.new_page())
+        if at is not None:
+            await found.page.goto(at)
         yield found
         assert found.unexpected == []
     finally:

@@ -10,6 +10,7 @@ from playwright.async_api import Browser
 
 from cli.program import Service, end, start
 from page.browser import chromium
+from page.campaign import Campaign
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -37,3 +38,18 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     for service in running:
         if service.process.poll() is None:
             end(service)
+
+
+class Dialing(Protocol):
+    """How a service is started in which an outdial of so many dials; nobody takes its calls, unless the arguments say who does."""
+
+    def __call__(self, count: int, *arguments: str) -> tuple[Service, Campaign]: ...
+
+
+@pytest.fixture
+def dialing(serve: Serve) -> Dialing:
+    def begin(count: int, *arguments: str) -> tuple[Service, Campaign]:
+        service = serve("--carrier", *(arguments or ("none",)))
+        return service, Campaign.begun(service.url, count)
+
+    return begin

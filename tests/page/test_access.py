@@ -10,8 +10,7 @@ from playwright.async_api import Browser
 
 from page.axe import violations
 from page.browser import window
-from page.campaign import Campaign
-from page.conftest import Serve
+from page.conftest import Dialing
 
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 WIDTHS: Final = (1440, 360)
@@ -27,9 +26,8 @@ FADED: Final = (
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_every_view_can_be_read_by_everybody_and_a_wall_from_across_the_room(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "simulated", "--speed", "20")
-    campaign = Campaign.begun(service.url, 60)
+async def test_every_view_can_be_read_by_everybody_and_a_wall_from_across_the_room(browser: Browser, dialing: Dialing) -> None:
+    service, campaign = dialing(60, "simulated", "--speed", "20")
     async with window(browser) as seen:
         for name, path in campaign.views.items():
             await seen.page.goto(service.url + path)

@@ -8,8 +8,8 @@ from playwright.async_api import Browser
 from cli.program import end
 from page.axe import violations
 from page.browser import window
-from page.campaign import Campaign, ask
-from page.conftest import Serve
+from page.campaign import ask
+from page.conftest import Dialing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 NAMED = "tbody tr th"
@@ -25,9 +25,8 @@ new PerformanceObserver((list) => {
 """Keeps the blocks of the page that moved up or down while nobody scrolled."""
 
 
-async def test_somebody_is_found_by_name_number_or_id_and_no_number_is_sent(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 130)
+async def test_somebody_is_found_by_name_number_or_id_and_no_number_is_sent(browser: Browser, dialing: Dialing) -> None:
+    service, campaign = dialing(130)
     async with window(browser) as seen:
         page, asked = seen.page, []
         page.on("request", lambda request: asked.append(request.url))
@@ -50,10 +49,9 @@ async def test_somebody_is_found_by_name_number_or_id_and_no_number_is_sent(brow
         assert not [url for url in asked if "0007" in url or "555" in url]
 
 
-async def test_every_number_of_the_funnel_leads_to_a_list_of_as_many_and_to_its_json(browser: Browser, serve: Serve) -> None:
+async def test_every_number_of_the_funnel_leads_to_a_list_of_as_many_and_to_its_json(browser: Browser, dialing: Dialing) -> None:
     """40 of 100 are called and nobody takes the calls; one is reached, one waits for a retry, one has no try under the plan."""
-    service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 100)
+    service, campaign = dialing(100)
     path = f"/outdials/{campaign.outdial_id}"
     ask(service.url, "POST", f"{path}/targets", {"destination_3": {"type": "tel", "target": "+12025550199"}, "name": "Nobody"})
     while len(asked := ask(service.url, "GET", "/dial_requests?after=0&limit=100&wait_ms=1000")["result"]) < 40:
@@ -61,9 +59,8 @@ async def test_every_number_of_the_funnel_leads_to_a_list_of_as_many_and_to_its_
     ask(service.url, "PUT", f"{path}/dialing", {"status": "pause"})
     for request, outcome in zip(asked, ("answered", "busy"), strict=False):
         ask(service.url, "POST", "/dial_results", {"attempt_id": request["attempt_id"], "outcome": outcome})
-    async with window(browser) as seen:
+    async with window(browser, service.url + campaign.views["outdial"]) as seen:
         page = seen.page
-        await page.goto(service.url + campaign.views["outdial"])
         await page.locator(".funnel li", has_text="Reached").get_by_text("1", exact=True).wait_for()
         tiles = page.locator(".funnel li")
         told = {
@@ -87,12 +84,10 @@ async def test_every_number_of_the_funnel_leads_to_a_list_of_as_many_and_to_its_
             await page.locator(".funnel li", has_text="Reached").get_by_text("1", exact=True).wait_for()
 
 
-async def test_why_somebody_paused_or_stopped_is_asked_and_shown_in_verdict_feed_and_chart(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 3)
-    async with window(browser) as seen:
+async def test_why_somebody_paused_or_stopped_is_asked_and_shown_in_verdict_feed_and_chart(browser: Browser, dialing: Dialing) -> None:
+    service, campaign = dialing(3)
+    async with window(browser, service.url + campaign.views["outdial"]) as seen:
         page = seen.page
-        await page.goto(service.url + campaign.views["outdial"])
         await page.locator("tr", has_text="Destination · try").wait_for()
         await page.get_by_text("0 · 1 of 3").first.wait_for()
         await page.get_by_label("Reason, optional").fill("the line is bad")
@@ -101,8 +96,8 @@ async def test_why_somebody_paused_or_stopped_is_asked_and_shown_in_verdict_feed
         await page.locator(".feed", has_text="dialing paused: the line is bad").wait_for()
         await page.locator(".steered", has_text="paused: the line is bad").wait_for()
         assert await page.get_by_label("Reason, optional").input_value() == ""
-        dialing = ask(service.url, "GET", f"/outdials/{campaign.outdial_id}/dialing")
-        assert dialing["paused"]["reason"] == "the line is bad"
+        told = ask(service.url, "GET", f"/outdials/{campaign.outdial_id}/dialing")
+        assert told["paused"]["reason"] == "the line is bad"
 
         await page.get_by_label("Reason, optional").fill("wrong_list v2")
         await page.get_by_role("button", name="Stop", exact=True).click()
@@ -120,9 +115,8 @@ async def test_why_somebody_paused_or_stopped_is_asked_and_shown_in_verdict_feed
 
 
 @pytest.mark.parametrize("width", [1440, 360])
-async def test_what_stands_below_the_verdict_does_not_move_when_numbers_come(browser: Browser, serve: Serve, width: int) -> None:
-    service = serve("--carrier", "simulated", "--speed", "20")
-    campaign = Campaign.begun(service.url, 100)
+async def test_what_stands_below_the_verdict_does_not_move_when_numbers_come(browser: Browser, dialing: Dialing, width: int) -> None:
+    service, campaign = dialing(100, "simulated", "--speed", "20")
     async with window(browser, viewport={"width": width, "height": 900}) as seen:
         await seen.page.add_init_script(MOVED)
         await seen.page.goto(service.url + campaign.views["outdial"])
@@ -133,20 +127,16 @@ async def test_what_stands_below_the_verdict_does_not_move_when_numbers_come(bro
         assert await seen.page.evaluate("moved") == []
 
 
-async def test_what_holds_a_paused_list_says_resume_it(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 60)
+async def test_what_holds_a_paused_list_says_resume_it(browser: Browser, dialing: Dialing) -> None:
+    service, campaign = dialing(60)
     ask(service.url, "PUT", f"/outdials/{campaign.outdial_id}/dialing", {"status": "pause"})
-    async with window(browser) as seen:
-        await seen.page.goto(service.url + campaign.views["outdial"])
+    async with window(browser, service.url + campaign.views["outdial"]) as seen:
         await seen.page.locator(".held tr", has_text="Dialing is paused").get_by_text("resume it", exact=True).wait_for()
 
 
-async def test_the_system_page_says_how_large_the_store_is_as_its_json_does(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "none")
-    Campaign.begun(service.url, 40)
-    async with window(browser) as seen:
-        await seen.page.goto(f"{service.url}/system")
+async def test_the_system_page_says_how_large_the_store_is_as_its_json_does(browser: Browser, dialing: Dialing) -> None:
+    service, _ = dialing(40)
+    async with window(browser, f"{service.url}/system") as seen:
         card = seen.page.locator(".card", has=seen.page.get_by_role("heading", name="Store"))
         database = card.locator("dl div", has_text="Database").locator("dd")
         await database.wait_for()
@@ -156,11 +146,9 @@ async def test_the_system_page_says_how_large_the_store_is_as_its_json_does(brow
         assert " of " in await card.locator("dl div", has_text="Free on its disk").locator("dd").inner_text()
 
 
-async def test_the_system_page_says_how_long_things_take_in_words(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "simulated", "--speed", "60")
-    Campaign.begun(service.url, 40)
-    async with window(browser) as seen:
-        await seen.page.goto(f"{service.url}/system")
+async def test_the_system_page_says_how_long_things_take_in_words(browser: Browser, dialing: Dialing) -> None:
+    service, _ = dialing(40, "simulated", "--speed", "60")
+    async with window(browser, f"{service.url}/system") as seen:
         row = seen.page.locator("tr", has_text="From sending a command until its answer is there")
         await row.wait_for()
         p50, p99, times = await row.locator("td").all_inner_texts()

@@ -4,8 +4,8 @@ import pytest
 from playwright.async_api import Browser
 
 from page.browser import window
-from page.campaign import PLAN, Campaign, ask
-from page.conftest import Serve
+from page.campaign import PLAN, ask
+from page.conftest import Dialing, Serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 FOCUSED = "document.activeElement.innerText"
@@ -15,9 +15,8 @@ async def test_rows_are_gone_through_and_opened_by_keys_alone(browser: Browser, 
     service = serve("--carrier", "none")
     for name in ("May", "June", "July"):
         ask(service.url, "POST", "/outdials", {"name": name})
-    async with window(browser) as seen:
+    async with window(browser, service.url) as seen:
         page = seen.page
-        await page.goto(service.url)
         await page.locator("[data-item]", has_text="May").wait_for()
 
         async def focused(key: str) -> str:
@@ -39,12 +38,10 @@ async def test_rows_are_gone_through_and_opened_by_keys_alone(browser: Browser, 
         await page.locator("[data-item]", has_text="May").wait_for()
 
 
-async def test_drain_calls_nobody_new_and_says_so(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 50)
-    async with window(browser) as seen:
+async def test_drain_calls_nobody_new_and_says_so(browser: Browser, dialing: Dialing) -> None:
+    service, campaign = dialing(50)
+    async with window(browser, service.url + campaign.views["outdial"]) as seen:
         page = seen.page
-        await page.goto(service.url + campaign.views["outdial"])
         await page.get_by_label("Reason, optional").fill("enough for today")
         await page.get_by_role("button", name="Drain", exact=True).click()
         await page.locator(".verdict", has_text="nobody new").wait_for()
@@ -53,15 +50,13 @@ async def test_drain_calls_nobody_new_and_says_so(browser: Browser, serve: Serve
         assert await page.get_by_role("button", name="Drain", exact=True).is_hidden()
 
 
-async def test_a_limit_of_the_plan_is_a_line_of_the_chart_and_goes_with_it(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 3)
+async def test_a_limit_of_the_plan_is_a_line_of_the_chart_and_goes_with_it(browser: Browser, dialing: Dialing) -> None:
+    service, campaign = dialing(3)
     paced, free = (ask(service.url, "POST", "/outplans", PLAN | {"calls_per_second": pace})["id"] for pace in (1, None))
-    dialing = f"/outdials/{campaign.outdial_id}/dialing"
-    async with window(browser) as seen:
+    path = f"/outdials/{campaign.outdial_id}/dialing"
+    async with window(browser, service.url + campaign.views["outdial"]) as seen:
         page = seen.page
-        await page.goto(service.url + campaign.views["outdial"])
         limit = page.locator(".legend li", has_text="Limit of the plan")
         for outplan_id, shown in ((paced, "visible"), (free, "hidden")):
-            ask(service.url, "PUT", dialing, {"status": "run", "outplan_id": outplan_id})
+            ask(service.url, "PUT", path, {"status": "run", "outplan_id": outplan_id})
             await limit.wait_for(state=shown)  # type: ignore[arg-type]  # one of Playwright's words

@@ -5,17 +5,17 @@ from playwright.async_api import Browser
 
 from page.axe import violations
 from page.browser import Window, window
-from page.campaign import Campaign, ask
-from page.conftest import Serve
+from page.campaign import ask
+from page.conftest import Dialing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_number_is_suppressed_once_it_was_asked_again_and_the_calls_that_are_out_are_told(browser: Browser, serve: Serve) -> None:
-    service = serve("--carrier", "none")
-    campaign = Campaign.begun(service.url, 1)
-    async with window(browser, viewport={"width": 360, "height": 900}) as seen:
-        await seen.page.goto(service.url + campaign.views["outdial"])
+async def test_a_number_is_suppressed_once_it_was_asked_again_and_the_calls_that_are_out_are_told(
+    browser: Browser, dialing: Dialing
+) -> None:
+    service, campaign = dialing(1)
+    async with window(browser, service.url + campaign.views["outdial"], viewport={"width": 360, "height": 900}) as seen:
         await typed_for_one_outdial(seen, campaign.outdial_id)
         [entry] = ask(service.url, "GET", "/suppressions")["result"]
         assert (entry["prefix"], entry["outdial_id"]) == ("+4470", campaign.outdial_id)
