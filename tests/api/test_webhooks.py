@@ -217,6 +217,29 @@ async def test_a_webhook_begins_now_and_is_replayed_from_any_position(opened: Op
     await api.refused(400, "INVALID_ARGUMENT", "POST", "/webhook/replay", {})
 
 
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/webhook"), ("POST", "/webhook/replay")])
+async def test_a_position_beyond_the_end_of_the_log_is_refused_and_not_waited_for(opened: Opened, method: str, path: str) -> None:
+    api = await opened(LOCAL)
+    async with receiving() as receiver:
+        hook = await set_up(api, receiver)
+        *marks, last = api.runtime.position.marks
+        body = {"uri": receiver.uri, "after": str(Position((*marks, last + 1_000)))}
+        error = await api.refused(400, "INVALID_REQUEST_PARAMETER", method, path, body)
+        assert error["details"][0]["rule"] == "position_unknown"
+        assert (await api.ok("GET", "/webhook"))["position"] == hook["position"]
+        now = str(api.runtime.position)
+        assert (await api.ok(method, path, {**body, "after": now}))["position"] == now
+
+
+@pytest.mark.only("kafka", why="the embedded runtime is one process")
+async def test_a_position_that_another_process_has_told_is_taken(doors: list[Api]) -> None:
+    one, other, _ = doors
+    for number in range(20):
+        await one.outdial(name=f"n{number}")
+        body = {"uri": "https://pbx.example/", "secret": SECRET, "after": str(one.runtime.position)}
+        assert (await other.ok("PUT", "/webhook", body))["position"] == body["after"]
+
+
 async def test_a_receiver_that_is_away_holds_back_nobody_else(opened: Opened) -> None:
     both = Settings(tokens=TOKENS, private_webhooks=True)
     alice, bob = await opened(both, ALICES), await opened(both, BOBS)
