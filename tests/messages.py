@@ -15,7 +15,7 @@ from outdial.address import Address
 from outdial.commands import COMMANDS, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS, EventData
-from outdial.scalars import Id, Instant, PasswordHash, PositionText, Secret, TokenHash, Traceparent, Uri, Username, Word
+from outdial.scalars import Id, Instant, Moment, PasswordHash, PositionText, Secret, TokenHash, Traceparent, Uri, Username, Word
 from outdial.windows import DAYS, Windows
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +55,7 @@ traceparents = st.none() | st.from_regex(r"00-[1-9a-f]{32}-[1-9a-f]{16}-0[01]", 
 WHOLE: dict[object, st.SearchStrategy[Any]] = {
     Id: ids,
     Instant: instants,
+    Moment: instants,
     Word: words,
     Username: st.from_regex(r"[a-z0-9@.]{1,40}", fullmatch=True),
     TokenHash: st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
@@ -73,17 +74,25 @@ WHOLE: dict[object, st.SearchStrategy[Any]] = {
 }
 
 
-def of(model: type[BaseModel]) -> st.SearchStrategy[Any]:
+Model = type[BaseModel] | type[EventData]
+
+
+def of(model: Model) -> st.SearchStrategy[Any]:
     """Instances of a model with any allowed value in every field."""
     fields = get_type_hints(model, include_extras=True)
-    return st.fixed_dictionaries({name: _values(fields[name]) for name in model.model_fields}).filter(_accepted(model)).map(_made(model))
+    return st.fixed_dictionaries({name: _values(fields[name]) for name in fields_of(model)}).filter(_accepted(model)).map(_made(model))
 
 
-def _made(model: type[BaseModel]) -> Any:
+def fields_of(model: Model) -> tuple[str, ...]:
+    """The names of the fields of a message."""
+    return model.__struct_fields__ if issubclass(model, EventData) else tuple(model.model_fields)
+
+
+def _made(model: Model) -> Any:
     return lambda values: model(**values)
 
 
-def _accepted(model: type[BaseModel]) -> Any:
+def _accepted(model: Model) -> Any:
     """An address of no type and no target is read as no address; and some models refuse to be empty."""
     if model is Address:
         return lambda values: values["type"] or values["target"]

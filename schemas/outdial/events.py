@@ -12,18 +12,25 @@ from pydantic import BaseModel, ConfigDict
 from outdial.address import Address
 from outdial.commands import CampaignType, EndHandle, KeyPurpose, Kind, Outcome, ResourceKind, Resources, WebhookMethod
 from outdial.plan import Plan
-from outdial.scalars import ZERO_ID, Instant
+from outdial.record import Named
+from outdial.scalars import ZERO_ID, Moment
 from outdial.suppression import FrequencyCaps, SuppressionEntry, SuppressionsPersonal
 
 
-class EventData(BaseModel):
-    """The ``data`` of an event. Readers ignore fields they do not know."""
+class EventData(Named):
+    """The ``data`` of an event. Readers ignore fields they do not know.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Made by the ledger alone, so nothing is checked when one is made; what is read from a log is (:mod:`outdial.codec`).
+    """
 
     kind: ClassVar[Kind]
     secret_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are for the service itself, and are shown to nobody."""
+
+    @property
+    def given(self) -> list[tuple[str, Any]]:
+        """The fields that say something, by name; of an update what is not among them did not change."""
+        return [(name, value) for name in self.__struct_fields__ if (value := getattr(self, name)) is not None]
 
 
 class OutdialEvent(EventData):
@@ -132,7 +139,7 @@ class TargetAdded(OutdialEvent):
     try_count_max: int | None = None
     priority: int = 0
     time_zone: str | None = None
-    expires_at: Instant | None = None
+    expires_at: Moment | None = None
     """From then on it is not dialed any more; absent = never too late."""
     zones: tuple[tuple[str, ...] | None, ...] | None = None
     """The time zones each destination may be in, by index, as its number says; absent where `time_zone` is given or none is known."""
@@ -288,7 +295,7 @@ class DialRequested(OutdialEvent):
     try_count: int
     """Which try of this destination, from 1."""
     rule: Literal["first_try", "retry", "next_destination", "not_dialed_again", "call_back"]
-    due_at: Instant
+    due_at: Moment
     run: int
     campaign_id: str = ZERO_ID
     campaign_type: CampaignType = ""
@@ -296,13 +303,13 @@ class DialRequested(OutdialEvent):
     plan_version: int
     source: Address | None = None
     dial_timeout: int
-    not_after: Instant
-    expires_at: Instant
+    not_after: Moment
+    expires_at: Moment
     zones: tuple[str, ...] = ()
     """The time zones in all of which the plan's window was open; empty where the plan has none."""
-    window_opens: Instant | None = None
+    window_opens: Moment | None = None
     """When it opened; absent when that was more than a week ago."""
-    window_closes: Instant | None = None
+    window_closes: Moment | None = None
     """When it closes; absent when that is more than a week ahead."""
     tzdata: str | None = None
     """The version of the time zone data that was used."""
@@ -321,7 +328,7 @@ class DialAnswered(OutdialEvent):
 
     attempt_id: str
     target_id: str
-    expires_at: Instant
+    expires_at: Moment
     """The lease from here on."""
 
 
@@ -337,10 +344,10 @@ class DialEnded(OutdialEvent):
     """True when nobody said how it ended: the lease ran out."""
     given_back: bool = False
     """True when the try was not spent."""
-    started_at: Instant | None = None
-    ended_at: Instant | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     call_id: str | None = None
-    call_back_at: Instant | None = None
+    call_back_at: Moment | None = None
     """The target waits until then; absent: as the plan says."""
 
 
@@ -368,7 +375,7 @@ class TargetBlocked(OutdialEvent):
     """Their indexes."""
     entries: tuple[str, ...]
     """Fingerprint of the entry that holds each of them back."""
-    until: Instant | None = None
+    until: Moment | None = None
     """When the first of the entries ends; absent: none has an end."""
 
 
@@ -385,7 +392,7 @@ class LeaveAsked(OutdialEvent):
     target_id: str
     ordinal: int
     destination_index: int
-    due_at: Instant
+    due_at: Moment
 
 
 class LeaveUnused(OutdialEvent):
@@ -400,11 +407,11 @@ class TargetDeferred(OutdialEvent):
     """A target that was due waits for an instant."""
 
     target_id: str
-    until: Instant
+    until: Moment
     reason: Literal["frequency_cap", "try_interval"]
     """`try_interval`: its address may be called again, but by now the plan has it wait for longer; it waits as the plan says."""
     attempt_id: str | None = None
-    since: Instant | None = None
+    since: Moment | None = None
     """Of `try_interval`: when its last attempt ended."""
 
 
@@ -642,7 +649,7 @@ class AccessKeyCreated(AccountEvent):
     detail: str = ""
     token_hash: str
     token_prefix: str = ""
-    expires_at: Instant | None = None
+    expires_at: Moment | None = None
     """When it stops letting anybody in; absent: it does not."""
 
 
@@ -712,7 +719,7 @@ class LeaveRefused(CapEvent):
     outdial_id: str
     target_id: str
     attempt_id: str
-    until: Instant
+    until: Moment
 
 
 class LeaveReturned(CapEvent):
@@ -780,7 +787,7 @@ class WebhookHeld(WebhookEvent):
 
     generation: int
     holder: str
-    until: Instant
+    until: Moment
     cursor: str
     """Everything up to this position was sent."""
     delivered: int = 0

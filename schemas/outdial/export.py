@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, get_args
+from typing import Any, ClassVar, Final, get_args
 
-from pydantic import BaseModel
+from msgspec.structs import fields as struct_fields
+from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -74,22 +75,38 @@ def _command(name: str, model: type[Command]) -> dict[str, Any]:
     return _headed(f"urn:outdial:command:{name}", schema)
 
 
-def _event(name: str, model: type[EventData]) -> dict[str, Any]:
+def _event(name: str, kind: type[EventData]) -> dict[str, Any]:
     """An event: the CloudEvents envelope around its ``data``."""
-    envelope, data = _open(_schema(CloudEvent)), _open(_schema(model))
+    envelope, data = _open(_schema(CloudEvent)), _open(_schema(_modelled(kind)))
     definitions = envelope.pop("$defs", {}) | data.pop("$defs", {})
     data.pop("title")
     envelope["title"] = name
     envelope["description"] = data.pop("description")
     fields = envelope["properties"]
-    part = "(/[0-9]+)?" if model.kind == "guard" else ""
-    fields["id"]["pattern"] = f"^{model.kind}/[0-9a-f-]{{36}}{part}/[1-9][0-9]*$"
+    part = "(/[0-9]+)?" if kind.kind == "guard" else ""
+    fields["id"]["pattern"] = f"^{kind.kind}/[0-9a-f-]{{36}}{part}/[1-9][0-9]*$"
     fields["type"]["const"] = name
     fields["dataschema"]["const"] = f"outdial/{name}/1"
     fields["data"] = {"description": fields["data"]["description"], **data}
     if definitions:
         envelope["$defs"] = definitions
     return _headed(f"urn:outdial:event:{name}:1", envelope)
+
+
+class _OfStruct(BaseModel):
+    """What a model is that was made of the fields of an event."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    struct: ClassVar[type[EventData]]
+
+
+def _modelled(kind: type[EventData]) -> type[BaseModel]:
+    """A model of the fields of an event, of which pydantic tells the schema."""
+    fields: dict[str, Any] = {field.name: (field.type, ... if field.required else field.default) for field in struct_fields(kind)}
+    model = create_model(kind.__name__, __base__=_OfStruct, __doc__=kind.__doc__, **fields)
+    model.struct = kind
+    return model
 
 
 def _headed(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -136,8 +153,9 @@ class Described(GenerateJsonSchema):
 def field_texts(model: type[BaseModel]) -> Mapping[str, str]:
     """The text that stands under each field in the source of a model and of the models it extends."""
     found: dict[str, str] = {}
-    for base in reversed(model.__mro__):
-        if issubclass(base, BaseModel) and base is not BaseModel:
+    described = model.struct if issubclass(model, _OfStruct) else model
+    for base in reversed(described.__mro__):
+        if issubclass(base, BaseModel | EventData) and base is not BaseModel:
             found |= _texts_in(_definitions(inspect.getfile(base))[base.__name__])
     return found
 

@@ -7,7 +7,7 @@ RFC 3339, UTC, six digits. The two functions that convert stand here and nowhere
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, ValidationInfo, WithJsonSchema
 
@@ -51,14 +51,15 @@ def parse_instant(text: object) -> object:
     if isinstance(text, int):
         return text
     if isinstance(text, str):
-        return _parse_text(text)
+        return read_instant(text)
     if isinstance(text, datetime):
         return (text - EPOCH) // MICROSECOND
     return text
 
 
 @lru_cache(maxsize=4096)
-def _parse_text(text: str) -> int:
+def read_instant(text: str) -> int:
+    """The instant a text names; raises as :func:`parse_instant`."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -81,6 +82,23 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """Microseconds since 1970-01-01 UTC; RFC 3339 with six digits on the wire."""
+
+if TYPE_CHECKING:
+    Moment = int
+else:
+
+    class _Integers(type):
+        """Of a class whose instances are the integers."""
+
+        __instancecheck__ = int.__instancecheck__
+
+    class Moment(metaclass=_Integers):
+        """An :data:`Instant` of an event. A class of its own, for msgspec lets nobody else read what is said to be an integer."""
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, _source: object, handler: Any) -> Any:
+            return handler.generate_schema(Instant)
+
 
 InstantIfAny = Annotated[Instant | None, AfterValidator(lambda at: None if at == LATEST else at)]
 """An instant that may be absent in what somebody sends: also as the contract's "not yet", which nobody means to wait for."""

@@ -8,16 +8,20 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import pydantic_core
+from msgspec import MsgspecError, Raw
+from msgspec.json import Decoder
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from outdial.codec import data_of, decoder_of, text_of
 from outdial.commands import COMMANDS, AnyCommand, Command
 from outdial.envelope import Event
-from outdial.events import EVENTS, EventData
-from outdial.scalars import FORMS, format_instant, parse_instant
+from outdial.events import EVENTS
+from outdial.record import Record
+from outdial.scalars import FORMS, Moment, format_instant
 
 _BRANCH: Final = re.compile(r"[a-z-]+\[.*\]", re.DOTALL)
 """How pydantic names a branch of a union among the parts of a path: ``literal[...]``, ``function-before[...]``."""
@@ -27,6 +31,7 @@ NOT_CONTENT: Final = {"id", "time", "actor", "customer_id", "traceparent"}
 
 
 _SCHEMAS: Final = {f"outdial/{name}/1": model for name, model in EVENTS.items()}
+T = TypeVar("T")
 
 
 class Malformed(ValueError):
@@ -174,35 +179,64 @@ def encode_event(event: Event) -> bytes:
         f'"dataschema":"outdial/{name}/1","sequence":{event.sequence},"causationid":"{event.causation_id}",'
         f'"causationhash":"{event.causation_hash}",'
     )
-    return head.encode() + more + b'"data":' + type(data).__pydantic_serializer__.to_json(data, exclude_none=True) + b"}"
+    return head.encode() + more + b'"data":' + text_of(data) + b"}"
+
+
+class Enveloped(Record, frozen=True):
+    """An event whose data is not read yet."""
+
+    subject: str
+    sequence: int
+    time: Moment
+    dataschema: str
+    causationid: str
+    causationhash: str
+    data: Raw
+    actor: str | None = None
+    traceparent: str | None = None
 
 
 def decode_event(text: bytes) -> Event:
     """The event a CloudEvents object spells.
 
     Raises:
-        Malformed: ``event_unknown`` for a type or version this program does not know.
+        Malformed: ``event_unknown`` for a type or version this program does not know, ``event_invalid``.
     """
-    return event_from(pydantic_core.from_json(text))
+    return event_of(_decoded(_ENVELOPE, text))
 
 
-def event_from(envelope: dict[str, Any]) -> Event:
-    """The event of an envelope that is plain JSON values; raises as :func:`decode_event`."""
-    model = _SCHEMAS.get(envelope["dataschema"])
-    if model is None:
-        raise Malformed("event_unknown", f"an event of schema {envelope['dataschema']} is not known to this version of the program")
+def envelopes(text: str) -> list[Enveloped]:
+    """The CloudEvents objects of a JSON array; raises as :func:`decode_event`."""
+    return _decoded(_ENVELOPES, text)
+
+
+def event_of(envelope: Enveloped) -> Event:
+    """The event in an envelope; raises as :func:`decode_event`."""
+    kind = _SCHEMAS.get(envelope.dataschema)
+    if kind is None:
+        raise Malformed("event_unknown", f"an event of schema {envelope.dataschema} is not known to this version of the program")
+    try:
+        data = data_of(kind, envelope.data)
+    except MsgspecError as error:
+        raise Malformed("event_invalid", f"not an event: {error}") from None
     return Event(
-        envelope["subject"],
-        envelope["sequence"],
-        parse_instant(envelope["time"]),  # type: ignore[arg-type]
-        envelope["causationid"],
-        envelope["causationhash"],
-        data_from(model, envelope["data"]),
-        envelope.get("actor"),
-        envelope.get("traceparent"),
+        envelope.subject,
+        envelope.sequence,
+        envelope.time,
+        envelope.causationid,
+        envelope.causationhash,
+        data,
+        envelope.actor,
+        envelope.traceparent,
     )
 
 
-def data_from(model: type[EventData], value: Any) -> EventData:
-    """The data of an event from plain JSON values."""
-    return model.__pydantic_validator__.validate_python(value)  # type: ignore[no-any-return]
+def _decoded(decoder: Decoder[T], text: bytes | str) -> T:
+    try:
+        return decoder.decode(text)
+    except MsgspecError as error:
+        raise Malformed("event_invalid", f"not an event: {error}") from None
+
+
+_ENVELOPE: Final = decoder_of(Enveloped)
+_ENVELOPES: Final = decoder_of(list[Enveloped])

@@ -21,6 +21,7 @@ from outdial.events import (
 )
 from outdial.ids import attempt_id
 from outdial.plan import Plan
+from outdial.record import replace
 from outdial.topology import MAX_RECORD_BYTES
 from outdial.wire import MAX_COMMAND_BYTES, encode, encode_event
 from saying import OUTDIAL, OUTPLAN, PLAN, add, campaign, campaign_id, create, dial_info, ends, halt, outplan, run, stop
@@ -66,7 +67,7 @@ def test_what_a_campaigns_ended_run_waits_for_is_what_is_open_and_not_what_its_s
     for event in there.sim.log:
         data = event.data
         if isinstance(data, DialingStopped):
-            data = data.model_copy(update={"open": data.open[:1], "open_more": 1})
+            data = replace(data, open=data.open[:1], open_more=1)
         if isinstance(data, OutdialEvent):
             shorter.evolve(data, event.time)
     assert [ended.open for ended in shorter.ended] == [ended.open for ended in outdial.ended] == [set(outdial.open.values())]

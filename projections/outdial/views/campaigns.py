@@ -158,9 +158,8 @@ def apply(rows: dict[str, Row], position: int, event: Event) -> None:
     row = rows[event.stream]
     match data:
         case CampaignUpdated():
-            for name, value in data:
-                if value is not None:
-                    setattr(row, name, to_json(value).decode() if name == "actions" else value)
+            for name, value in data.given:
+                setattr(row, name, to_json(value).decode() if name == "actions" else value)
         case CampaignResourcesSet():
             for name, value in data.resources:
                 setattr(row, name, value)

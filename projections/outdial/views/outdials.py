@@ -161,9 +161,8 @@ def apply(rows: dict[str, Row], position: int, event: Event) -> None:
     row = rows[event.stream]
     match data:
         case OutdialUpdated():
-            for name, value in data:
-                if value is not None:
-                    setattr(row, name, value)
+            for name, value in data.given:
+                setattr(row, name, value)
             row.tm_update = event.time
         case OutdialDeleted():
             row.tm_update = row.tm_delete = event.time

@@ -130,9 +130,8 @@ def evolve(campaign: Campaign, event: CampaignEvent) -> None:
             campaign.name, campaign.detail, campaign.service_level = event.name, event.detail, event.service_level
             campaign.end_handle, campaign.actions = event.end_handle, event.actions
         case CampaignUpdated():
-            for name, value in event:
-                if value is not None:
-                    setattr(campaign, name, value)
+            for name, value in event.given:
+                setattr(campaign, name, value)
         case CampaignResourcesAsked():
             campaign.changes = event.change
             campaign.change = Change(event.change, event.resources, event.creating, set(asked_of(event.resources)))

@@ -12,7 +12,7 @@ from outdial.embedded.errors import RESTORE, UNREADABLE, StoreError, unreadable
 from outdial.envelope import Event
 from outdial.views import projector
 from outdial.views.rows import LogBroken, Write, run
-from outdial.wire import decode_event, event_from, from_json
+from outdial.wire import decode_event, envelopes, event_of, from_json
 
 EVENTS_AT_ONCE = 4_000
 READ_AT_ONCE = 100
@@ -74,10 +74,10 @@ async def _read(source: aiosqlite.Connection, after: int, last: int) -> list[tup
     asked = (after, last, EVENTS_AT_ONCE)
     [(places, joined)] = await source.execute_fetchall(_PAGE, asked)
     with suppress(*UNREADABLE):
-        envelopes = list(zip(from_json(places), from_json(joined), strict=True))
+        pairs = list(zip(from_json(places), envelopes(joined), strict=True))
         events = []
-        for start in range(0, len(envelopes), READ_AT_ONCE):
-            events += [(place, event_from(envelope)) for place, envelope in envelopes[start : start + READ_AT_ONCE]]
+        for start in range(0, len(pairs), READ_AT_ONCE):
+            events += [(place, event_of(envelope)) for place, envelope in pairs[start : start + READ_AT_ONCE]]
             await asyncio.sleep(0)
         return events
     return _one_by_one(await source.execute_fetchall(_ROWS, asked))
