@@ -217,7 +217,7 @@ def event_of(envelope: Enveloped) -> Event:
         raise Malformed("event_unknown", f"an event of schema {envelope.dataschema} is not known to this version of the program")
     try:
         data = data_of(kind, envelope.data)
-    except MsgspecError as error:
+    except _NO_EVENT as error:
         raise Malformed("event_invalid", f"not an event: {error}") from None
     return Event(
         envelope.subject,
@@ -234,9 +234,10 @@ def event_of(envelope: Enveloped) -> Event:
 def _decoded(decoder: Decoder[T], text: bytes | str) -> T:
     try:
         return decoder.decode(text)
-    except MsgspecError as error:
+    except _NO_EVENT as error:
         raise Malformed("event_invalid", f"not an event: {error}") from None
 
 
+_NO_EVENT: Final = (MsgspecError, ValueError, RecursionError)
 _ENVELOPE: Final = decoder_of(Enveloped)
 _ENVELOPES: Final = decoder_of(list[Enveloped])

@@ -455,3 +455,23 @@ def test_an_unknown_field_is_named_as_it_was_sent() -> None:
     for name in ("literal['x']", "DeleteOutdial", "a/b~c"):
         why = refused(json.dumps({**DELETE, name: 1}).encode())
         assert (why.reason, why.pointer) == ("unknown_field", "/" + name.replace("~", "~0").replace("/", "~1"))
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"\xff\xfe", b"[]", b"{}", b'{"subject":"\xff"}', b"[" * 100_000, b'{"data":' * 5_000, b'{"subject":1}', b"null"]
+)
+def test_what_is_no_event_is_refused_and_not_taken_for_a_newer_one(text: bytes) -> None:
+    with pytest.raises(wire.Malformed) as refused:
+        wire.decode_event(text)
+    assert refused.value.reason == "event_invalid"
+
+
+@pytest.mark.parametrize("time", ["5", "[]", "{}", "null", "true", '"x"', '"2026-13-01T00:00:00Z"', "1e400"])
+def test_an_instant_of_an_event_is_the_text_of_one(time: str) -> None:
+    event = json.loads(golden("DialAnswered"))
+    for part in (event, event["data"]):
+        name = "time" if part is event else "expires_at"
+        text = json.dumps({**event, "data": {**event["data"], name: "?"}} if part is not event else {**event, name: "?"})
+        with pytest.raises(wire.Malformed) as refused:
+            wire.decode_event(text.replace('"?"', time).encode())
+        assert refused.value.reason == "event_invalid"

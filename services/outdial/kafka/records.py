@@ -211,7 +211,7 @@ def event_of(record: Record) -> Event | None:
 
 
 def _unreadable(record: Record, error: Exception) -> ClusterError:
-    if isinstance(error, Malformed):
+    if isinstance(error, Malformed) and error.reason == "event_unknown":
         return ClusterError(
             "log_newer",
             f"the event at {record.topic}/{record.partition}/{record.offset} was written by a newer program: {error.message}",
