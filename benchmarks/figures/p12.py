@@ -12,6 +12,7 @@ from benchmarks.figures.p05 import ours as filled
 from benchmarks.measure import Figure, median_ratio
 from benchmarks.recording import recorded, replayed, schema_of
 from outdial.compose import tune
+from outdial.embedded.apart import connect
 from outdial.embedded.feed import feed
 from outdial.views import projector
 
@@ -20,10 +21,9 @@ async def project(source: Path, views: Path) -> tuple[float, int]:
     """Seconds for all events of a log into new views, and their number."""
     async with (
         aiosqlite.connect(f"file:{source}?mode=ro", uri=True, isolation_level=None) as log,
-        aiosqlite.connect(views, isolation_level=None, cached_statements=512) as db,
+        connect(views, "PRAGMA synchronous=FULL", "PRAGMA cache_size=-65536") as db,
     ):
         await db.execute("PRAGMA journal_mode=WAL")
-        await db.execute("PRAGMA synchronous=FULL")
         await projector.create_all(db)
         began = time.perf_counter()
         events = await feed(log, db, lambda _done, _total: None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import aiosqlite
 
@@ -21,6 +21,18 @@ MAX_ROWS: Final = 1_024
 Values = Sequence[Any] | Mapping[str, Any]
 Write = tuple[str, Values] | tuple[str, Values, int]
 """A statement, its values and, where it matters, how many rows it must change."""
+
+
+MISSING: Final = "rows that earlier events made are missing in the views"
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """A connection that can be handed many statements at once."""
+
+    def run(self, statements: Sequence[Write]) -> list[Any]:
+        """As :func:`run`."""
+        raise NotImplementedError
 
 
 class LogBroken(Exception):
@@ -94,13 +106,15 @@ async def run(db: aiosqlite.Connection, statements: Sequence[Write]) -> list[Any
     return found
 
 
-def _run(db: sqlite3.Connection, statements: Sequence[Write]) -> list[Any]:
+def _run(db: sqlite3.Connection | Runner, statements: Sequence[Write]) -> list[Any]:
+    if isinstance(db, Runner):
+        return db.run(statements)
     found: list[Any] = []
     for statement, values, *changes in statements:
         cursor = db.execute(statement, values)
         found = cursor.fetchall()
         if changes and cursor.rowcount != changes[0]:
-            raise LogBroken("rows that earlier events made are missing in the views")
+            raise LogBroken(MISSING)
     return found
 
 

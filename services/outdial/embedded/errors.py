@@ -9,6 +9,8 @@ from outdial.wire import Malformed
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
 """What decoding or folding raises for an event that is none, or that does not fit those before it."""
+ENDED = "WRITER_ENDED"
+"""In place of SQLite's name of an error: the process that writes is gone, and nobody knows what became of what it was told last."""
 RESTORE = "put a backup back, or move the file away to begin anew"
 
 
@@ -31,6 +33,8 @@ def explained(error: sqlite3.Error, path: Path) -> StoreError:
             return StoreError(
                 "data_read_only", f"cannot write {path}", "choose another folder with --data, or give yourself the right to write there"
             )
+        case name if name == ENDED:
+            return StoreError("writer_ended", f"the process that writes {path} has ended", "look for what ends it; another one is started")
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return StoreError("data_in_use", f"{path} is locked by another program", "close that program")
         case name if name.startswith("SQLITE_IOERR"):

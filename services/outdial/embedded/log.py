@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import aiosqlite
 
 from outdial.dialing.fingerprints import key_id_of
+from outdial.embedded.apart import connect
 from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
@@ -30,6 +32,10 @@ KEY_FILE = "fingerprint.key"
 LOCK_FILE = "lock"
 CACHED_STATEMENTS = 512
 SCHEMA_VERSION = 1
+LEFT_BEHIND_S: Final = 5.0
+"""How long a process of one that was killed is waited for."""
+LOOK_AGAIN_S: Final = 0.01
+_OPENING: Final = ("PRAGMA synchronous=FULL", "PRAGMA cache_size=-65536", "PRAGMA busy_timeout=5000")
 _META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 
 
@@ -47,10 +53,9 @@ class Lock:
                 "choose another folder with --data, or give yourself the right to write there",
             ) from None
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except OSError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
+            owner = self._owner() or "unknown"
             self._file.close()
             raise StoreError(
                 "data_in_use", f"{folder} is in use by the process {owner}", "stop that process, or choose another folder with --data"
@@ -62,12 +67,46 @@ class Lock:
         except OSError:
             self._file.truncate(0)
 
+    @property
+    def fileno(self) -> int:
+        """The open file. A process that has it too has the folder."""
+        return self._file.fileno()
+
+    def _take(self) -> None:
+        """Lock the file. Of a process that was killed another may be left, which ends by itself: that is waited for."""
+        until = time.monotonic() + LEFT_BEHIND_S
+        while True:
+            try:
+                return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > until or _is_alive(self._owner()):
+                    raise
+                time.sleep(LOOK_AGAIN_S)
+
+    def _owner(self) -> str:
+        """The process that noted itself in the file."""
+        self._file.seek(0)
+        return self._file.read().strip()
+
     def release(self) -> None:
         """Give the folder back."""
         with suppress(OSError):
             self._file.truncate(0)
         with suppress(OSError):
             self._file.close()
+
+
+def _is_alive(owner: str) -> bool:
+    """Whether there is a process of this number; that of no number may be any."""
+    if not owner.isdecimal():
+        return True
+    try:
+        os.kill(int(owner), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 _KEY_FIX: Final = "start with the old OUTDIAL_FINGERPRINT_KEY, or put the old fingerprint.key back beside outdial.db"
@@ -155,7 +194,7 @@ class Log:
         try:
             check_key(folder, key)
             secret = fingerprint_key(folder, key)
-            log = cls(folder, lock, await _connected(folder / DATABASE, key_id_of(secret)), secret)
+            log = cls(folder, lock, await _connected(folder / DATABASE, key_id_of(secret), lock), secret)
         except BaseException:
             lock.release()
             raise
@@ -237,7 +276,7 @@ async def rebuild_views(folder: Path, progress: Progress) -> Position:
     """
     lock = Lock(folder)
     try:
-        db = await _connected(folder / DATABASE, None)
+        db = await _connected(folder / DATABASE, None, lock)
         try:
             await _drop_views(db)
             return Position((await feed(db, db, progress),))
@@ -249,16 +288,13 @@ async def rebuild_views(folder: Path, progress: Progress) -> Position:
         lock.release()
 
 
-async def _connected(path: Path, key_id: str | None) -> aiosqlite.Connection:
+async def _connected(path: Path, key_id: str | None, lock: Lock) -> aiosqlite.Connection:
     """The database, with all its tables; checked against this program, and against a key when one is given."""
     db = None
     try:
-        db = await aiosqlite.connect(path, isolation_level=None, cached_statements=CACHED_STATEMENTS)
+        db = await connect(path, *_OPENING, held=(lock.fileno,))
         await _check_ours(db, path)
         await db.execute("PRAGMA journal_mode=WAL")
-        await db.execute("PRAGMA synchronous=FULL")
-        await db.execute("PRAGMA cache_size=-65536")
-        await db.execute("PRAGMA busy_timeout=5000")
         await db.execute("BEGIN IMMEDIATE")
         for statement in (_META, *history.DDL):
             await db.execute(statement)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import aiosqlite
 
+from outdial.embedded.apart import connect
 from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
-from outdial.embedded.log import CACHED_STATEMENTS, DATABASE, rebuild_views
+from outdial.embedded.log import DATABASE, rebuild_views
 from outdial.position import Position
 from outdial.views import projector
 
@@ -49,10 +50,9 @@ async def verify(folder: Path, progress: Progress) -> Comparison:
         with tempfile.TemporaryDirectory(prefix="outdial-verify-") as aside:
             async with (
                 aiosqlite.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None) as live,
-                aiosqlite.connect(Path(aside) / DATABASE, isolation_level=None, cached_statements=CACHED_STATEMENTS) as views,
+                connect(Path(aside) / DATABASE, "PRAGMA synchronous=OFF") as views,
             ):
                 await live.execute("BEGIN")
-                await views.execute("PRAGMA synchronous=OFF")
                 await projector.create_all(views)
                 position = Position((await feed(live, views, progress),))
                 return Comparison(position, await projector.digest(live), await projector.digest(views))

@@ -20,7 +20,7 @@ from typing import Self
 from outdial.commands import AddTargets, Command
 from outdial.dialing.fingerprints import fingerprint_of, key_id_of
 from outdial.dialing.ledger import Effects, Ledger
-from outdial.embedded.errors import UNREADABLE, explained, unreadable
+from outdial.embedded.errors import ENDED, UNREADABLE, explained, unreadable
 from outdial.embedded.leases import LeaseTime
 from outdial.embedded.log import DATABASE, Log, open_reader
 from outdial.envelope import Event
@@ -41,7 +41,7 @@ READ_AT_ONCE = 2_000
 LONGEST_WAIT_S = 60.0
 LOOK_AGAIN_S = 0.25
 """How soon what is due and was held back is looked at again: a lease whose time has passed by a clock that was set forward."""
-PASSING_ERRORS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
+PASSING_ERRORS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY", ENDED)
 """Errors of the disk, which end when somebody frees space or gives back a right. Others are the program's: it stops."""
 DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 RETRY_S = 0.5
