@@ -142,7 +142,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "views_behind": "The views of this process have not caught up with the log in time; `?stale=1` reads them as they are.",
     "views_damaged": "The views lack something that the log has. Build them anew: `outdial views rebuild`.",
     "webhook_unknown": "No webhook is set.",
-    "writer_ended": "The process that writes the database has ended. Nothing was done as far as is known; another one is started. Send it again.",
+    "writer_ended": "The process that writes the database has ended. Another is started; send it again: a repeat adds nothing.",
 }
 PAGE: Final = """# Reasons
 

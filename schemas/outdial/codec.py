@@ -20,6 +20,16 @@ _ALWAYS: Final = object()
 """As what is left out: nothing is it, so nothing is."""
 
 
+def plain_to_json(value: Any) -> bytes:
+    """JSON of plain values that the program itself has made."""
+    return _ENCODER.encode(value)
+
+
+def plain_from_json(text: bytes) -> Any:
+    """Plain values of JSON that the program itself has made."""
+    return _DECODER.decode(text)
+
+
 def data_of(kind: type[T], text: bytes | Raw) -> T:
     """The data of an event from JSON.
 
@@ -77,3 +87,4 @@ def _written(value: Any) -> Raw:
 
 
 _ENCODER: Final = Encoder(enc_hook=_written)
+_DECODER: Final = Decoder()

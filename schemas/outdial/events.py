@@ -5,6 +5,7 @@ change by optional additions only; a new meaning is a new type. Personal data st
 ``TargetAdded.personal``; every other event names a destination by its index. Source: design section 4.
 """
 
+from functools import cached_property
 from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -123,6 +124,11 @@ class Personal(BaseModel):
     data: str = ""
     destinations: tuple[Address | None, ...]
     """By index, without trailing gaps."""
+
+    @cached_property
+    def compact(self) -> bytes:
+        """As JSON without the fields that have their default: the form that states and views keep."""
+        return type(self).__pydantic_serializer__.to_json(self, exclude_defaults=True)
 
 
 class TargetAdded(OutdialEvent):

@@ -6,7 +6,7 @@ of malformed input has its reason here.
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Final, TypeVar
 
@@ -161,9 +161,14 @@ def encode_compact(message: BaseModel) -> bytes:
 
 def content_hash(command: Command) -> str:
     """16 hexadecimal digits over what a command asks, whoever asks it and when; also of which stream, be that named by the customer."""
-    sender = NOT_CONTENT - {command.stream_field}
+    sender = _senders(command.stream_field)
     content = type(command).__pydantic_serializer__.to_json(command, exclude=sender, exclude_defaults=True)
     return blake2b(command.type.encode() + content, digest_size=8).hexdigest()  # type: ignore[attr-defined]
+
+
+@cache
+def _senders(stream_field: str) -> set[str]:
+    return NOT_CONTENT - {stream_field}
 
 
 def encode_event(event: Event) -> bytes:

@@ -30,7 +30,7 @@ from outdial.views import outdials
 from outdial.views.counts import AT, AT_ONCE, CAPPED, EXPIRED, NEVER, SLICE_US, STATES, STATUS_OF, Tally, Waiting
 from outdial.views.places import key_of
 from outdial.views.rows import NEWEST, Before, Write, one_moment, writes
-from outdial.wire import encode_compact, from_json, to_json
+from outdial.wire import from_json, to_json
 
 WAITING_LIFECYCLES: Final = frozenset(lifecycle for lifecycle, status in STATUS_OF.items() if status == "idle")
 
@@ -217,7 +217,7 @@ def loaded(found: list[list[Any]]) -> Rows:
 
 def added(outdial: int, position: int, event: Event, data: TargetAdded) -> Added:
     """The row of a new target; the columns it leaves out have their defaults."""
-    personal = encode_compact(data.personal).decode()
+    personal = data.personal.compact.decode()
     return (
         position, outdial, data.target_id, personal, *_masks(data.types), data.try_count_max, data.priority, data.time_zone,
         data.expires_at, None if data.zones is None else _listed(data.zones), event.time, event.time, _codes(data.personal.destinations),

@@ -20,6 +20,7 @@ from heapq import heappop, heappush
 from typing import Literal, cast
 
 from outdial.address import dialable
+from outdial.codec import plain_from_json, plain_to_json
 from outdial.commands import (
     AddSuppressions,
     AddTarget,
@@ -109,7 +110,7 @@ from outdial.events import (
 from outdial.ids import as_int, derived
 from outdial.requests import Answer
 from outdial.scalars import ZERO_ID, format_instant
-from outdial.wire import content_hash, from_json, to_json
+from outdial.wire import content_hash
 from outdial.zones import DAY_US
 
 NAMES = ("target_name", "name", "detail")
@@ -152,17 +153,21 @@ class Effects:
                 message=why.message,
                 position=position,
             )
+        found = self.decision
+        if not (found.open or found.open_more or found.items or found.warnings or found.facts):
+            # Most often. What is not given is not checked, which is a fifth of making it.
+            return Answer(command_id=self.command_id, type=word, stream=stream, result=self.result, position=position)
         return Answer(
             command_id=self.command_id,
             type=word,
             stream=stream,
             result=self.result,
             position=position,
-            open=self.decision.open,
-            open_more=self.decision.open_more,
-            items=tuple(self.decision.items),
-            warnings=self.decision.warnings,
-            facts=self.decision.facts,
+            open=found.open,
+            open_more=found.open_more,
+            items=tuple(found.items),
+            warnings=found.warnings,
+            facts=found.facts,
         )
 
     @property
@@ -755,7 +760,7 @@ def _request(outdial: Outdial, event: Event) -> tuple[str, bytes]:
     it: there is one for every call, and it is only ever written.
     """
     data = cast("DialRequested", event.data)
-    personal = from_json(outdial.targets[data.target_id].facts.personal)
+    personal = plain_from_json(outdial.targets[data.target_id].facts.personal)
     found = personal["destinations"][data.destination_index] or {}
     told = {
         "attempt_id": data.attempt_id,
@@ -783,4 +788,4 @@ def _request(outdial: Outdial, event: Event) -> tuple[str, bytes]:
         del told["source"]
     if event.traceparent is not None:
         told["traceparent"] = event.traceparent
-    return data.target_id, to_json(told)
+    return data.target_id, plain_to_json(told)

@@ -34,7 +34,6 @@ from outdial.events import (
 from outdial.ids import item_id
 from outdial.requests import Item
 from outdial.scalars import ZERO_ID
-from outdial.wire import encode_compact
 
 REOPENED_AT_ONCE = 1_000
 """Targets reopened by one command; the rest follow with the next."""
@@ -170,7 +169,7 @@ def _same(known: Target, target: NewTarget, personal: Personal) -> bool:
         and facts.priority == target.priority
         and facts.time_zone == target.time_zone
         and facts.expires_at == target.expires_at
-        and facts.personal == encode_compact(personal)
+        and facts.personal == personal.compact
     )
 
 

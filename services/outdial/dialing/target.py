@@ -60,7 +60,6 @@ from outdial.events import (
 from outdial.ids import attempt_id
 from outdial.plan import Plan
 from outdial.record import Record, replace
-from outdial.wire import encode_compact
 
 NO_TRIES = (0, 0, 0, 0, 0)
 LOST = 0x80
@@ -266,7 +265,7 @@ def added(event: TargetAdded, number: int, time: int) -> Idle:
         try_count_max=event.try_count_max,
         priority=event.priority,
         time_zone=event.time_zone,
-        personal=encode_compact(event.personal),
+        personal=event.personal.compact,
         expires_at=event.expires_at,
         zones=_zones_of(event.time_zone, event.zones, len(event.types)),
     )

@@ -227,7 +227,6 @@ class Log:
         first = self.position + 1
         placed = list(enumerate(events, first))
         db = self._db
-        await db.execute("BEGIN IMMEDIATE")
         try:
             await self._write(placed)
         except BaseException as error:
@@ -241,9 +240,9 @@ class Log:
         self.position = first + len(events) - 1
 
     async def _write(self, placed: Sequence[tuple[int, Event]]) -> None:
-        """The events and the views of them, in a transaction that has begun: the events are written while the views are folded."""
+        """The events and the views of them in a transaction: the events are written while the views are folded."""
         batch = await self._projector.load(self._db, placed)
-        writing = asyncio.create_task(run(self._db, [*history.inserts(placed)]))
+        writing = asyncio.create_task(run(self._db, [("BEGIN IMMEDIATE", ()), *history.inserts(placed)]))
         await asyncio.sleep(0)
         try:
             views = batch.fold()
