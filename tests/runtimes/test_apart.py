@@ -98,9 +98,11 @@ async def test_a_value_it_cannot_be_told_is_not_told_and_it_goes_on(db: aiosqlit
 
 
 async def test_a_database_that_cannot_be_opened_is_refused_as_by_sqlite(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.OperationalError) as told:
-        async with connect(tmp_path / "nowhere" / "some.db"):
-            pass
+    async with connect(tmp_path / "nowhere" / "some.db") as nowhere:
+        with pytest.raises(sqlite3.OperationalError) as told:
+            await nowhere.execute("SELECT 1")
+        (tmp_path / "nowhere").mkdir()
+        await nowhere.execute("SELECT 1")
     assert told.value.sqlite_errorname == "SQLITE_CANTOPEN"
 
 

@@ -32,14 +32,14 @@ def connect(path: Path, *opening: str, held: Sequence[int] = ()) -> aiosqlite.Co
     ``opening``: statements that begin every connection. ``held``: open files that are the process's as well, so that
     what they lock stays locked until it has ended.
 
-    Raises:
-        sqlite3.Error: it cannot be opened; raised when it is awaited.
+    It is opened with the first statement, which fails when it cannot be: a connection of aiosqlite that has failed to connect
+    ends its thread when nobody waits for that any more.
     """
     return aiosqlite.Connection(lambda: cast("sqlite3.Connection", Apart(path, opening, held)), _AT_ONCE)
 
 
 class Apart:
-    """What of a connection aiosqlite and the views use, in another process. For one thread."""
+    """What of a connection aiosqlite and the views use, in another process, which is there from the first statement on. For one thread."""
 
     def __init__(self, path: Path, opening: Sequence[str], held: Sequence[int]) -> None:
         self._path = path
@@ -48,7 +48,6 @@ class Apart:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers: dict[str, int] = {}
         """Of the statements it knows by now."""
-        self._start()
 
     @property
     def in_transaction(self) -> bool:
