@@ -106,6 +106,20 @@ async def test_a_database_that_cannot_be_opened_is_refused_as_by_sqlite(tmp_path
     assert told.value.sqlite_errorname == "SQLITE_CANTOPEN"
 
 
+async def test_one_that_cannot_be_started_is_an_error_like_one_that_ended(
+    db: aiosqlite.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [writer] = writers_of(os.getpid())
+    os.kill(writer, signal.SIGKILL)
+    with pytest.raises(sqlite3.OperationalError):
+        await numbers(db)
+    with monkeypatch.context() as changed, pytest.raises(sqlite3.OperationalError, match="cannot be started") as told:
+        changed.setattr(sys, "executable", "/nowhere/python")
+        await numbers(db)
+    assert told.value.sqlite_errorname == ENDED
+    assert await numbers(db) == []
+
+
 async def test_killed_it_has_committed_nothing_by_halves_and_another_one_goes_on(db: aiosqlite.Connection) -> None:
     await run(db, [("BEGIN", ()), (INSERT, (1,))])
     [writer] = writers_of(os.getpid())

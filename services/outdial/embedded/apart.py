@@ -88,14 +88,17 @@ class Apart:
         return self._say((new, told), numbers)
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603  its own program
-            [sys.executable, "-I", "-S", writer.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=self._held,
-            start_new_session=True,  # no Ctrl-C is for it
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  its own program
+                [sys.executable, "-I", "-S", writer.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=self._held,
+                start_new_session=True,  # no Ctrl-C is for it
+            )
+        except OSError as error:
+            raise _error("OperationalError", f"the process that writes cannot be started: {error.strerror}", ENDED, 0) from None
         try:
             self._say((os.fsencode(self._path), KEPT_STATEMENTS, [*self._opening]), {})
         except BaseException:
