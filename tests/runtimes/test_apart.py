@@ -113,9 +113,10 @@ async def test_one_that_cannot_be_started_is_an_error_like_one_that_ended(
     os.kill(writer, signal.SIGKILL)
     with pytest.raises(sqlite3.OperationalError):
         await numbers(db)
-    with monkeypatch.context() as changed, pytest.raises(sqlite3.OperationalError, match="cannot be started") as told:
+    with monkeypatch.context() as changed:
         changed.setattr(sys, "executable", "/nowhere/python")
-        await numbers(db)
+        with pytest.raises(sqlite3.OperationalError, match="cannot be started") as told:
+            await numbers(db)
     assert told.value.sqlite_errorname == ENDED
     assert await numbers(db) == []
 
