@@ -57,18 +57,22 @@ def median_ratio(ours: Sequence[float], peer: Sequence[float]) -> float:
     return statistics.median(ours) / statistics.median(peer)
 
 
+def processes_of(pid: int) -> list[int]:
+    """A process and all it has started that still run: the one that writes the database is one of them."""
+    started = [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    return [pid, *(one for child in started for one in processes_of(child))]
+
+
 def cpu_seconds(pid: int) -> float:
-    """CPU time a process has used, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time a process has used, user and system, with those it has started."""
+    stats = [Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split() for one in processes_of(pid)]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int, name: str = "VmRSS") -> int:
-    """Bytes a process has in memory; ``VmHWM`` for the most it ever had."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024
-    raise LookupError(name)
+    """Bytes a process and those it has started have in memory; ``VmHWM`` for the most they ever had, each by itself."""
+    lines = [line.split() for one in processes_of(pid) for line in Path(f"/proc/{one}/status").read_text().splitlines()]
+    return sum(int(words[1]) * 1024 for words in lines if words and words[0] == f"{name}:")
 
 
 @contextmanager
