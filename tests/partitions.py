@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from outdial.dialing.ledger import Effects, Ledger
 from outdial.envelope import Event
-from outdial.ids import as_int
+from outdial.topology import partition_of
 from outdial.wire import decode_event, encode_event
 from sim import START, fingerprint
 
@@ -25,7 +25,7 @@ class Partitions:
     logs: list[list[Event]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
 
     def place(self, stream: str) -> int:
-        return as_int(stream) % PARTITIONS
+        return partition_of(stream, PARTITIONS)
 
     def clock(self, number: int) -> int:
         return self.now + self.skew[number]

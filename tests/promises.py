@@ -14,13 +14,13 @@ from outdial.address import Address
 from outdial.commands import (
     AddSuppressions,
     AddTarget,
-    ApplySuppression,
     ClaimDial,
     Command,
     CreateOutdial,
     DeleteOutdial,
     DeleteTarget,
     DialResult,
+    PartitionCommand,
     RemoveSuppressions,
     ReopenTarget,
     SetFrequencyCaps,
@@ -39,6 +39,8 @@ from sim import MINUTE, SECOND, an_id
 CUSTOMER: Final = an_id("customer")
 LISTS: Final = tuple(an_id(name) for name in "abcd")
 NUMBERS: Final = ("+15550000001", "+15550000002", "+15560000003")
+ON_EACH_LIST: Final = (*NUMBERS[:2], NUMBERS[0])
+"""One of them twice, so that a list asks leave for it twice at once."""
 PREFIXES: Final = ("+1555", "+1556", "+15550000001"[:11])
 PLANS: Final = (
     Plan(max_try_count_0=50, max_try_count_1=50, try_interval=1_000, pickup_timeout=1_000, dial_timeout=1_000, result_grace=0),
@@ -92,7 +94,7 @@ class World(Partitions):
         self.arrive()
         for outdial_id, plan in zip(LISTS, (*PLANS[:3], PLANS[0]), strict=True):
             self.send(CreateOutdial(outdial_id=outdial_id, customer_id=CUSTOMER, plan=plan))
-            for number in NUMBERS[:2]:
+            for number in ON_EACH_LIST:
                 other = Address(type="tel", target=NUMBERS[2]) if number == NUMBERS[0] else None
                 self.send(AddTarget(outdial_id=outdial_id, destination_0=Address(type="tel", target=number), destination_1=other))
 
@@ -221,7 +223,7 @@ class World(Partitions):
     def tell(self, number: int, effects: Effects) -> None:
         for told in effects.follow_ups:
             command = told.command
-            there = command.partition if isinstance(command, ApplySuppression) else self.place(command.stream)
+            there = command.partition if isinstance(command, PartitionCommand) else self.place(command.stream)
             if there == number:
                 self.decide(number, command, internal=True)
             else:
@@ -299,9 +301,11 @@ class World(Partitions):
             self.decide(self.place(CUSTOMER), removed, internal=False)
         for _ in range(200):
             self.now += MINUTE
-            for number in range(PARTITIONS):
-                self.tick(number)
-            self.arrive()
+            # Who is refused leave makes room for the next on the list.
+            for _ in ON_EACH_LIST:
+                for number in range(PARTITIONS):
+                    self.tick(number)
+                self.arrive()
         for ledger in self.ledgers:
             for outdial in ledger.outdials.values():
                 if outdial.run is not None and not outdial.deleted:

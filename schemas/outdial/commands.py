@@ -28,7 +28,7 @@ from outdial.scalars import (
     Username,
     Word,
 )
-from outdial.suppression import MOST_ENTRIES, FrequencyCaps, NewSuppression, SuppressionEntry, SuppressionRef
+from outdial.suppression import MOST_ENTRIES, MOST_LEAVES, FrequencyCaps, Leave, NewSuppression, SuppressionEntry, SuppressionRef
 
 ResourceKind = Literal["outdial", "outplan", "campaign"]
 Kind = Literal[ResourceKind, "account", "suppression", "guard", "cap", "pace", "webhook"]
@@ -699,14 +699,29 @@ class HoldWebhook(WebhookCommand):
 # --- from the ledger only: between streams ------------------------------------------------------
 
 
-class ApplySuppression(CustomerCommand):
-    """suppression or pace -> every partition of the commands, by number: this has changed for the customer."""
+class PartitionCommand(CustomerCommand):
+    """A command to what one partition of the commands knows of a customer: it is sent there by number."""
 
-    type: Literal["ApplySuppression"] = "ApplySuppression"
     kind: ClassVar[Kind] = "guard"
     internal: ClassVar[bool] = True
     partition: Annotated[int, Field(ge=0)]
     """Where it is for."""
+
+    @property
+    def stream(self) -> str:
+        """What one partition knows of a customer."""
+        return f"{self.customer_id or ZERO_ID}/{self.partition}"
+
+    @property
+    def subject(self) -> str:
+        """The customer."""
+        return self.customer_id or ZERO_ID
+
+
+class ApplySuppression(PartitionCommand):
+    """suppression or pace -> every partition of the commands, by number: this has changed for the customer."""
+
+    type: Literal["ApplySuppression"] = "ApplySuppression"
     version: int
     """Of the list; of the pace, where that has changed."""
     added: Annotated[tuple[SuppressionEntry, ...], Field(strict=False)] = ()
@@ -716,19 +731,31 @@ class ApplySuppression(CustomerCommand):
     calls_per_second: int | None = None
     """What the customer's outdials together may request within a second from here on, 0: no limit; absent: as it was."""
 
-    @property
-    def stream(self) -> str:
-        """What one partition knows of a customer's list."""
-        return f"{self.customer_id or ZERO_ID}/{self.partition}"
 
-    @property
-    def subject(self) -> str:
-        """The customer."""
-        return self.customer_id or ZERO_ID
+class AskLeaves(PartitionCommand):
+    """outdial -> the partition where the calls to these addresses are counted: may these attempts be requested?"""
+
+    type: Literal["AskLeaves"] = "AskLeaves"
+    outdial_id: Id
+    leaves: Annotated[tuple[Leave, ...], Field(strict=False, min_length=1, max_length=MOST_LEAVES)]
+    """Decided in this order, each after those before it."""
+    at: Instant
+    """When they were asked for."""
+
+
+class GiveLeaves(OutdialCommand):
+    """the partition where calls are counted -> outdial: request these attempts now, those not before ``until``."""
+
+    type: Literal["GiveLeaves"] = "GiveLeaves"
+    internal: ClassVar[bool] = True
+    leaves: Annotated[tuple[Leave, ...], Field(strict=False, min_length=1, max_length=MOST_LEAVES)]
+    """Those with an ``until`` are refused, the others granted. Each is looked at after what came of those before it."""
+    at: Instant
+    """When they were granted or refused; a grant holds for a minute."""
 
 
 class AskLeave(CapCommand):
-    """outdial -> cap: may this attempt be requested?"""
+    """outdial -> cap: may this attempt be requested? As ledgers before this one asked, one by one."""
 
     type: Literal["AskLeave"] = "AskLeave"
     internal: ClassVar[bool] = True
@@ -748,7 +775,7 @@ class ReturnLeave(CapCommand):
 
 
 class LeaveGranted(OutdialCommand):
-    """cap -> outdial: request this attempt now."""
+    """cap -> outdial: request this attempt now. The answer to AskLeave."""
 
     type: Literal["LeaveGranted"] = "LeaveGranted"
     internal: ClassVar[bool] = True
@@ -759,7 +786,7 @@ class LeaveGranted(OutdialCommand):
 
 
 class LeaveRefused(OutdialCommand):
-    """cap -> outdial: not before ``until``."""
+    """cap -> outdial: not before ``until``. The answer to AskLeave."""
 
     type: Literal["LeaveRefused"] = "LeaveRefused"
     internal: ClassVar[bool] = True
@@ -1033,7 +1060,7 @@ OutdialCommands = (
     | ClaimDial | DialAnswered | DialResult | DeleteDial | AskWhy | AskPreflight
     | ApplyPlan | LimitRinging | SetEndHandle | RefusePlan | ClaimOutdial | ReleaseOutdial
     | RequestDial | ExpireTarget | EndLease | FinishDialing | ReviveTargets
-    | LeaveGranted | LeaveRefused | RecheckSuppressed | GiveShare | ReviewShare
+    | GiveLeaves | LeaveGranted | LeaveRefused | RecheckSuppressed | GiveShare | ReviewShare
 )  # fmt: skip
 OutplanCommands = CreateOutplan | UpdateOutplan | SetDialInfo | DeleteOutplan | FollowPlan | UnfollowPlan | TellPlan | AskResource
 CampaignCommands = (
@@ -1043,10 +1070,11 @@ CampaignCommands = (
 AccountCommands = CreateCustomer | CreateUser | SetPassword | DeleteUser | CreateAccessKey | DeleteAccessKey
 SuppressionCommands = AddSuppressions | RemoveSuppressions | SetFrequencyCaps
 CapCommands = AskLeave | ReturnLeave
+GuardCommands = ApplySuppression | AskLeaves
 PaceCommands = SetPace | AskShare
 WebhookCommands = SetWebhook | DeleteWebhook | ReplayWebhook | HoldWebhook
 AnyCommand = (
-    OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands | SuppressionCommands | CapCommands | ApplySuppression
+    OutdialCommands | OutplanCommands | CampaignCommands | AccountCommands | SuppressionCommands | CapCommands | GuardCommands
     | PaceCommands | WebhookCommands
 )  # fmt: skip
 COMMANDS: dict[str, type[Command]] = {model.model_fields["type"].default: model for model in get_args(AnyCommand)}

@@ -15,7 +15,7 @@ from outdial.commands import CampaignType, EndHandle, KeyPurpose, Kind, Outcome,
 from outdial.plan import Plan
 from outdial.record import Named
 from outdial.scalars import ZERO_ID, Moment
-from outdial.suppression import FrequencyCaps, SuppressionEntry, SuppressionsPersonal
+from outdial.suppression import FrequencyCaps, Leave, SuppressionEntry, SuppressionsPersonal
 
 
 class EventData(Named):
@@ -709,8 +709,16 @@ class SuppressionApplied(GuardEvent):
     """How many others were."""
 
 
+class LeavesAnswered(GuardEvent):
+    """An outdial asked leave for attempts to addresses whose calls this partition counts. Those granted count from here on."""
+
+    outdial_id: str
+    leaves: tuple[Leave, ...]
+    """In the order in which they were asked for and decided."""
+
+
 class LeaveGranted(CapEvent):
-    """An attempt may be requested; it counts from here on."""
+    """An attempt may be requested; it counts from here on. As it was decided one by one, before `LeavesAnswered`."""
 
     customer_id: str
     outdial_id: str
@@ -719,7 +727,7 @@ class LeaveGranted(CapEvent):
 
 
 class LeaveRefused(CapEvent):
-    """An attempt would be one too many."""
+    """An attempt would be one too many. As it was decided one by one, before `LeavesAnswered`."""
 
     customer_id: str
     outdial_id: str
@@ -825,11 +833,12 @@ CampaignEvents = (
 )  # fmt: skip
 AccountEvents = CustomerCreated | UserCreated | UserPasswordSet | UserDeleted | AccessKeyCreated | AccessKeyDeleted
 SuppressionEvents = SuppressionsAdded | SuppressionsRemoved | FrequencyCapsSet
+GuardEvents = SuppressionApplied | LeavesAnswered
 CapEvents = LeaveGranted | LeaveRefused | LeaveReturned
 PaceEvents = PaceSet | ShareWanted | ShareGiven
 WebhookEvents = WebhookSet | WebhookReplayed | WebhookHeld | WebhookDeleted
 AnyEvent = (
-    OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents | SuppressionEvents | CapEvents | SuppressionApplied | PaceEvents
+    OutdialEvents | OutplanEvents | CampaignEvents | AccountEvents | SuppressionEvents | CapEvents | GuardEvents | PaceEvents
     | WebhookEvents
 )  # fmt: skip
 EVENTS: dict[str, type[EventData]] = {model.__name__: model for model in get_args(AnyEvent)}

@@ -9,6 +9,8 @@ from outdial.scalars import DAY_MS, Id, Instant, InstantIfAny, Name
 
 MOST_ENTRIES = 500
 """Entries of one command."""
+MOST_LEAVES = 500
+"""Leaves asked for by one command."""
 MOST_RULES = 8
 MOST_COUNTED = 100
 LONGEST_WINDOW_MS = 31 * DAY_MS
@@ -56,6 +58,19 @@ class SuppressionEntry(BaseModel):
     """How many characters the beginning has, ``+`` counted; absent: it is a whole address."""
     outdial_id: str | None = None
     expires_at: Instant | None = None
+
+
+class Leave(BaseModel):
+    """Leave for one attempt on a target: asked for, granted or refused."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    cap_id: str
+    """The stream that counts the calls to its address."""
+    target_id: str
+    attempt_id: str
+    until: Instant | None = None
+    """Refused: not before then. Absent: it is asked for, or granted."""
 
 
 class SuppressedAddress(BaseModel):

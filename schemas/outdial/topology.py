@@ -26,8 +26,8 @@ HEADER_INPUT: Final = "input"
 HEADER_SEAL: Final = "seal"
 """On a command of a ledger to another stream: a keyed hash of its value, which only a ledger can make."""
 HEADER_PARTITION_WIDE: Final = "partition-wide"
-"""On an ApplySuppression of a ledger: the number of the partition it is for, in ASCII decimal digits. It stands there by number, not
-by its key. On any other command it means nothing."""
+"""On an ApplySuppression or AskLeaves of a ledger: the number of the partition it is for, in ASCII decimal digits. It stands there by
+number, not by its key. On any other command it means nothing."""
 HEADER_CONTENT_TYPE: Final = "content-type"
 
 Name = Literal["commands", "events", "dial-requests", "rejections", "answers"]

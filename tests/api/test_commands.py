@@ -97,6 +97,9 @@ async def test_lines_under_an_idempotency_key_do_nothing_twice(api: Api) -> None
     assert (await api.ok("GET", f"/outdials/{OUTDIAL}/stats"))["total"] == 1
 
 
+LEAVES = [{"cap_id": OUTDIAL, "target_id": OUTDIAL, "attempt_id": OUTDIAL}]
+
+
 @pytest.mark.parametrize("kind", sorted(name for name, model in COMMANDS.items() if model.internal))
 async def test_the_ledgers_own_commands_are_refused(api: Api, kind: str) -> None:
     model = COMMANDS[kind]
@@ -107,7 +110,14 @@ async def test_the_ledgers_own_commands_are_refused(api: Api, kind: str) -> None
             fields[name] = "2026-11-21T00:00:00Z" if is_time else 1 if found.annotation is int else OUTDIAL
     fields |= {
         name: value
-        for name, value in {"plan": {}, "resource": "outplan", "how": "finished", "reason": "r", "end_handle": "stop"}.items()
+        for name, value in {
+            "plan": {},
+            "resource": "outplan",
+            "how": "finished",
+            "reason": "r",
+            "end_handle": "stop",
+            "leaves": LEAVES,
+        }.items()
         if name in model.model_fields
     }
 

@@ -8,6 +8,7 @@ from given import Given, a, given
 from outdial.commands import COMMANDS, AddTargets, Command, DeleteCampaign, DeleteOutdial, NewTarget, SetOutdialData, UpdateOutdial
 from outdial.events import CampaignCommandNoted, CommandNoted, OutdialUpdated, TargetReopened
 from outdial.plan import Plan
+from outdial.suppression import Leave
 from saying import (
     OUTDIAL,
     OUTPLAN,
@@ -236,6 +237,7 @@ def test_internal_commands_are_not_taken_from_outside(name: str) -> None:
         "attempt_id": attempt(), "ask": 1, "change": 1, "run": 1, "version": 9, "plan": PLAN, "reason": "x", "resource": "outplan",
         "resource_id": OUTPLAN, "how": "stopped", "requests": 0, "open": 0, "partition": 0, "cap_id": ID, "at": 0, "until": 0,
         "word": 1, "heard": 0, "share": 1, "wanted": 1, "end_handle": "stop",
+        "leaves": (Leave(cap_id=ID, target_id=target_id(), attempt_id=attempt()),),
     }  # fmt: skip
     model = COMMANDS[name]
     command = model(**{field: value for field, value in fields.items() if field in model.model_fields})

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from given import Given, a, given
 from outdial.commands import (
     AddTarget,
-    AskLeave,
+    AskLeaves,
     AskShare,
     Command,
     DeleteOutdial,
@@ -295,10 +295,10 @@ class Late(Sim):
     """Leave is looked at three seconds after it was asked for."""
 
     def _chain(self, command: Command, *, internal: bool) -> list[Effects]:
-        if isinstance(command, AskLeave) and internal:
+        if isinstance(command, AskLeaves) and internal:
             self.later(3 * SECOND, command)
             return []
-        return super()._chain(command, internal=internal or isinstance(command, AskLeave))
+        return super()._chain(command, internal=internal or isinstance(command, AskLeaves))
 
 
 def test_a_turn_waits_for_leave_that_comes_late() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple, TypedDict
 
-from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, ExpireTarget, LeaveGranted, LeaveRefused, Outcome, RequestDial
+from outdial.commands import ClaimDial, DeleteDial, DialResult, EndLease, ExpireTarget, Outcome, RequestDial
 from outdial.commands import DialAnswered as SayAnswered
 from outdial.dialing.addresses import Fingerprint
 from outdial.dialing.cap import LEAVE_US
@@ -80,7 +80,7 @@ def request(outdial: Outdial, command: RequestDial, fingerprint: Fingerprint, no
             return [
                 LeaveAsked(attempt_id=attempt_id, target_id=target.facts.id, ordinal=ordinal, destination_index=index, due_at=turn.due_at)
             ]
-    return [_requested(outdial, target, run, plan, turn)]
+    return [_requested(outdial, target, run, plan, turn, outdial.attempt_of(target, target.history.ordinal + 1))]
 
 
 def _put_off(outdial: Outdial, target: Idle, plan: Plan, now: int) -> list[OutdialEvent]:
@@ -94,11 +94,13 @@ def _put_off(outdial: Outdial, target: Idle, plan: Plan, now: int) -> list[Outdi
     return [TargetDeferred(target_id=target.facts.id, until=due, reason="try_interval", since=target.before[0])]
 
 
-def leave_granted(outdial: Outdial, command: LeaveGranted, fingerprint: Fingerprint, now: int) -> list[OutdialEvent]:
+def leave_granted(
+    outdial: Outdial, target_id: str, attempt_id: str, granted_at: int, fingerprint: Fingerprint, now: int
+) -> list[OutdialEvent]:
     """Emit the request that leave was asked for, if every rule still allows it; else the leave goes back."""
-    target, plan, run = outdial.targets.get(command.target_id), outdial.plan, outdial.run
-    asked = outdial.asking.get(command.target_id)
-    if target is None or asked is None or asked.attempt_id != command.attempt_id:
+    target, plan, run = outdial.targets.get(target_id), outdial.plan, outdial.run
+    asked = outdial.asking.get(target_id)
+    if target is None or asked is None or asked.attempt_id != attempt_id:
         return []
     if (
         isinstance(target, Asking)
@@ -106,22 +108,22 @@ def leave_granted(outdial: Outdial, command: LeaveGranted, fingerprint: Fingerpr
         and plan is not None
         and run.has_plan
         and not run.paused
-        and now <= command.at + LEAVE_US
+        and now <= granted_at + LEAVE_US
         and outdial.held_until(now, granted=1) is None
         and (turn := _turn(outdial, target, plan, now)) is not None
         and turn.coming.destination == asked.destination_index
         and hit(outdial, target.facts, asked.destination_index, fingerprint, now) is None
     ):
-        return [_requested(outdial, target, run, plan, turn)]
-    return [LeaveUnused(attempt_id=asked.attempt_id, target_id=command.target_id, destination_index=asked.destination_index)]
+        return [_requested(outdial, target, run, plan, turn, attempt_id)]
+    return [LeaveUnused(attempt_id=asked.attempt_id, target_id=target_id, destination_index=asked.destination_index)]
 
 
-def leave_refused(outdial: Outdial, command: LeaveRefused) -> list[OutdialEvent]:
+def leave_refused(outdial: Outdial, target_id: str, attempt_id: str, until: int) -> list[OutdialEvent]:
     """Wait until the address may be called again."""
-    asked = outdial.asking.get(command.target_id)
-    if asked is None or asked.attempt_id != command.attempt_id:
+    asked = outdial.asking.get(target_id)
+    if asked is None or asked.attempt_id != attempt_id:
         return []
-    return [TargetDeferred(target_id=command.target_id, until=command.until, reason="frequency_cap", attempt_id=command.attempt_id)]
+    return [TargetDeferred(target_id=target_id, until=until, reason="frequency_cap", attempt_id=attempt_id)]
 
 
 class _Turn(NamedTuple):
@@ -155,13 +157,12 @@ def _turn(outdial: Outdial, target: Idle | Asking, plan: Plan, now: int) -> _Tur
     return _Turn(coming, due_at, not_after, facts)
 
 
-def _requested(outdial: Outdial, target: Idle | Asking, run: Run, plan: Plan, turn: _Turn) -> DialRequested:
+def _requested(outdial: Outdial, target: Idle | Asking, run: Run, plan: Plan, turn: _Turn, attempt_id: str) -> DialRequested:
     index, history = turn.coming.destination, target.history
-    ordinal = history.ordinal + 1
     return DialRequested(
-        attempt_id=outdial.attempt_of(target, ordinal),
+        attempt_id=attempt_id,
         target_id=target.facts.id,
-        ordinal=ordinal,
+        ordinal=history.ordinal + 1,
         destination_index=index,
         try_count=history.tries[index] + 1,
         rule=_rule(target, index),

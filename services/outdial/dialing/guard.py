@@ -1,5 +1,7 @@
 """The guard: what one partition knows of a customer's list of suppressions, its frequency caps and its pace. Its outdials obey.
 
+Leaves for calls to the addresses that are counted in this partition are answered in its name, too.
+
 It is told by the list (:mod:`~outdial.dialing.suppression`) and by the pace (:mod:`~outdial.dialing.pace`). It is one per customer,
 not per outdial, so an outdial that is new in a partition obeys at once.
 """
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final
 
-from outdial.events import SuppressionApplied
+from outdial.events import GuardEvents, LeavesAnswered
 from outdial.suppression import FrequencyCaps, SuppressionEntry
 
 NO_END: Final = 1 << 62
@@ -35,9 +37,11 @@ class Guard:
     _ends: list[tuple[int, str, int, int]] = field(default_factory=list)
     """(when, outdial or nothing, fingerprint, prefix length or 0) of the entries that have an end, earliest first; some are stale."""
 
-    def evolve(self, event: SuppressionApplied, time: int) -> None:
-        """Fold one event."""
+    def evolve(self, event: GuardEvents, time: int) -> None:
+        """Fold one event. Which calls count is kept by address (:mod:`~outdial.dialing.cap`), not here."""
         self.version += 1
+        if isinstance(event, LeavesAnswered):
+            return
         self._forget_ended(time)
         for entry in event.removed:
             self._remove(entry.outdial_id, int(entry.fingerprint, 16), entry.prefix_length or 0)

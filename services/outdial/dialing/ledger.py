@@ -28,6 +28,7 @@ from outdial.commands import (
     ApplyPlan,
     ApplySuppression,
     AskLeave,
+    AskLeaves,
     AskPreflight,
     AskShare,
     AskWhy,
@@ -47,6 +48,7 @@ from outdial.commands import (
     EndLease,
     ExpireTarget,
     FinishDialing,
+    GiveLeaves,
     GiveShare,
     HoldWebhook,
     Kind,
@@ -103,6 +105,8 @@ from outdial.events import (
     DialingStopped,
     DialRequested,
     EventData,
+    LeaveAsked,
+    LeavesAnswered,
     OutdialCreated,
     ShareEvent,
     SuppressionApplied,
@@ -322,13 +326,15 @@ class Ledger:
 
         ``command.id`` is set. ``internal``: it comes from a ledger, not from a producer.
         """
-        if internal and isinstance(command, AskLeave | LeaveGranted | AskShare | GiveShare):
+        if internal and isinstance(command, AskLeaves | GiveLeaves | AskLeave | LeaveGranted | AskShare | GiveShare):
             now = max(now, command.at)
         effects = self._decide(command, command.id or ZERO_ID, max(now, self.last_time), internal=internal)
+        if type(command) is RequestDial:
+            self._ask_leaves([effects])
         if effects.events:
             if command.kind == "outdial":
                 self._touched[command.stream] = None
-            elif command.kind == "guard":
+            elif type(command) is ApplySuppression:
                 theirs = self._outdials_of.get(command.subject, ())
                 changed = [outdial.id for outdial in theirs if outdial.blocked.pending or outdial.share_back_at != NEVER]
                 self._touched.update(dict.fromkeys(changed))
@@ -346,6 +352,8 @@ class Ledger:
                     self._check_version(command, command.if_version)
             except Rejected as why:
                 return Effects(command, command_id, Decision(refused=why), "rejected")
+        if type(command) is GiveLeaves and (outdial := self.outdials.get(command.outdial_id)) is not None:
+            return self._take_leaves(outdial, command, command_id, now)
         try:
             decision = self._dispatch(command, now)
         except Rejected as why:
@@ -359,6 +367,20 @@ class Ledger:
             self._take(data, command, command_id, content, now, effects)
         for told in decision.follow_ups:
             self._tell(told, command, command_id, effects)
+        return effects
+
+    def _take_leaves(self, outdial: Outdial, command: GiveLeaves, command_id: str, now: int) -> Effects:
+        """Decide about leave after leave: what came of those before has its place in the pace already."""
+        effects = Effects(command, command_id, Decision(), "unchanged")
+        for leave in command.leaves:
+            if leave.until is None:
+                found = attempts.leave_granted(outdial, leave.target_id, leave.attempt_id, command.at, self._fingerprint, now)
+            else:
+                found = attempts.leave_refused(outdial, leave.target_id, leave.attempt_id, leave.until)
+            for data in found:
+                self._take(data, command, command_id, "", now, effects)
+        if effects.events:
+            effects.result = "events"
         return effects
 
     def tick(self, now: int, read_up_to: int, limit: int, room: int = NO_END) -> list[Effects]:
@@ -377,7 +399,7 @@ class Ledger:
                 continue
             del self._wake_at[outdial_id]
             outdial = self.outdials[outdial_id]
-            idle = True
+            idle, first = True, len(done)
             while len(done) < limit and room > 0 and (command := outdial.due(now, read_up_to)) is not None:
                 effects = self._decide(command, _owed_id(outdial, command), now, internal=True)
                 idle = not effects.events
@@ -385,6 +407,8 @@ class Ledger:
                     break
                 done.append(effects)
                 room -= effects.size
+            if outdial.guard.caps is not None:
+                room -= self._ask_leaves(done[first:])
             if idle:
                 held.append(outdial)
             else:
@@ -392,6 +416,17 @@ class Ledger:
         for outdial in held:
             self._arm(outdial, now, now)
         return done
+
+    def _ask_leaves(self, done: Sequence[Effects]) -> int:
+        """Have what one outdial decided at once ask for its leaves together, with the last of it. Returns how many commands that makes."""
+        asked = [event.data for effects in done for event in effects.events if type(event.data) is LeaveAsked]
+        if not asked:
+            return 0
+        last = done[-1]
+        words = [*cap.asked(self.outdials[last.command.stream], asked, self._partitions, last.events[-1].time)]
+        for one in words:
+            self._tell(one, last.command, last.command_id, last)
+        return len(words)
 
     def _tell_plans(self, now: int, limit: int, room: int) -> list[Effects]:
         """Go on telling outdials of changed plans: for each outplan the next of them."""
@@ -438,6 +473,9 @@ class Ledger:
             case ApplySuppression():
                 outdials = self._outdials_of.get(command.subject, ())
                 return suppression.apply(self._guard(command.stream), outdials, command, self._fingerprint)
+            case AskLeaves():
+                in_force = self._guard(command.stream).caps
+                return cap.answer(self.caps, command, () if in_force is None else in_force.all_rules, now)
             case AskLeave() | ReturnLeave():
                 guard = self._guard_of.get(command.customer_id or ZERO_ID)
                 return cap.decide(self.caps.get(command.stream), command, None if guard is None else guard.caps, now)
@@ -485,9 +523,9 @@ class Ledger:
             case ClaimDial():
                 return Decision(attempts.claim(outdial, command, self._fingerprint, now))
             case LeaveGranted():
-                return Decision(attempts.leave_granted(outdial, command, self._fingerprint, now))
+                return Decision(attempts.leave_granted(outdial, command.target_id, command.attempt_id, command.at, self._fingerprint, now))
             case LeaveRefused():
-                return Decision(attempts.leave_refused(outdial, command))
+                return Decision(attempts.leave_refused(outdial, command.target_id, command.attempt_id, command.until))
             case GiveShare():
                 return pace.take(outdial, command, now)
             case ReviewShare():
@@ -639,7 +677,7 @@ class Ledger:
             outdial = self.outdials[stream]
             told = running.reactions(outdial, data)
             if outdial.guard.capped:
-                told = [*told, *cap.reactions(outdial, data, now)]
+                told = [*told, *cap.reactions(outdial, data)]
         elif type(data) in pace.TELLING:
             told = pace.reactions(self.outdials[stream], cast("ShareEvent", data), now)
         trace = command.traceparent
@@ -703,6 +741,10 @@ class Ledger:
             self.paces.setdefault(event.stream, Pace(event.stream)).evolve(data)  # type: ignore[arg-type]
         elif data.kind == "suppression":
             self.suppressions.setdefault(event.stream, SuppressionList(event.stream)).evolve(data)  # type: ignore[arg-type]
+        elif type(data) is LeavesAnswered:
+            guard = self._guard(event.stream)
+            guard.evolve(data, event.time)
+            cap.evolve_answered(self.caps, guard.customer_id, data, event.time)
         else:
             self._apply(event, cast("SuppressionApplied", data))
 

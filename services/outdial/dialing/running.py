@@ -44,7 +44,6 @@ from outdial.events import (
     DialingStopped,
     EndHandleSet,
     EventData,
-    LeaveAsked,
     LeaveUnused,
     OutdialDeleted,
     OutdialEvent,
@@ -333,7 +332,7 @@ def revive(outdial: Outdial, _command: ReviveTargets) -> Decision:
     return Decision([TargetRevived(target_id=target_id) for target_id in outdial.agenda.revivable(REVIVED_AT_ONCE)])
 
 
-TELLING = frozenset({DialingStarted, PlanAsked, PlanApplied, DialingStopped, DialingFinished, DialEnded, LeaveAsked, LeaveUnused})
+TELLING = frozenset({DialingStarted, PlanAsked, PlanApplied, DialingStopped, DialingFinished, DialEnded, LeaveUnused})
 """Events that may owe other streams something."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from typing import Final, NamedTuple, Protocol
 
-from outdial.commands import ApplySuppression, Command, CreateCampaign, CreateOutdial, CreateOutplan, CustomerCommand
+from outdial.commands import Command, CreateCampaign, CreateOutdial, CreateOutplan, CustomerCommand, PartitionCommand
 from outdial.envelope import Event
 from outdial.ids import derived
 from outdial.kafka.errors import ClusterError
@@ -143,7 +143,7 @@ def _root(value: bytes | None) -> Root | None:
 
 def place_of(command: Command, partitions: int, *, internal: bool) -> int:
     """The partition that decides a command: that of its stream, unless a ledger sent it to one by number."""
-    if internal and isinstance(command, ApplySuppression):
+    if internal and isinstance(command, PartitionCommand):
         return command.partition
     return partition_of(command.stream, partitions)
 
@@ -159,7 +159,7 @@ def follow_up(command: Command, root: Root | None, seal: Seal) -> tuple[bytes, b
     """Key, value and headers of a command of a ledger to another stream."""
     value = encode(command)
     headers: Headers = [(HEADER_SEAL, seal.of(value))]
-    if isinstance(command, ApplySuppression):
+    if isinstance(command, PartitionCommand):
         headers.append((HEADER_PARTITION_WIDE, str(command.partition).encode()))
     if root is not None:
         headers.append((HEADER_ANSWER, root.header))

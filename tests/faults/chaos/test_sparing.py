@@ -12,7 +12,7 @@ from faults.chaos.checker import Remembered, Spared, _faults_of_named, faults_of
 from faults.chaos.reading import NAMES, Rec, Topics
 from faults.checker import Placed
 from outdial.address import Address
-from outdial.commands import AddTarget, ApplySuppression, ClaimDial, Command, CreateOutdial, DialResult, StopDialing
+from outdial.commands import AddTarget, ClaimDial, Command, CreateOutdial, DialResult, PartitionCommand, StopDialing
 from outdial.dialing.ledger import Effects
 from outdial.plan import Plan
 from outdial.wire import encode_event
@@ -70,7 +70,7 @@ class Written(Partitions):
     def tell(self, effects: Effects) -> None:
         for one in effects.follow_ups:
             command = one.command
-            there = command.partition if isinstance(command, ApplySuppression) else self.place(command.stream)
+            there = command.partition if isinstance(command, PartitionCommand) else self.place(command.stream)
             self.decide(there, command, internal=True)
 
     def write(self, name: str, partition: int, key: str, value: bytes) -> None:
