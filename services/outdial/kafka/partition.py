@@ -61,6 +61,8 @@ DECIDING_S: Final = 1.0
 DUE_AT_ONCE: Final = 1_000
 DECIDED_AT_ONCE: Final = 50
 """Commands decided before others on the event loop have their turn: some milliseconds."""
+GATHERED: Final = 500
+"""Records that commands make before what is due has its turn: what many ask of other partitions at once goes together."""
 SNAPSHOT_EVENTS: Final = 100_000
 """Events after which a ledger is kept anew, at the least; a larger one after as many as it has targets."""
 COMMIT_S: Final = 8.0
@@ -93,6 +95,8 @@ class Turn:
     next_offset: int | None = None
     """Of the commands, when some were read."""
     tally: Tally = field(default_factory=Tally)
+    gathered_from: int = 0
+    """How many records it held when what is due had its turn last."""
 
     @property
     def records(self) -> int:
@@ -103,6 +107,11 @@ class Turn:
     def full(self) -> bool:
         """Whether it holds as much as one transaction may."""
         return self.records >= RECORDS_AT_ONCE or self.bytes + self.out.bytes >= BYTES_AT_ONCE
+
+    @property
+    def gathered(self) -> bool:
+        """Whether it is time for what is due to have its turn, though there are more commands."""
+        return self.records - self.gathered_from >= GATHERED
 
     @property
     def empty(self) -> bool:
@@ -307,9 +316,12 @@ class Partition:
                 turn.next_offset = record.offset + 1
             self._decided_to = self.intake.next_offset
             self._note_read()
-            if not self._stopping:
-                self._due(now, turn)
-            if not turn.came or turn.full or loop.time() > until:
+            over = not turn.came or turn.full or loop.time() > until
+            if over or turn.gathered:
+                if not self._stopping:
+                    self._due(now, turn)
+                turn.gathered_from = turn.records
+            if over or turn.full:
                 return turn
             await asyncio.sleep(0)
 
@@ -320,7 +332,7 @@ class Partition:
         """
         for _ in range(DECIDED_AT_ONCE):
             turn.came = min(turn.came, len(self.intake))
-            if not turn.came or turn.full:
+            if not turn.came or turn.full or turn.gathered:
                 return
             turn.came -= 1
             record = self.intake.pop()
