@@ -1,5 +1,6 @@
-"""The data of events as JSON, and back. Nobody but the ledger makes events, so they are msgspec's, who takes a fifth of the time.
+"""JSON that the program itself makes and reads: the data of events, plain values, and the short form that is kept.
 
+Nobody but the ledger makes events, so they are msgspec's, who takes a fifth of the time.
 On the wire an instant is a text and what is absent is left out. What came from outside within an event (a plan, an address)
 is pydantic's, which reads and writes it.
 """
@@ -20,6 +21,11 @@ _ALWAYS: Final = object()
 """As what is left out: nothing is it, so nothing is."""
 
 
+def encode_compact(message: BaseModel) -> bytes:
+    """A model as JSON without the fields that have their default: the form that states and views keep."""
+    return type(message).__pydantic_serializer__.to_json(message, exclude_defaults=True)
+
+
 def plain_to_json(value: Any) -> bytes:
     """JSON of plain values that the program itself has made."""
     return _ENCODER.encode(value)
@@ -28,15 +34,6 @@ def plain_to_json(value: Any) -> bytes:
 def plain_from_json(text: bytes) -> Any:
     """Plain values of JSON that the program itself has made."""
     return _DECODER.decode(text)
-
-
-def data_of(kind: type[T], text: bytes | Raw) -> T:
-    """The data of an event from JSON.
-
-    Raises:
-        msgspec.MsgspecError: it is no such data.
-    """
-    return decoder_of(kind).decode(text)
 
 
 def text_of(data: Named) -> bytes:

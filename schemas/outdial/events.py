@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from outdial.address import Address
+from outdial.codec import encode_compact
 from outdial.commands import CampaignType, EndHandle, KeyPurpose, Kind, Outcome, ResourceKind, Resources, WebhookMethod
 from outdial.plan import Plan
 from outdial.record import Named
@@ -128,7 +129,7 @@ class Personal(BaseModel):
     @cached_property
     def compact(self) -> bytes:
         """As JSON without the fields that have their default: the form that states and views keep."""
-        return type(self).__pydantic_serializer__.to_json(self, exclude_defaults=True)
+        return encode_compact(self)
 
 
 class TargetAdded(OutdialEvent):

@@ -16,7 +16,7 @@ from msgspec.json import Decoder
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from outdial.codec import data_of, decoder_of, text_of
+from outdial.codec import decoder_of, text_of
 from outdial.commands import COMMANDS, AnyCommand, Command
 from outdial.envelope import Event
 from outdial.events import EVENTS
@@ -154,11 +154,6 @@ def encode(message: BaseModel) -> bytes:
     return type(message).__pydantic_serializer__.to_json(message, exclude_none=True)
 
 
-def encode_compact(message: BaseModel) -> bytes:
-    """A message as JSON without the fields that have their default: the form kept in memory."""
-    return type(message).__pydantic_serializer__.to_json(message, exclude_defaults=True)
-
-
 def content_hash(command: Command) -> str:
     """16 hexadecimal digits over what a command asks, whoever asks it and when; also of which stream, be that named by the customer."""
     sender = _senders(command.stream_field)
@@ -207,12 +202,12 @@ def decode_event(text: bytes) -> Event:
     Raises:
         Malformed: ``event_unknown`` for a type or version this program does not know, ``event_invalid``.
     """
-    return event_of(_decoded(_ENVELOPE, text))
+    return event_of(_decoded(decoder_of(Enveloped), text))
 
 
 def envelopes(text: str) -> list[Enveloped]:
     """The CloudEvents objects of a JSON array; raises as :func:`decode_event`."""
-    return _decoded(_ENVELOPES, text)
+    return _decoded(decoder_of(list[Enveloped]), text)
 
 
 def event_of(envelope: Enveloped) -> Event:
@@ -220,29 +215,20 @@ def event_of(envelope: Enveloped) -> Event:
     kind = _SCHEMAS.get(envelope.dataschema)
     if kind is None:
         raise Malformed("event_unknown", f"an event of schema {envelope.dataschema} is not known to this version of the program")
-    try:
-        data = data_of(kind, envelope.data)
-    except _NO_EVENT as error:
-        raise Malformed("event_invalid", f"not an event: {error}") from None
     return Event(
         envelope.subject,
         envelope.sequence,
         envelope.time,
         envelope.causationid,
         envelope.causationhash,
-        data,
+        _decoded(decoder_of(kind), envelope.data),
         envelope.actor,
         envelope.traceparent,
     )
 
 
-def _decoded(decoder: Decoder[T], text: bytes | str) -> T:
+def _decoded(decoder: Decoder[T], text: bytes | str | Raw) -> T:
     try:
         return decoder.decode(text)
-    except _NO_EVENT as error:
+    except (MsgspecError, ValueError, RecursionError) as error:
         raise Malformed("event_invalid", f"not an event: {error}") from None
-
-
-_NO_EVENT: Final = (MsgspecError, ValueError, RecursionError)
-_ENVELOPE: Final = decoder_of(Enveloped)
-_ENVELOPES: Final = decoder_of(list[Enveloped])

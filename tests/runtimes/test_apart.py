@@ -13,6 +13,7 @@ from time import time_ns
 
 import aiosqlite
 import pytest
+from benchmarks.measure import processes_of
 
 from cli.program import environment
 from outdial.embedded.apart import connect
@@ -29,9 +30,7 @@ INSERT = "INSERT INTO numbers VALUES (?)"
 
 def writers_of(pid: int) -> list[int]:
     """The processes that write for another one."""
-    found = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(child) for file in found for child in file.read_text().split()]
-    return [child for child in children if b"writer.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in processes_of(pid)[1:] if b"writer.py" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def runs(pid: int) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from messages import GOLDEN, ROOT, commands, event_data, events, golden, of, plain
 from outdial import wire
 from outdial.address import Address
-from outdial.codec import data_of, text_of
+from outdial.codec import decoder_of, text_of
 from outdial.commands import COMMANDS, AddTarget, AddTargets, Command, CreateOutdial, DialResult, Kind, NewTarget
 from outdial.envelope import CloudEvent, Event
 from outdial.events import EVENTS, EventData
@@ -61,7 +61,7 @@ def test_the_envelope_written_by_hand_is_the_one_of_the_model(event: Event) -> N
 def test_data_comes_back_from_its_text_as_it_was_and_what_is_absent_is_not_in_it(data: EventData) -> None:
     text = text_of(data)
 
-    assert data_of(type(data), text) == data
+    assert decoder_of(type(data)).decode(text) == data
     assert wire.from_json(text).keys() == {name for name in data.__struct_fields__ if getattr(data, name) is not None}
 
 

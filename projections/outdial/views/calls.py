@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from outdial.address import dialable
+from outdial.codec import encode_compact
 from outdial.envelope import Event
 from outdial.events import DialAnswered, DialClaimed, DialDeleted, DialEnded, DialRequested, TargetFinished
 from outdial.ids import event_id
@@ -23,7 +24,7 @@ from outdial.views.counts import Tally
 from outdial.views.outdials import Row as OutdialRow
 from outdial.views.places import key_of
 from outdial.views.rows import Before, Write, cursor_of, merged, writes
-from outdial.wire import encode_compact, from_json, to_json
+from outdial.wire import from_json, to_json
 
 DDL: Final = (
     """

@@ -20,7 +20,8 @@ from outdial.embedded import writer
 from outdial.embedded.errors import ENDED
 from outdial.views.rows import MISSING, LogBroken, Values, Write
 
-KEPT_STATEMENTS: Final = 512
+CACHED_STATEMENTS: Final = 512
+"""Statements that a connection keeps prepared."""
 _AT_ONCE: Final = 64
 """Rows aiosqlite fetches at once where somebody iterates; nobody does."""
 _END_S: Final = 10.0
@@ -48,11 +49,6 @@ class Apart:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers: dict[str, int] = {}
         """Of the statements it knows by now."""
-
-    @property
-    def in_transaction(self) -> bool:
-        """Nobody asks; aiosqlite wants it to be there."""
-        return False
 
     def execute(self, statement: str, parameters: Values = ()) -> "Found":
         """Run a statement.
@@ -100,7 +96,7 @@ class Apart:
         except OSError as error:
             raise _error("OperationalError", f"the process that writes cannot be started: {error.strerror}", ENDED, 0) from None
         try:
-            self._say((os.fsencode(self._path), KEPT_STATEMENTS, [*self._opening]), {})
+            self._say((os.fsencode(self._path), CACHED_STATEMENTS, [*self._opening]), {})
         except BaseException:
             self.close()
             raise
@@ -155,6 +151,3 @@ class Found:
     def fetchone(self) -> Any:
         """The first row; None when there is none."""
         return self._rows[0] if self._rows else None
-
-    def close(self) -> None:
-        """Nothing is open."""

@@ -18,11 +18,12 @@ from urllib.parse import quote
 import aiosqlite
 
 from outdial.dialing.fingerprints import key_id_of
-from outdial.embedded.apart import connect
+from outdial.embedded.apart import CACHED_STATEMENTS, connect
 from outdial.embedded.errors import StoreError, explained
 from outdial.embedded.feed import Progress, feed
 from outdial.envelope import Event
 from outdial.position import Position
+from outdial.processes import lives
 from outdial.views import history
 from outdial.views.projector import Projector, create_all, drop_all, layout, position
 from outdial.views.rows import LogBroken, run
@@ -30,7 +31,6 @@ from outdial.views.rows import LogBroken, run
 DATABASE = "outdial.db"
 KEY_FILE = "fingerprint.key"
 LOCK_FILE = "lock"
-CACHED_STATEMENTS = 512
 SCHEMA_VERSION = 1
 LEFT_BEHIND_S: Final = 5.0
 """How long a process of one that was killed is waited for."""
@@ -79,7 +79,8 @@ class Lock:
             try:
                 return fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                if time.monotonic() > until or _is_alive(self._owner()):
+                owner = self._owner()
+                if time.monotonic() > until or not owner.isdecimal() or lives(int(owner)):
                     raise
                 time.sleep(LOOK_AGAIN_S)
 
@@ -94,19 +95,6 @@ class Lock:
             self._file.truncate(0)
         with suppress(OSError):
             self._file.close()
-
-
-def _is_alive(owner: str) -> bool:
-    """Whether there is a process of this number; that of no number may be any."""
-    if not owner.isdecimal():
-        return True
-    try:
-        os.kill(int(owner), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 _KEY_FIX: Final = "start with the old OUTDIAL_FINGERPRINT_KEY, or put the old fingerprint.key back beside outdial.db"
@@ -226,13 +214,12 @@ class Log:
         """
         first = self.position + 1
         placed = list(enumerate(events, first))
-        db = self._db
         try:
             await self._write(placed)
         except BaseException as error:
             self._projector = Projector()
             with suppress(sqlite3.Error):
-                await db.execute("ROLLBACK")
+                await self._db.execute("ROLLBACK")
             if isinstance(error, LogBroken):
                 fix = f"build them anew: outdial views rebuild --data {self.folder}"
                 raise StoreError("views_damaged", "the views lack something that the log has", fix) from error

@@ -1,11 +1,12 @@
 """Where things are: the data folder, and the address of the server that works in it."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+
+from outdial.processes import lives
 
 LOCAL = Path(".outdial")
 ADDRESS = "address.json"
@@ -58,7 +59,7 @@ def address_of(folder: Path) -> Address | None:
         address = Address(str(found["url"]), int(found["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return address if _lives(address.pid) else None
+    return address if lives(address.pid) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +93,6 @@ def last_check(folder: Path) -> LastCheck | None:
         return LastCheck(int(found["at"]), str(found["position"]), found["equal"] is True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process of that id is there. A server that was killed leaves its address behind."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 @dataclass(frozen=True, slots=True)
