@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from outdial.embedded import log
 from outdial.envelope import Event
 from outdial.views import calls, campaigns, counts, history, outdials, outplans, places, projector, rows, targets
 
@@ -26,7 +28,7 @@ def single(statement: str, width: int) -> str:
 
 @contextmanager
 def recorded() -> Iterator[list[Write]]:
-    """What the log and the views write meanwhile, row by row."""
+    """What the log and the views write meanwhile, row by row. It is all made here, and not by the process that writes."""
     found: list[Write] = []
 
     def writes(statement: str, width: int, values: Sequence[Sequence[Any]], *, each: bool = False) -> Iterator[rows.Write]:
@@ -35,8 +37,8 @@ def recorded() -> Iterator[list[Write]]:
         if is_last(statement):
             found.append(COMMIT)
 
-    def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[object]]]:
-        for statement, values in history_inserts(events):
+    def inserts(events: Sequence[tuple[int, Event]], bodies: Sequence[str]) -> Iterator[tuple[str, list[object]]]:
+        for statement, values in history_inserts(events, bodies):
             head, _, rest = statement.partition("VALUES ")
             row = rest.split("),(")[0].rstrip(")") + ")"
             width = row.count("?")
@@ -45,7 +47,7 @@ def recorded() -> Iterator[list[Write]]:
 
     rows_writes, history_inserts = rows.writes, history.inserts
     modules = (calls, campaigns, counts, outdials, outplans, places, projector, targets)
-    with patch.object(history, "inserts", inserts):
+    with patch.object(history, "inserts", inserts), patch.object(log, "LEARN_AFTER", sys.maxsize):
         patches = [patch.object(module, "writes", writes) for module in modules]
         for one in patches:
             one.start()

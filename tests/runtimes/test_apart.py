@@ -8,24 +8,33 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from itertools import count
 from pathlib import Path
 from time import time_ns
+from typing import cast
 
 import aiosqlite
 import pytest
 from benchmarks.measure import processes_of
 
 from cli.program import environment
-from outdial.embedded.apart import connect
-from outdial.embedded.errors import ENDED
-from outdial.embedded.log import LOCK_FILE, Lock
+from outdial.commands import UpdateOutdial
+from outdial.embedded import log
+from outdial.embedded.apart import Apart, connect
+from outdial.embedded.errors import ENDED, StoreError
+from outdial.embedded.log import DATABASE, LOCK_FILE, Lock
+from outdial.embedded.rebuild import Comparison, verify
 from outdial.embedded.runtime import Embedded
 from outdial.requests import Unavailable
+from outdial.views.projector import Projector
 from outdial.views.rows import LogBroken, run
-from runtimes.contract import PATIENCE_S, log_of, people, person
+from runtimes.contract import PATIENCE_S, PEOPLE, log_of, new, people, person
 from runtimes.script import named
 
 INSERT = "INSERT INTO numbers VALUES (?)"
+OTHERS = count(10_000)
+"""People nobody asks about."""
 
 
 def writers_of(pid: int) -> list[int]:
@@ -166,6 +175,119 @@ async def test_a_runtime_whose_writer_is_killed_says_so_and_goes_on_and_keeps_wh
 
     assert set(added.values()) == {1}
     assert added.keys() >= {named(f"target {number}") for number in acknowledged}
+
+
+@pytest.fixture
+async def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Embedded]:
+    """A runtime whose writer has learned to append."""
+    monkeypatch.setattr(log, "LEARN_AFTER", 1)
+    running = await Embedded.open(tmp_path, lambda: time_ns() // 1_000, key="k")
+    try:
+        await running.submit([people()])
+        await learning(running)
+        yield running
+    finally:
+        await running.close()
+
+
+def apart_of(running: Embedded) -> Apart:
+    """What stands for its database."""
+    return cast("Apart", running._log._db._conn)
+
+
+async def learning(running: Embedded) -> None:
+    """Send commands until the writer of a runtime appends by itself."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not apart_of(running).appends:
+            await running.submit([person(next(OTHERS))])
+            await asyncio.sleep(0.01)
+
+
+async def digests(folder: Path) -> Comparison:
+    """The views as they are, and built anew from the log."""
+    return await verify(folder, lambda _done, _total: None)
+
+
+async def test_a_writer_that_has_learned_folds_the_views_by_itself_as_others_do(
+    learned: Embedded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Projector, "load", None)
+    folded = await asyncio.gather(*(learned.submit([person(number)]) for number in range(200)))
+    for number in range(20):
+        folded.append(await learned.submit([person(200 + number)]))
+    monkeypatch.undo()
+
+    assert {answer.result for [answer] in folded} == {"events"}
+    shown = await digests(tmp_path)
+    assert shown.live == shown.rebuilt
+    assert shown.position == learned.position
+    assert shown.position.total > 220
+
+
+async def test_what_it_says_of_an_event_that_does_not_fit_is_that_the_views_are_damaged(learned: Embedded, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
+        db.execute("DELETE FROM outdial")
+    with pytest.raises(Unavailable):
+        await learned.submit([new(UpdateOutdial(outdial_id=PEOPLE, name="x"), "rename")])
+    with pytest.raises(StoreError) as told:
+        await learned.wait_failed()
+
+    assert told.value.reason == "views_damaged"
+    events = len(log_of(learned))
+    assert events == learned.position.total
+
+
+async def test_a_disk_that_fails_is_told_with_its_name_and_nothing_is_written(learned: Embedded, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as db, db:
+        db.execute("CREATE TRIGGER fails BEFORE INSERT ON log BEGIN SELECT raise(ABORT, 'no'); END")
+    before = learned.position
+    with pytest.raises(Unavailable):
+        await learned.submit([person(1)])
+    with pytest.raises(sqlite3.IntegrityError) as told:
+        await learned.wait_failed()
+
+    assert told.value.sqlite_errorname == "SQLITE_CONSTRAINT_TRIGGER"
+    assert len(log_of(learned)) == before.total
+
+
+async def test_killed_while_it_appends_it_has_written_nothing_by_halves_and_the_next_one_learns_again(
+    learned: Embedded, tmp_path: Path
+) -> None:
+    acknowledged = set()
+    for kill in range(5):
+        [writer] = writers_of(os.getpid())
+        asked = {number: asyncio.create_task(learned.submit([person(number)])) for number in range(400 * kill, 400 * kill + 400)}
+        await asyncio.sleep(0.005 * kill)
+        os.kill(writer, signal.SIGKILL)
+        await asyncio.wait(asked.values())
+        acknowledged |= {number for number, answer in asked.items() if answer.exception() is None}
+        assert all(isinstance(answer.exception(), Unavailable | None) for answer in asked.values())
+        await until(lambda: learned.not_ready is None)
+        assert not apart_of(learned).appends
+        await learning(learned)
+
+    added = Counter(event["data"]["target_id"] for event in log_of(learned) if event["type"] == "TargetAdded")
+    assert set(added.values()) == {1}
+    assert added.keys() >= {named(f"target {number}") for number in acknowledged}
+    shown = await digests(tmp_path)
+    assert shown.live == shown.rebuilt
+
+
+async def test_where_it_cannot_learn_it_goes_on_with_statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "LEARN_AFTER", 1)
+    running = await Embedded.open(tmp_path, lambda: time_ns() // 1_000, key="k")
+    with monkeypatch.context() as nowhere:
+        nowhere.setattr(sys, "path", [str(tmp_path)])
+        await running.submit([people()])
+    [writer] = writers_of(os.getpid())
+    await until(lambda: len([*Path(f"/proc/{writer}/task").iterdir()]) == 1)
+    for number in range(5):
+        await running.submit([person(number)])
+
+    assert apart_of(running).learns
+    assert not apart_of(running).appends
+    assert len(log_of(running)) == 6
+    await running.close()
 
 
 async def test_a_folder_is_taken_again_as_soon_as_the_writer_of_a_killed_process_has_ended(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from outdial.events import (
 from outdial.ids import attempt_id, derived
 from outdial.plan import Plan
 from outdial.views import history, projector
+from outdial.wire import encode_event
 
 CUSTOMER = "c0000000-0000-4000-8000-000000000001"
 STRANGER = "c0000000-0000-4000-8000-000000000002"
@@ -132,6 +133,11 @@ class Log:
         return self.ended(outdial, target, outcome, ordinal)
 
 
+def bodies_of(events: Sequence[tuple[int, Event]]) -> list[str]:
+    """Events as they are on the wire."""
+    return [encode_event(event).decode() for _, event in events]
+
+
 class Views:
     """Views in a file: written as the runtime writes them, read as the doors read them."""
 
@@ -144,7 +150,9 @@ class Views:
         for start in range(0, len(events), batch):
             await self.writer.execute("BEGIN IMMEDIATE")
             try:
-                for statement, values in history.inserts(events[start : start + batch]) if logged else ():
+                for statement, values in (
+                    history.inserts(events[start : start + batch], bodies_of(events[start : start + batch])) if logged else ()
+                ):
                     await self.writer.execute(statement, values)
                 await projector.Projector().apply(self.writer, events[start : start + batch])
             except BaseException:

@@ -17,7 +17,7 @@ from outdial.events import TargetAdded
 from outdial.position import Position, partition_at
 from outdial.views.places import key_of
 from outdial.views.rows import merged
-from outdial.wire import encode_event, to_json
+from outdial.wire import to_json
 
 DDL = (
     """CREATE TABLE IF NOT EXISTS log (
@@ -69,8 +69,8 @@ Row = tuple[int, str]
 """(place, CloudEvents JSON)."""
 
 
-def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[object]]]:
-    """The statements that append events, a few hundred rows each.
+def inserts(events: Sequence[tuple[int, Event]], bodies: Sequence[str]) -> Iterator[tuple[str, list[object]]]:
+    """The statements that append events, a few hundred rows each. ``bodies``: the events as they are on the wire.
 
     A remainder is cut into powers of two, so that the driver's statement cache knows every one of them.
     """
@@ -79,7 +79,8 @@ def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[obj
     while start < len(events):
         rows = min(ROWS_AT_ONCE, 1 << ((len(events) - start).bit_length() - 1))
         values: list[object] = []
-        for position, event in events[start : start + rows]:
+        end = start + rows
+        for (position, event), body in zip(events[start:end], bodies[start:end], strict=True):
             data = event.data
             target_id = getattr(data, "target_id", None)
             if event.stream not in stream_keys:
@@ -92,10 +93,10 @@ def inserts(events: Sequence[tuple[int, Event]]) -> Iterator[tuple[str, list[obj
                 stream_keys[event.stream],
                 None if target_id is None or isinstance(data, TargetAdded) else key_of(target_id),
                 event.time,
-                encode_event(event).decode(),
+                body,
             )
         yield _INSERT + ",".join([_ROW] * rows), values
-        start += rows
+        start = end
 
 
 def page(db: sqlite3.Connection, after: Position, limit: int, *, stream: str | None = None) -> list[Row]:

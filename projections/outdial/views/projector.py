@@ -108,10 +108,15 @@ class Projector:
 
     async def load(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> "Batch":
         """The rows these events touch. Each batch is folded before the next is loaded, and written before the next but one is."""
-        batch = Batch(events, self._kept, self._before)
-        if not batch.is_whole:
-            [found] = await db.execute_fetchall(_LOAD, batch.wanted)
+        batch = self.batch(events)
+        if batch.question is not None:
+            [found] = await db.execute_fetchall(*batch.question)
             batch.take(found)
+        return batch
+
+    def batch(self, events: Sequence[tuple[int, Event]]) -> "Batch":
+        """The same, still to be told what its question finds, where it has one."""
+        batch = Batch(events, self._kept, self._before)
         self._before = batch if self._ahead else None
         return batch
 
@@ -201,9 +206,10 @@ class Batch:
         """What is not known from before, as parameters of the SELECT that loads it."""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether there is nothing to load."""
-        return self.done is not None and all(keys == _NOTHING for keys in self.wanted.values())
+    def question(self) -> tuple[str, Mapping[str, str]] | None:
+        """The SELECT that brings what is not known from before, and its parameters; None: there is nothing to load."""
+        is_whole = self.done is not None and all(keys == _NOTHING for keys in self.wanted.values())
+        return None if is_whole else (_LOAD, self.wanted)
 
     def take(self, found: Sequence[str]) -> None:
         """Take in what was loaded."""

@@ -102,11 +102,12 @@ async def run(db: aiosqlite.Connection, statements: Sequence[Write]) -> list[Any
     Raises:
         LogBroken: a row that a statement must change is not there.
     """
-    found: list[Any] = await db._execute(_run, db._conn, statements)  # type: ignore[no-untyped-call]  # noqa: SLF001  there is no public way to hand over two
+    found: list[Any] = await db._execute(run_now, db._conn, statements)  # type: ignore[no-untyped-call]  # noqa: SLF001  there is no public way to hand over two
     return found
 
 
-def _run(db: sqlite3.Connection | Runner, statements: Sequence[Write]) -> list[Any]:
+def run_now(db: sqlite3.Connection | Runner, statements: Sequence[Write]) -> list[Any]:
+    """The same, on the thread that has the connection."""
     if isinstance(db, Runner):
         return db.run(statements)
     found: list[Any] = []

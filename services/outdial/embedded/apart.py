@@ -5,6 +5,7 @@ event loop for it. A second process waits for nobody. It is told what to run as 
 uses the connection sees no difference; when it dies, what it was asked last fails, and the next statement starts another.
 """
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -39,6 +40,30 @@ def connect(path: Path, *opening: str, held: Sequence[int] = ()) -> aiosqlite.Co
     return aiosqlite.Connection(lambda: cast("sqlite3.Connection", Apart(path, opening, held)), _AT_ONCE)
 
 
+async def append(db: aiosqlite.Connection, first: int, bodies: Sequence[str]) -> bool:
+    """Have events appended and folded by the process itself, or do nothing and return False: it has yet to learn that.
+
+    Raises:
+        sqlite3.Error: nothing was written.
+        LogBroken: an event does not fit those before it; nothing was written.
+    """
+    apart = cast("Apart", db._conn)  # noqa: SLF001  there is no public way to what it was made with
+    if apart.appends:
+        await db._execute(apart.append, first, bodies)  # type: ignore[no-untyped-call]  # noqa: SLF001  as in outdial.views.rows
+    return apart.appends
+
+
+async def learn(db: aiosqlite.Connection) -> None:
+    """Have the process learn to append, once.
+
+    Raises:
+        sqlite3.Error: it has ended.
+    """
+    apart = cast("Apart", db._conn)  # noqa: SLF001  as above
+    if not apart.learns:
+        await db._execute(apart.learn)  # type: ignore[no-untyped-call]  # noqa: SLF001  as above
+
+
 class Apart:
     """What of a connection aiosqlite and the views use, in another process, which is there from the first statement on. For one thread."""
 
@@ -49,6 +74,10 @@ class Apart:
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers: dict[str, int] = {}
         """Of the statements it knows by now."""
+        self.learns = False
+        """Whether the process was told to learn to append."""
+        self.appends = False
+        """Whether it has."""
 
     def execute(self, statement: str, parameters: Values = ()) -> "Found":
         """Run a statement.
@@ -67,6 +96,24 @@ class Apart:
         """
         return self._ask(statements)[0]
 
+    def learn(self) -> None:
+        """Have the process learn to append, beside what it is told meanwhile.
+
+        Raises:
+            sqlite3.Error: it has ended.
+        """
+        self._told(writer.LEARN, [str(place) for place in sys.path], gc.get_threshold())
+        self.learns = True
+
+    def append(self, first: int, bodies: Sequence[str]) -> None:
+        """Have events appended and folded into the views, by a process that can; ``first``: the position of the first.
+
+        Raises:
+            sqlite3.Error: nothing was written.
+            LogBroken: an event does not fit those before it; nothing was written.
+        """
+        self._told(writer.APPEND, first, [*bodies])
+
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
@@ -81,7 +128,13 @@ class Apart:
         if new:
             numbers = numbers | {statement: number for number, statement in enumerate(new, len(numbers))}
         told = [(numbers[text], values, wanted[0] if wanted else None) for text, values, *wanted in statements]
-        return self._say((new, told), numbers)
+        return self._say((writer.RUN, new, told), numbers)
+
+    def _told(self, *message: object) -> None:
+        """Say something that no other process would understand as this one does."""
+        if self._process is None:
+            raise _error("OperationalError", "the process that writes has ended", ENDED, 0)
+        self._say(message, self._numbers)
 
     def _start(self) -> None:
         try:
@@ -107,18 +160,19 @@ class Apart:
         try:
             writer.write(cast("Any", process.stdin), message)
             self._numbers = numbers
-            name, found, count = writer.read(cast("Any", process.stdout))
+            name, found, count, self.appends = writer.read(cast("Any", process.stdout))
         except (OSError, EOFError):
             self._end(process)
             raise _error("OperationalError", "the process that writes has ended", ENDED, 0) from None
-        if name == writer.MISSING:
-            raise LogBroken(MISSING)
+        if name in (writer.MISSING, LogBroken.__name__):
+            raise LogBroken(found[0] or MISSING)
         if name:
             raise _error(name, *found)
         return found, count
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None
+        self._numbers, self.learns, self.appends = {}, False, False
         for pipe in (process.stdin, process.stdout):
             with suppress(OSError):
                 cast("Any", pipe).close()

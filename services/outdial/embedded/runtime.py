@@ -29,9 +29,9 @@ from outdial.position import Position
 from outdial.requests import Answer, Unavailable
 from outdial.tally import Tally
 from outdial.views import history
-from outdial.wire import decode_event
+from outdial.wire import decode_event, encode_event
 
-RECORDS_AT_ONCE = 4_000
+RECORDS_AT_ONCE = 2_000
 """Events of one commit, about."""
 DUE_AT_ONCE = 4_000
 DECIDED_AT_ONCE = 50
@@ -67,6 +67,9 @@ class Turn:
     """Who waits, and for each of their commands its effects and those of its follow-ups."""
     effects: list[Effects] = field(default_factory=list)
     """All of it in the order decided, what was due at the end."""
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it is committed, or will not be."""
+    committed: bool = False
 
 
 class Embedded:
@@ -100,7 +103,14 @@ class Embedded:
         self._queue: deque[Waiting] = deque()
         self._turns: list[Turn] = []
         """Decided and not yet committed: two at most."""
+        self._weight = 0
+        """Of the queue."""
         self._arrived = asyncio.Event()
+        self._pressing = asyncio.Event()
+        """Set while so much has arrived that the next batch is decided while the disk is at work on this one.
+
+        Otherwise what arrives meanwhile waits, to share one commit.
+        """
         self._committed = asyncio.Condition()
         self._stopping = False
         self._released = False
@@ -167,6 +177,7 @@ class Embedded:
         weight = sum(_weight(command) for command in commands)
         waiting = Waiting(commands, weight, self.now(), asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
+        self._weigh(weight)
         self._arrived.set()
         return await waiting.answered
 
@@ -220,17 +231,19 @@ class Embedded:
 
     async def _run(self) -> None:
         committing: asyncio.Task[None] | None = None
+        last: Turn | None = None
         try:
             while not (self._stopping and not self._queue):
                 await self._wait(committing)
                 turn = await self._decided()
-                if committing is not None:
-                    await committing
-                committing = asyncio.create_task(self._commit(turn), name="commit")
-                if not self._pressing():
-                    await committing
+                before, committing = committing, asyncio.create_task(self._commit(turn, last), name="commit")
+                last = turn
+                if before is not None:
+                    await before
+                await self._pressed(committing)
                 if self.not_ready is not None:
                     await committing
+                    last = None
                     await self._start_again()
         except BaseException as error:
             self.failure = error
@@ -243,12 +256,26 @@ class Embedded:
                 self._fail_waiting(Unavailable("failed", "the service failed and has to be started again"))
             await self.release_readers()
 
-    def _pressing(self) -> bool:
-        """Whether so much has arrived that the next batch is decided while the disk is at work on this one.
+    async def _pressed(self, committing: "asyncio.Task[None]") -> None:
+        """Return once the batch is committed, or enough has arrived for another.
 
-        Otherwise what arrives meanwhile waits, to share one commit.
+        Raises:
+            StoreError: as :meth:`_commit`.
         """
-        return sum(waiting.weight for waiting in self._queue) >= PRESSING_RECORDS
+        if not self._pressing.is_set():
+            pressing = asyncio.create_task(self._pressing.wait())
+            await asyncio.wait([committing, pressing], return_when=asyncio.FIRST_COMPLETED)
+            pressing.cancel()
+        if committing.done():
+            await committing
+
+    def _weigh(self, more: int) -> None:
+        """Note that the queue has become heavier, or lighter."""
+        self._weight += more
+        if self._weight >= PRESSING_RECORDS:
+            self._pressing.set()
+        else:
+            self._pressing.clear()
 
     async def _wait(self, committing: "asyncio.Task[None] | None") -> None:
         """Until something arrives or falls due."""
@@ -282,23 +309,35 @@ class Embedded:
             turn.effects += due
         return turn
 
-    async def _commit(self, turn: Turn) -> None:
-        """Commit a batch as a whole, then answer."""
+    async def _commit(self, turn: Turn, before: Turn | None) -> None:
+        """Commit a batch as a whole, after the one before it or not at all, then answer.
+
+        Raises:
+            StoreError, sqlite3.Error: it failed, and waiting would not help.
+        """
         events = [event for effects in turn.effects for event in effects.events]
-        if self.not_ready is not None:
-            return
-        began = time.perf_counter()
-        if events:
-            try:
-                await self._log.append(events)
-            except sqlite3.Error as error:
-                if self._meters is not None:
-                    self._meters.count("outdial_transactions_total", "aborted")
-                self._failed(error)
+        bodies = [encode_event(event).decode() for event in events]
+        try:
+            if before is not None:
+                await before.tried.wait()
+            if before is not None and not before.committed:
                 return
+            began = time.perf_counter()
+            if events:
+                await self._log.append(events, bodies)
+            turn.committed = True
+        except sqlite3.Error as error:
+            if self._meters is not None:
+                self._meters.count("outdial_transactions_total", "aborted")
+            self._failed(error)
+            return
+        finally:
+            turn.tried.set()
+        took, position = time.perf_counter() - began, str(self._log.position)
+        # The next one is on its way before this one is answered.
+        await asyncio.sleep(0)
         if self._meters is not None:
-            self._count(turn, events, time.perf_counter() - began, self._meters)
-        position = str(self._log.position)
+            self._count(turn, events, took, self._meters)
         self._turns.remove(turn)
         for waiting, chains in turn.waiting:
             if not waiting.answered.done():
@@ -329,6 +368,7 @@ class Embedded:
             waiting = self._queue.popleft()
             weight += waiting.weight
             batch.append(waiting)
+        self._weigh(-weight)
         return batch
 
     def _decide(self, command: Command, now: int, *, internal: bool = False) -> list[Effects]:
@@ -383,6 +423,7 @@ class Embedded:
         waiters = [waiting for turn in self._turns for waiting, _ in turn.waiting] + [*self._queue]
         self._turns.clear()
         self._queue.clear()
+        self._weigh(-self._weight)
         for waiting in waiters:
             if not waiting.answered.done():
                 waiting.answered.set_exception(refusal)

@@ -1,19 +1,40 @@
-"""The process that has a database open for writing: it is told statements, runs them, and knows nothing else.
+"""The process that has a database open for writing: it is told statements, and runs them.
 
 It is run as a file, by an interpreter of its own that has the standard library and no more (:mod:`outdial.embedded.apart`), so that it
-is there in some hundredths of a second. It ends when nobody is left who could tell it anything; what was not committed then never happened.
+is there in some hundredths of a second. Later it may learn to append events by itself, and imports what that takes while it goes on
+with statements. It ends when nobody is left who could tell it anything; what was not committed then never happened.
 """
 
+import gc
 import marshal
 import signal
 import sqlite3
 import sys
-from typing import Any, BinaryIO, Final
+from threading import Thread
+from typing import Any, BinaryIO, Final, NamedTuple
 
 LENGTH_BYTES: Final = 4
 """Of the number before each message that says how long it is."""
 MISSING: Final = "missing"
 """In place of an error's name: a statement did not change as many rows as it must."""
+RUN: Final = "run"
+LEARN: Final = "learn"
+APPEND: Final = "append"
+SWITCH_S: Final = 0.0005
+"""What learns must not keep what is written waiting."""
+
+
+class Answer(NamedTuple):
+    """What comes of a message."""
+
+    error: str
+    """The name of its type; empty: it went well."""
+    found: Any
+    """Rows, or the message, name and code of the error."""
+    changed: int
+    """How many rows the last statement changed."""
+    appends: bool
+    """Whether it can append by now."""
 
 
 def read(source: BinaryIO) -> Any:
@@ -44,21 +65,61 @@ def _opened(path: bytes, kept: int, opening: list[str]) -> sqlite3.Connection:
     return db
 
 
-def _run(db: sqlite3.Connection, texts: list[str], statements: list[tuple[int, Any, int | None]]) -> tuple[str, Any, int]:
-    """What comes of statements, up to the first that fails: rows and their number of the last."""
-    rows: list[Any] = []
-    changed = -1
-    for number, values, wanted in statements:
-        cursor = db.execute(texts[number], values)
-        rows, changed = cursor.fetchall(), cursor.rowcount
-        if wanted is not None and changed != wanted:
-            return MISSING, "", 0
-    return "", rows, changed
+class Writer:
+    """What is done with the database."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._texts: list[str] = []
+        """The statements it was told, each once."""
+        self._appender: Any = None
+
+    @property
+    def appends(self) -> bool:
+        """Whether it has learned to."""
+        return self._appender is not None
+
+    def answer(self, word: str, *told: Any) -> Answer:
+        """What comes of a message."""
+        try:
+            match word:
+                case "run":
+                    return self._run(*told)
+                case "append":
+                    self._appender.append(*told)
+                case "learn":
+                    Thread(target=self._learn, args=told, daemon=True).start()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is said to whoever asked
+            return failed(error, appends=self.appends)
+        return Answer("", [], 0, self.appends)
+
+    def _run(self, new: list[str], statements: list[tuple[int, Any, int | None]]) -> Answer:
+        """What comes of statements, up to the first that fails: rows and their number of the last."""
+        self._texts += new
+        rows: list[Any] = []
+        changed = -1
+        for number, values, wanted in statements:
+            cursor = self._db.execute(self._texts[number], values)
+            rows, changed = cursor.fetchall(), cursor.rowcount
+            if wanted is not None and changed != wanted:
+                return Answer(MISSING, ("", "", 0), 0, self.appends)
+        return Answer("", rows, changed, self.appends)
+
+    def _learn(self, path: list[str], thresholds: tuple[int, int, int]) -> None:
+        """Import what it takes to append, from where its owner has it. Where that fails it goes on with statements."""
+        sys.path[:] = path
+        sys.setswitchinterval(SWITCH_S)
+        from outdial.views.appender import Appender  # noqa: PLC0415  what learns later starts sooner
+
+        gc.set_threshold(*thresholds)
+        gc.freeze()
+        self._appender = Appender(self._db)
 
 
-def _failed(error: Exception) -> tuple[str, Any, int]:
+def failed(error: Exception, *, appends: bool) -> Answer:
+    """What is said of an error."""
     told = (str(error), getattr(error, "sqlite_errorname", ""), getattr(error, "sqlite_errorcode", 0))
-    return type(error).__name__, told, 0
+    return Answer(type(error).__name__, told, 0, appends)
 
 
 def main() -> None:
@@ -67,22 +128,16 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # whoever it writes for may still have something to commit
     source, target = sys.stdin.buffer, sys.stdout.buffer
     path, kept, opening = read(source)
-    texts: list[str] = []
     try:
         db = _opened(path, kept, opening)
     except sqlite3.Error as error:
-        write(target, _failed(error))
+        write(target, tuple(failed(error, appends=False)))
         return
-    write(target, ("", [], 0))
+    write(target, ("", [], 0, False))
+    writer = Writer(db)
     try:
         while True:
-            new, statements = read(source)
-            texts += new
-            try:
-                answer = _run(db, texts, statements)
-            except Exception as error:  # noqa: BLE001  whatever it is, it is said to whoever asked
-                answer = _failed(error)
-            write(target, answer)
+            write(target, tuple(writer.answer(*read(source))))
     except (EOFError, BrokenPipeError):
         db.close()
 

@@ -417,29 +417,31 @@ class Mirror:
     async def _take(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> None:
         """Bring the views up to what was read."""
         events: list[tuple[int, Event]] = []
+        bodies: list[str] = []
         for record in records:
             event = event_of(record)
             if event is None:
                 continue
             events.append((place_of(record.partition, record.offset), event))
+            bodies.append((record.value or b"").decode())
             if len(events) % READ_AT_ONCE == 0:
                 await asyncio.sleep(0)
         marks = tuple([await consumer.position(place) for place in self._places])
         if marks == self.position.marks:
             return
         if events:
-            await self._append(events, marks)
+            await self._append(events, bodies, marks)
             self.last_time = max(self.last_time, *(event.time for _, event in events))
         self.position = Position(marks)
         async with self._moved:
             self._moved.notify_all()
 
-    async def _append(self, events: list[tuple[int, Event]], marks: tuple[int, ...]) -> None:
-        """Commit events, their views and the marks, as a whole."""
+    async def _append(self, events: Sequence[tuple[int, Event]], bodies: Sequence[str], marks: tuple[int, ...]) -> None:
+        """Commit events (``bodies``: as they were read), their views and the marks, as a whole."""
         db = self._open()
         await db.execute("BEGIN IMMEDIATE")
         try:
-            for statement, values in history.inserts(events):
+            for statement, values in history.inserts(events, bodies):
                 await db.execute(statement, values)
             await self._projector.apply(db, events)
             await db.executemany(_MOVE, list(enumerate(marks)))
