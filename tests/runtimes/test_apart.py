@@ -192,7 +192,7 @@ async def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 def apart_of(running: Embedded) -> Apart:
     """What stands for its database."""
-    return cast("Apart", running._log._db._conn)
+    return cast("Apart", running._log._db._conn)  # noqa: SLF001  nobody else asks for it
 
 
 async def learning(running: Embedded) -> None:
