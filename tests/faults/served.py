@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,9 @@ from typing import NamedTuple
 from cli.program import environment
 
 PROGRAM = (sys.executable, "-m", "outdial.compose")
+_LEARNING = "from outdial.compose import main; from outdial.embedded import log; log.LEARN_AFTER = 1; main()"
+LEARNING = (sys.executable, "-c", _LEARNING)
+"""The program, where the process that writes learns to fold with the first events."""
 PATIENCE_S = 60.0
 """How long a process may take for what it does in a second or two."""
 
@@ -54,12 +57,12 @@ class Server:
         self.url = ""
 
     @classmethod
-    async def spawn(cls, data: Path, *arguments: str, **settings: str) -> "Server":
+    async def spawn(cls, data: Path, *arguments: str, program: Sequence[str] = PROGRAM, **settings: str) -> "Server":
         """Begin to start one."""
         said = data.parent / f"{data.name}.stderr"
         with said.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *PROGRAM,
+                *program,
                 *("serve", "--data", str(data), "--json"),
                 *(arguments if "--port" in arguments else ("--port", "0", *arguments)),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -133,9 +136,9 @@ class Servers:
     def __init__(self) -> None:
         self._all: list[Server] = []
 
-    async def spawn(self, data: Path, *arguments: str, **settings: str) -> Server:
+    async def spawn(self, data: Path, *arguments: str, program: Sequence[str] = PROGRAM, **settings: str) -> Server:
         """Begin to start one."""
-        self._all.append(await Server.spawn(data, *arguments, **settings))
+        self._all.append(await Server.spawn(data, *arguments, program=program, **settings))
         return self._all[-1]
 
     async def kill(self) -> None:

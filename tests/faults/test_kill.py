@@ -8,7 +8,7 @@ from random import Random
 
 from faults.checker import faults_of_log, faults_of_memory, rows_of
 from faults.client import Service, Users
-from faults.served import call, killed_at_the_end
+from faults.served import LEARNING, PROGRAM, call, killed_at_the_end
 from telling import Tell
 
 KILLS = int(os.environ.get("OUTDIAL_TEST_KILLS", "20"))
@@ -27,7 +27,7 @@ async def test_killed_at_random_instants_nothing_is_lost_doubled_or_stuck(tmp_pa
         over = asyncio.Event()
         using = group.create_task(_use(users, over))
         for _ in range(KILLS):
-            server = await servers.spawn(data)
+            server = await servers.spawn(data, program=chance.choice((PROGRAM, LEARNING)))
             if chance.random() < DURING_START:
                 await _pass(using, chance.uniform(0, LONGEST_START_S))
                 starting += 1
