@@ -84,6 +84,11 @@ class OutdialCommand(Command):
     stream_field: ClassVar[str] = "outdial_id"
     outdial_id: Id
 
+    @property
+    def stream(self) -> str:
+        """The outdial. Asked for several times of every command, and most are for outdials."""
+        return self.outdial_id
+
 
 class OutplanCommand(Command):
     """A command to an outplan."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from outdial.envelope import Event
-from outdial.events import DialEnded, DialRequested
+from outdial.events import DialEnded, DialRequested, EventData
 from outdial.metrics import Meters
 from outdial.scalars import SECOND_US
 
@@ -12,10 +12,11 @@ from outdial.scalars import SECOND_US
 class Tally:
     """The counts of one transaction, by metric and labels."""
 
-    __slots__ = ("_counts", "_late")
+    __slots__ = ("_counts", "_events", "_late")
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, ...]] = Counter()
+        self._events: Counter[type[EventData]] = Counter()
         self._late: list[float] = []
         """Of the dial requests, since they fell due, seconds."""
 
@@ -31,7 +32,7 @@ class Tally:
         """Events are part of it."""
         for event in events:
             data = event.data
-            self._counts["outdial_events_appended_total", event.type] += 1
+            self._events[type(data)] += 1
             if type(data) is DialRequested:
                 self._counts["outdial_dial_requests_total", data.rule] += 1
                 self._late.append((event.time - data.due_at) / SECOND_US)
@@ -46,6 +47,8 @@ class Tally:
 
     def tell(self, meters: Meters) -> None:
         """Tell the meters what was decided."""
+        for kind, times in self._events.items():
+            meters.count("outdial_events_appended_total", kind.__name__, by=times)
         for (name, *labels), times in self._counts.items():
             meters.count(name, *labels, by=times)
         for late in self._late:

@@ -175,4 +175,7 @@ async def take_in(consumer: AIOKafkaConsumer, intakes: Callable[[], Iterable[Int
 
 def _size(record: Record) -> int:
     """What it takes of the room, about."""
-    return len(record.key or b"") + len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+    size = len(record.key or b"") + len(record.value or b"")
+    for name, value in record.headers:
+        size += len(name) + len(value or b"")
+    return size

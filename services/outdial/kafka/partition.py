@@ -435,7 +435,7 @@ class Partition:
         producer = self._opened()
         next_offset = self.next_offset if turn.next_offset is None else turn.next_offset
         final = self._write_events(turn, next_offset)
-        in_last_batch = turn.out.in_last_batch(self._events)
+        in_last_batch = turn.out.in_last_batch(self._events.topic, self.number)
         futures: list[asyncio.Future[object]] = []
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -445,7 +445,7 @@ class Partition:
                 if turn.answers:
                     producer.will_write(self._topology.answers, self.number)
                 sent = await turn.out.send(futures)
-                written = [await future for future in sent[self._events]]
+                written = [await future for future in sent[self._events.topic, self.number]]
                 if any(batch.offset < 0 for batch in written):
                     raise FateUnknown("the broker did not say where the events stand")
                 last = written[-1].offset + in_last_batch - 1

@@ -124,35 +124,38 @@ class Outgoing:
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
-        self._batches: dict[TopicPartition, list[Any]] = {}
+        self._batches: dict[tuple[str, int], list[Any]] = {}
+        """By topic and partition."""
         self.records = 0
         self.bytes = 0
 
     def add(self, topic: str, partition: int, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         """Add a record."""
-        batches = self._batches.setdefault(TopicPartition(topic, partition), [])
         self.records += 1
         self.bytes += len(value)
-        if batches and batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is not None:
+        batches = self._batches.get((topic, partition))
+        if batches is None:
+            batches = self._batches[topic, partition] = []
+        elif batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is not None:
             return
         batches.append(self._producer.create_batch())
         batches[-1].append(timestamp=None, key=key, value=value, headers=headers)
 
-    def in_last_batch(self, place: TopicPartition) -> int:
+    def in_last_batch(self, topic: str, partition: int) -> int:
         """How many records the last batch for a partition has."""
-        return int(self._batches[place][-1].record_count())
+        return int(self._batches[topic, partition][-1].record_count())
 
-    async def send(self, futures: list["asyncio.Future[Any]"]) -> dict[TopicPartition, list["asyncio.Future[RecordMetadata]"]]:
+    async def send(self, futures: list["asyncio.Future[Any]"]) -> dict[tuple[str, int], list["asyncio.Future[RecordMetadata]"]]:
         """Hand all batches to the producer; the futures tell where the first record of each came to stand.
 
         ``futures`` gets each as soon as its batch is handed over, also when a later one is refused.
         """
-        sent: dict[TopicPartition, list[asyncio.Future[RecordMetadata]]] = {}
-        for place, batches in self._batches.items():
-            sent[place] = []
+        sent: dict[tuple[str, int], list[asyncio.Future[RecordMetadata]]] = {}
+        for (topic, partition), batches in self._batches.items():
+            told = sent[topic, partition] = []
             for batch in batches:
                 batch.close()
-                future = await self._producer.send_batch(batch, place.topic, partition=place.partition)
+                future = await self._producer.send_batch(batch, topic, partition=partition)
                 futures.append(future)
-                sent[place].append(future)
+                told.append(future)
         return sent
