@@ -125,11 +125,33 @@ def test_the_same_entry_again_is_nothing_and_is_told_again() -> None:
     assert again.answer.result == "unchanged"
 
 
-def test_another_expiry_replaces_the_one_before() -> None:
+def test_a_later_end_takes_the_place_of_the_one_before() -> None:
     given(create(PLAN), suppress({**number(), "expires_at": START + HOUR}), suppress(number()), add(), DAY).when(DAY).then_nothing()
-    given(create(PLAN), suppress(number())).when(suppress({**number(), "expires_at": START + HOUR})).then(
+    given(create(PLAN), suppress({**number(), "expires_at": START + HOUR})).when(suppress({**number(), "expires_at": START + DAY})).then(
         SuppressionsAdded, a(SuppressionApplied, version=2)
     )
+
+
+@pytest.mark.parametrize("held_until", [None, START + DAY])
+def test_an_earlier_end_changes_nothing_and_is_no_call_to_who_said_no_for_longer(held_until: int | None) -> None:
+    sooner = suppress({**number(), "expires_at": START + HOUR})
+    again = given(create(PLAN), suppress({**number(), "expires_at": held_until}), add(), SECOND).when(sooner)
+    again.then_nothing()
+    assert again.answer is not None
+    assert again.answer.result == "unchanged"
+    again.when(2 * HOUR).then_nothing()
+
+
+@pytest.mark.parametrize("ends", [[None, START + HOUR], [START + HOUR, None], [START + HOUR, START + DAY, START + SECOND]])
+def test_of_one_address_listed_twice_in_one_command_the_latest_end_holds(ends: list[int | None]) -> None:
+    both = suppress(*[{**number(), "expires_at": end} for end in ends])
+    given(create(PLAN), both, add(), SECOND).when(2 * HOUR).then_nothing()
+
+
+def test_an_entry_that_was_taken_off_may_be_listed_anew_with_an_earlier_end() -> None:
+    sooner = suppress({**number(), "expires_at": START + HOUR})
+    again = given(create(PLAN), suppress(number()), allow(number()), sooner, add(), SECOND).when(2 * HOUR)
+    assert [type(event) for event in again.events][:2] == [TargetUnblocked, DialRequested]
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,9 @@ def _add(known: SuppressionList, command: AddSuppressions, fingerprint: Fingerpr
         except Rejected as why:
             items.append(Item(index=index, result="rejected", reason=why.reason, message=why.message))
             continue
-        kept = Kept(named.fingerprint, named.prefix_length, entry.outdial_id, entry.expires_at)
-        wanted[named.suppression_id] = kept.told(named.suppression_id)
+        kept = Kept(named.fingerprint, named.prefix_length, entry.outdial_id, entry.expires_at).told(named.suppression_id)
+        before = wanted.get(kept.suppression_id) or _kept(known, kept.suppression_id)
+        wanted[kept.suppression_id] = kept if before is None or _until(kept) > _until(before) else before
         addresses[named.suppression_id] = named.address.model_copy(update={"reason": entry.reason})
     _some_left(items, wanted)
     new = [entry for name, entry in wanted.items() if _kept(known, name) != entry]
@@ -179,6 +180,11 @@ def _some_left(items: Sequence[Item], wanted: Iterable[str]) -> None:
     """A command of which nothing can be done is refused as a whole, with the words about its first entry."""
     if items and not [*wanted]:
         raise Rejected(items[0].reason or "", items[0].message or "")
+
+
+def _until(entry: SuppressionEntry) -> int:
+    """Until when an entry holds. To list somebody once more never ends that sooner: who said no for good has not said yes since."""
+    return NO_END if entry.expires_at is None else entry.expires_at
 
 
 def _kept(known: SuppressionList, suppression_id: str) -> SuppressionEntry | None:
@@ -264,7 +270,7 @@ def apply(guard: Guard, outdials: Iterable[Outdial], command: ApplySuppression, 
     """Obey from here on, and say which attempts of these outdials are out already."""
     open_attempts = [*_open_to(outdials, command.added, fingerprint)]
     listed, more = tuple(open_attempts[:OPEN_LISTED]), max(0, len(open_attempts) - OPEN_LISTED)
-    added = tuple([entry for entry in command.added if _end_of(guard, entry) != (entry.expires_at or NO_END)])
+    added = tuple([entry for entry in command.added if _end_of(guard, entry) != _until(entry)])
     removed = tuple([entry for entry in command.removed if _end_of(guard, entry) is not None])
     caps = command.caps if command.caps is not None and not _same_caps(guard, command.caps) else None
     pace = command.calls_per_second if command.calls_per_second not in (None, guard.pace or 0) else None
