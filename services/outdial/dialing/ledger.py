@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from outdial.address import dialable
 from outdial.codec import plain_from_json, plain_to_json
@@ -145,34 +145,28 @@ class Effects:
 
     def answer_at(self, position: str) -> Answer:
         """The answer as it holds at a log position."""
-        word: str = self.command.type  # type: ignore[attr-defined]
-        why, stream = self.decision.refused, self.command.subject
-        if why is not None:
-            return Answer(
-                command_id=self.command_id,
-                type=word,
-                stream=stream,
-                result="rejected",
-                reason=why.reason,
-                message=why.message,
-                position=position,
-            )
+        return Answer(command_id=self.command_id, position=position, **self.told)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The fields of an answer that say what came of the command."""
         found = self.decision
+        why = found.refused
+        named = {"type": self.command.type, "stream": self.command.subject}  # type: ignore[attr-defined]
+        if why is not None:
+            return {**named, "result": "rejected", "reason": why.reason, "message": why.message}
         if not (found.open or found.open_more or found.items or found.warnings or found.facts):
-            # Most often. What is not given is not checked, which is a fifth of making it.
-            return Answer(command_id=self.command_id, type=word, stream=stream, result=self.result, position=position)
-        return Answer(
-            command_id=self.command_id,
-            type=word,
-            stream=stream,
-            result=self.result,
-            position=position,
-            open=found.open,
-            open_more=found.open_more,
-            items=tuple(found.items),
-            warnings=found.warnings,
-            facts=found.facts,
-        )
+            # Most often. What is not given is not checked, which is a fifth of making an answer.
+            return {**named, "result": self.result}
+        return {
+            **named,
+            "result": self.result,
+            "open": found.open,
+            "open_more": found.open_more,
+            "items": tuple(found.items),
+            "warnings": found.warnings,
+            "facts": found.facts,
+        }
 
     @property
     def size(self) -> int:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
@@ -90,7 +90,8 @@ class Turn:
     came: int
     """Commands that were there when it began and are not decided yet."""
     events: list[tuple[bytes, bytes]] = field(default_factory=list)
-    answers: list[AnswerRecord] = field(default_factory=list)
+    answers: list[tuple[Root, Effects | Malformed]] = field(default_factory=list)
+    """Who is told of what. Where the events stand is known only when they are written."""
     bytes: int = 0
     next_offset: int | None = None
     """Of the commands, when some were read."""
@@ -351,7 +352,7 @@ class Partition:
             why = came.why or Malformed("json_invalid", "not a command")
             self._reject(came, why.reason, why.message, now, turn)
             if came.root is not None:
-                turn.answers.append(_refusal(came.root, self.number, why))
+                turn.answers.append((came.root, why))
             return
         place = place_of(command, self._topology.partitions, internal=came.internal)
         if place != self.number:
@@ -416,7 +417,7 @@ class Partition:
             # Which partition it is means nothing to anybody, as long as a target has one of its own.
             turn.out.add(self._topology.dial_requests, crc32(key) % self._requests_partitions, key, request, headers)
         if root is not None:
-            turn.answers.append(_answer(effects, root, self.number))
+            turn.answers.append((root, effects))
 
     def _reject(self, came: Received, reason: str, message: str, now: int, turn: Turn) -> None:
         turn.tally.refused(reason)
@@ -468,13 +469,12 @@ class Partition:
             self._keep()
 
     async def _send_answers(
-        self, producer: Producer, answers: Sequence[AnswerRecord], last: int, futures: "list[asyncio.Future[object]]"
+        self, producer: Producer, answers: "Sequence[tuple[Root, Effects | Malformed]]", last: int, futures: "list[asyncio.Future[object]]"
     ) -> None:
         """Tell what became of commands, now that it is known where their events stand."""
         out = Outgoing(producer)
-        for answer in answers:
-            value = encode(answer.model_copy(update={"last_offset": last}))
-            out.add(self._topology.answers, self.number, answer.root_id.encode(), value, [])
+        for root, found in answers:
+            out.add(self._topology.answers, self.number, root.command_id.encode(), encode(_answer(root, found, self.number, last)), [])
         await out.send(futures)
 
     def _write_events(self, turn: Turn, next_offset: int) -> bytes:
@@ -598,37 +598,12 @@ def _hear(future: "asyncio.Future[object]") -> None:
         future.exception()
 
 
-def _answer(effects: Effects, root: Root, partition: int) -> AnswerRecord:
-    """What is told about a command; where its events stand is known only when they are written."""
-    told = effects.answer
-    return AnswerRecord(
-        root_id=root.command_id,
-        asked=root.asked,
-        command_id=effects.command_id,
-        type=told.type,
-        stream=told.stream,
-        result=told.result,
-        reason=told.reason,
-        message=told.message,
-        partition=partition,
-        last_offset=0,
-        awaits=tuple(told.command.id or "" for told in effects.follow_ups if told.awaited),
-        open=told.open,
-        open_more=told.open_more,
-        items=told.items,
-        warnings=told.warnings,
-        facts=told.facts,
-    )
-
-
-def _refusal(root: Root, partition: int, why: Malformed) -> AnswerRecord:
-    return AnswerRecord(
-        root_id=root.command_id,
-        asked=root.asked,
-        command_id=root.command_id,
-        result="rejected",
-        reason=why.reason,
-        message=why.message,
-        partition=partition,
-        last_offset=0,
-    )
+def _answer(root: Root, found: Effects | Malformed, partition: int, last: int) -> AnswerRecord:
+    """What is told of a command, or of what is none. ``last``: the offset of the last event written with it."""
+    if isinstance(found, Malformed):
+        told: dict[str, Any] = {"command_id": root.command_id, "result": "rejected", "reason": found.reason, "message": found.message}
+    else:
+        told = found.told | {"command_id": found.command_id}
+        if found.follow_ups:
+            told["awaits"] = tuple([follow.command.id or "" for follow in found.follow_ups if follow.awaited])
+    return AnswerRecord(root_id=root.command_id, asked=root.asked, partition=partition, last_offset=last, **told)
