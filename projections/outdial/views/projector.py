@@ -11,9 +11,7 @@ from contextlib import closing
 from functools import lru_cache
 from hashlib import blake2b, sha256
 from itertools import islice
-from typing import Final, TypeVar
-
-import aiosqlite
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from outdial.envelope import Event
 from outdial.events import (
@@ -39,6 +37,9 @@ from outdial.views import accounts, activity, calls, campaigns, counts, outdials
 from outdial.views.counts import STATUS_OF
 from outdial.views.rows import LogBroken, Write, run, writes
 from outdial.wire import from_json, to_json
+
+if TYPE_CHECKING:
+    import aiosqlite  # whoever follows a log without an event loop does without it
 
 CHECKPOINT: Final = "views"
 """The row that says how far partition 0 is folded; that of partition 3 is ``views/3``."""
@@ -93,7 +94,7 @@ class Projector:
         self._kept = Kept()
         self._before: Batch | None = None
 
-    async def apply(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> None:
+    async def apply(self, db: "aiosqlite.Connection", events: Sequence[tuple[int, Event]]) -> None:
         """Bring the views up to the last of these events (place, event), those of a partition in its order.
 
         Runs inside a transaction that the caller opened and commits. What is at or below the checkpoint of its
@@ -106,7 +107,7 @@ class Projector:
             batch = await self.load(db, events)
             await run(db, batch.fold())
 
-    async def load(self, db: aiosqlite.Connection, events: Sequence[tuple[int, Event]]) -> "Batch":
+    async def load(self, db: "aiosqlite.Connection", events: Sequence[tuple[int, Event]]) -> "Batch":
         """The rows these events touch. Each batch is folded before the next is loaded, and written before the next but one is."""
         batch = self.batch(events)
         if batch.question is not None:
@@ -357,7 +358,7 @@ def layout() -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-async def create_all(db: aiosqlite.Connection, partitions: int = 1) -> None:
+async def create_all(db: "aiosqlite.Connection", partitions: int = 1) -> None:
     """Create every table and index that is not there yet, of the views of a log with so many partitions."""
     for statement in _DDL:
         await db.execute_fetchall(statement)
@@ -368,7 +369,7 @@ async def create_all(db: aiosqlite.Connection, partitions: int = 1) -> None:
             await db.execute_fetchall(statement)
 
 
-async def drop_all(db: aiosqlite.Connection) -> None:
+async def drop_all(db: "aiosqlite.Connection") -> None:
     """Drop every table of the views, so that they can be built anew from position 0."""
     for view in _VIEWS:
         for table in view.TABLES:
@@ -377,7 +378,7 @@ async def drop_all(db: aiosqlite.Connection) -> None:
         await db.execute_fetchall(statement)
 
 
-async def position(db: aiosqlite.Connection, partitions: int) -> Position:
+async def position(db: "aiosqlite.Connection", partitions: int) -> Position:
     """How far the log is folded into the views."""
     found = dict(await db.execute_fetchall(_CHECKPOINTS))
     return Position(tuple(found.get(checkpoint_of(partition), 0) for partition in range(partitions)))
@@ -395,7 +396,7 @@ def standing(reader: sqlite3.Connection) -> Position:
     return Position(tuple(found.get(checkpoint_of(partition), 0) for partition in range(partitions_of(reader))))
 
 
-async def digest(db: aiosqlite.Connection) -> str:
+async def digest(db: "aiosqlite.Connection") -> str:
     """64 hexadecimal digits over all rows of all views, the same however they were batched."""
     found = blake2b(digest_size=32)
     for statement in _DIGESTS:

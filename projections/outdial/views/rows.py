@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, Protocol, runtime_checkable
-
-import aiosqlite
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from outdial.position import Position
+
+if TYPE_CHECKING:
+    import aiosqlite  # whoever follows a log without an event loop does without it
 
 Before = tuple[int, str | None] | None
 """Where a page begins: rows strictly older than the instant or, with an id, after that row; None = at the newest."""
@@ -93,7 +94,7 @@ def writes(statement: str, width: int, rows: Sequence[Sequence[Any]], *, each: b
         yield (_expanded(statement, width, size), values, len(part)) if each else (_expanded(statement, width, size), values)
 
 
-async def run(db: aiosqlite.Connection, statements: Sequence[Write]) -> list[Any]:
+async def run(db: "aiosqlite.Connection", statements: Sequence[Write]) -> list[Any]:
     """Run statements one after another, up to the first that fails; returns the rows of the last.
 
     They go to the database's thread together: a hand-over there and back for each would cost more than most of them do,
