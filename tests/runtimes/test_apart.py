@@ -20,15 +20,17 @@ from benchmarks.measure import processes_of
 
 from cli.program import environment
 from outdial.commands import UpdateOutdial
-from outdial.embedded import log
+from outdial.embedded import apart, log, runtime
 from outdial.embedded.apart import Apart, connect
 from outdial.embedded.errors import ENDED, StoreError
 from outdial.embedded.log import DATABASE, LOCK_FILE, Lock
 from outdial.embedded.rebuild import Comparison, verify
 from outdial.embedded.runtime import Embedded
+from outdial.envelope import Event
 from outdial.requests import Unavailable
 from outdial.views.projector import Projector
 from outdial.views.rows import LogBroken, run
+from outdial.wire import encode_event
 from runtimes.contract import PATIENCE_S, PEOPLE, log_of, new, people, person
 from runtimes.script import named
 
@@ -203,6 +205,12 @@ async def learning(running: Embedded) -> None:
             await asyncio.sleep(0.01)
 
 
+def log_of_folder(folder: Path) -> list[tuple[str]]:
+    """The events of a runtime that was closed."""
+    with closing(sqlite3.connect(folder / DATABASE)) as db:
+        return db.execute("SELECT body FROM log").fetchall()
+
+
 async def digests(folder: Path) -> Comparison:
     """The views as they are, and built anew from the log."""
     return await verify(folder, lambda _done, _total: None)
@@ -273,11 +281,35 @@ async def test_killed_while_it_appends_it_has_written_nothing_by_halves_and_the_
     assert shown.live == shown.rebuilt
 
 
-async def test_where_it_cannot_learn_it_goes_on_with_statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_ends_while_it_learns_is_followed_by_one_that_is_not_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(log, "LEARN_AFTER", 1)
     running = await Embedded.open(tmp_path, lambda: time_ns() // 1_000, key="k")
-    with monkeypatch.context() as nowhere:
-        nowhere.setattr(sys, "path", [str(tmp_path)])
+    await running.submit([people()])
+    assert (apart_of(running).learns, apart_of(running).appends) == (True, False)
+    [writer] = writers_of(os.getpid())
+    os.kill(writer, signal.SIGKILL)
+    with pytest.raises(Unavailable):
+        await running.submit([person(1)])
+    await until(lambda: running.not_ready is None)
+    for number in range(5):
+        await running.submit([person(number)])
+
+    assert apart_of(running).is_unfit
+    assert not apart_of(running).learns
+    assert len(log_of(running)) == 6
+    await running.close()
+
+
+@pytest.mark.parametrize(("module", "name", "found"), [(sys, "path", ["/nowhere"]), (apart, "layout", lambda: "another version's")])
+async def test_where_it_cannot_learn_or_learns_another_version_it_goes_on_with_statements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, found: object
+) -> None:
+    monkeypatch.setattr(log, "LEARN_AFTER", 1)
+    running = await Embedded.open(tmp_path, lambda: time_ns() // 1_000, key="k")
+    with monkeypatch.context() as other:
+        other.setattr(module, name, found)
         await running.submit([people()])
     [writer] = writers_of(os.getpid())
     await until(lambda: len([*Path(f"/proc/{writer}/task").iterdir()]) == 1)
@@ -288,6 +320,26 @@ async def test_where_it_cannot_learn_it_goes_on_with_statements(tmp_path: Path, 
     assert not apart_of(running).appends
     assert len(log_of(running)) == 6
     await running.close()
+
+
+async def test_a_program_error_between_two_batches_ends_the_runtime_and_leaves_nobody_waiting(
+    learned: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_once(event: Event) -> bytes:
+        if getattr(event.data, "target_id", None) == named("target 2500"):
+            raise OverflowError
+        return encode_event(event)
+
+    monkeypatch.setattr(runtime, "encode_event", fails_once)
+    async with asyncio.timeout(PATIENCE_S):
+        told = await asyncio.gather(*(learned.submit([person(number)]) for number in range(6_000)), return_exceptions=True)
+        with pytest.raises(OverflowError):
+            await learned.wait_failed()
+        await learned.close()
+
+    refused = [answer for answer in told if isinstance(answer, BaseException)]
+    assert {type(answer) for answer in refused} == {Unavailable}
+    assert len(log_of_folder(learned.folder)) == learned.position.total >= 6_000 - len(refused)
 
 
 async def test_a_folder_is_taken_again_as_soon_as_the_writer_of_a_killed_process_has_ended(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import aiosqlite
 
 from outdial.embedded import writer
 from outdial.embedded.errors import ENDED
+from outdial.views.projector import layout
 from outdial.views.rows import MISSING, LogBroken, Values, Write
 
 CACHED_STATEMENTS: Final = 512
@@ -44,13 +45,14 @@ async def append(db: aiosqlite.Connection, first: int, bodies: Sequence[str]) ->
     """Have events appended and folded by the process itself, or do nothing and return False: it has yet to learn that.
 
     Raises:
-        sqlite3.Error: nothing was written.
+        sqlite3.Error: nothing was written; or it has ended, and nobody knows.
         LogBroken: an event does not fit those before it; nothing was written.
     """
     apart = cast("Apart", db._conn)  # noqa: SLF001  there is no public way to what it was made with
-    if apart.appends:
-        await db._execute(apart.append, first, bodies)  # type: ignore[no-untyped-call]  # noqa: SLF001  as in outdial.views.rows
-    return apart.appends
+    if not apart.appends:
+        return False
+    await db._execute(apart.append, first, bodies)  # type: ignore[no-untyped-call]  # noqa: SLF001  as in outdial.views.rows
+    return True
 
 
 async def learn(db: aiosqlite.Connection) -> None:
@@ -60,7 +62,7 @@ async def learn(db: aiosqlite.Connection) -> None:
         sqlite3.Error: it has ended.
     """
     apart = cast("Apart", db._conn)  # noqa: SLF001  as above
-    if not apart.learns:
+    if not (apart.learns or apart.is_unfit):
         await db._execute(apart.learn)  # type: ignore[no-untyped-call]  # noqa: SLF001  as above
 
 
@@ -78,6 +80,8 @@ class Apart:
         """Whether the process was told to learn to append."""
         self.appends = False
         """Whether it has."""
+        self.is_unfit = False
+        """Whether one ended while it learned: none is told to again, for that may be what ended it."""
 
     def execute(self, statement: str, parameters: Values = ()) -> "Found":
         """Run a statement.
@@ -102,14 +106,14 @@ class Apart:
         Raises:
             sqlite3.Error: it has ended.
         """
-        self._told(writer.LEARN, [str(place) for place in sys.path], gc.get_threshold())
+        self._told(writer.LEARN, [str(place) for place in sys.path], gc.get_threshold(), layout())
         self.learns = True
 
     def append(self, first: int, bodies: Sequence[str]) -> None:
         """Have events appended and folded into the views, by a process that can; ``first``: the position of the first.
 
         Raises:
-            sqlite3.Error: nothing was written.
+            sqlite3.Error: nothing was written; or it has ended, and nobody knows.
             LogBroken: an event does not fit those before it; nothing was written.
         """
         self._told(writer.APPEND, first, [*bodies])
@@ -172,6 +176,7 @@ class Apart:
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         self._process = None
+        self.is_unfit |= self.learns and not self.appends
         self._numbers, self.learns, self.appends = {}, False, False
         for pipe in (process.stdin, process.stdout):
             with suppress(OSError):

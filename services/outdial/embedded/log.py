@@ -219,7 +219,7 @@ class Log:
         try:
             await self._write(first, events, bodies)
         except BaseException as error:
-            self._projector = Projector()
+            self._projector, self._appended = Projector(), 0
             with suppress(sqlite3.Error):
                 await self._db.execute("ROLLBACK")
             if isinstance(error, LogBroken):

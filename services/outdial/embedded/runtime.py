@@ -59,7 +59,7 @@ class Waiting:
     answered: asyncio.Future[list[Answer]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Turn:
     """One batch on its way from decided to committed."""
 
@@ -102,7 +102,7 @@ class Embedded:
         self._ledger = self._new_ledger()
         self._queue: deque[Waiting] = deque()
         self._turns: list[Turn] = []
-        """Decided and not yet committed: two at most."""
+        """Decided and not yet answered: two of them at most are not committed."""
         self._weight = 0
         """Of the queue."""
         self._arrived = asyncio.Event()
@@ -223,7 +223,7 @@ class Embedded:
         await self.release_readers()
         if self._task is not None:
             await asyncio.wait([self._task])
-        self._fail_waiting(Unavailable("stopping", "the service is stopping; try again in a moment"))
+        self._fail_waiting(Unavailable("stopping", "the service is stopping; try again in a moment"), self._turns)
         self.reader.close()
         await self._log.close()
 
@@ -234,7 +234,7 @@ class Embedded:
         last: Turn | None = None
         try:
             while not (self._stopping and not self._queue):
-                await self._wait(committing)
+                await self._wait()
                 turn = await self._decided()
                 before, committing = committing, asyncio.create_task(self._commit(turn, last), name="commit")
                 last = turn
@@ -253,7 +253,7 @@ class Embedded:
             if committing is not None:
                 await asyncio.wait([committing])
             if self.failure is not None:
-                self._fail_waiting(Unavailable("failed", "the service failed and has to be started again"))
+                self._fail_waiting(Unavailable("failed", "the service failed and has to be started again"), self._turns)
             await self.release_readers()
 
     async def _pressed(self, committing: "asyncio.Task[None]") -> None:
@@ -277,9 +277,9 @@ class Embedded:
         else:
             self._pressing.clear()
 
-    async def _wait(self, committing: "asyncio.Task[None] | None") -> None:
+    async def _wait(self) -> None:
         """Until something arrives or falls due."""
-        if self._queue or self._stopping or (committing is not None and not committing.done()):
+        if self._queue or self._stopping:
             return
         due = self._ledger.next_due()
         wait = LONGEST_WAIT_S if due is None else min((due - self.now()) / 1e6 / self._speed, LONGEST_WAIT_S)
@@ -315,9 +315,9 @@ class Embedded:
         Raises:
             StoreError, sqlite3.Error: it failed, and waiting would not help.
         """
-        events = [event for effects in turn.effects for event in effects.events]
-        bodies = [encode_event(event).decode() for event in events]
         try:
+            events = [event for effects in turn.effects for event in effects.events]
+            bodies = [encode_event(event).decode() for event in events]
             if before is not None:
                 await before.tried.wait()
             if before is not None and not before.committed:
@@ -338,10 +338,10 @@ class Embedded:
         await asyncio.sleep(0)
         if self._meters is not None:
             self._count(turn, events, took, self._meters)
-        self._turns.remove(turn)
         for waiting, chains in turn.waiting:
             if not waiting.answered.done():
                 waiting.answered.set_result([_settled(chain, position) for chain in chains])
+        self._turns.remove(turn)
         if events:
             async with self._committed:
                 self._committed.notify_all()
@@ -399,7 +399,8 @@ class Embedded:
         if not name.startswith(PASSING_ERRORS):
             raise error
         self.not_ready = why.reason
-        self._fail_waiting(Unavailable(why.reason, f"{why.message}; nothing was done. {why.fix.capitalize()}."))
+        undone = [turn for turn in self._turns if not turn.committed]
+        self._fail_waiting(Unavailable(why.reason, f"{why.message}; nothing was done. {why.fix.capitalize()}."), undone)
 
     async def _start_again(self) -> None:
         """Throw the ledger away, wait until the disk takes writes, read the log again."""
@@ -418,10 +419,10 @@ class Embedded:
             await self._replay()
             self.not_ready = None
 
-    def _fail_waiting(self, refusal: Unavailable) -> None:
-        """Tell everybody who waits, decided or not, that nothing was done."""
-        waiters = [waiting for turn in self._turns for waiting, _ in turn.waiting] + [*self._queue]
-        self._turns.clear()
+    def _fail_waiting(self, refusal: Unavailable, turns: Sequence[Turn]) -> None:
+        """Refuse everybody who waits for one of these batches, or to be decided."""
+        waiters = [waiting for turn in turns for waiting, _ in turn.waiting] + [*self._queue]
+        self._turns = [turn for turn in self._turns if turn not in turns]
         self._queue.clear()
         self._weigh(-self._weight)
         for waiting in waiters:

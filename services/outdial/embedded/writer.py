@@ -82,13 +82,14 @@ class Writer:
     def answer(self, word: str, *told: Any) -> Answer:
         """What comes of a message."""
         try:
-            match word:
-                case "run":
-                    return self._run(*told)
-                case "append":
-                    self._appender.append(*told)
-                case "learn":
-                    Thread(target=self._learn, args=told, daemon=True).start()
+            if word == RUN:
+                return self._run(*told)
+            if word == APPEND:
+                self._appender.append(*told)
+            elif word == LEARN:
+                Thread(target=self._learn, args=told, daemon=True).start()
+            else:
+                raise ValueError(word)
         except Exception as error:  # noqa: BLE001  whatever it is, it is said to whoever asked
             return failed(error, appends=self.appends)
         return Answer("", [], 0, self.appends)
@@ -105,15 +106,20 @@ class Writer:
                 return Answer(MISSING, ("", "", 0), 0, self.appends)
         return Answer("", rows, changed, self.appends)
 
-    def _learn(self, path: list[str], thresholds: tuple[int, int, int]) -> None:
-        """Import what it takes to append, from where its owner has it. Where that fails it goes on with statements."""
+    def _learn(self, path: list[str], thresholds: tuple[int, int, int], layout: str) -> None:
+        """Import what it takes to append, from where its owner has it. Where that fails it goes on with statements.
+
+        ``layout``: of its owner's views. What stands there by now may be of another version, which folds otherwise.
+        """
         sys.path[:] = path
         sys.setswitchinterval(SWITCH_S)
-        from outdial.views.appender import Appender  # noqa: PLC0415  what learns later starts sooner
+        from outdial.views import appender, projector  # noqa: PLC0415  what learns later starts sooner
 
+        if projector.layout() != layout:
+            return
         gc.set_threshold(*thresholds)
         gc.freeze()
-        self._appender = Appender(self._db)
+        self._appender = appender.Appender(self._db)
 
 
 def failed(error: Exception, *, appends: bool) -> Answer:
@@ -133,7 +139,7 @@ def main() -> None:
     except sqlite3.Error as error:
         write(target, tuple(failed(error, appends=False)))
         return
-    write(target, ("", [], 0, False))
+    write(target, tuple(Answer("", [], 0, appends=False)))
     writer = Writer(db)
     try:
         while True:

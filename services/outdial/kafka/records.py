@@ -210,6 +210,18 @@ def event_of(record: Record) -> Event | None:
         raise _unreadable(record, error) from error
 
 
+def text_of(record: Record) -> str:
+    """The same event as it was written.
+
+    Raises:
+        ClusterError: ``log_corrupt``.
+    """
+    try:
+        return (record.value or b"").decode()
+    except UnicodeDecodeError as error:
+        raise _unreadable(record, error) from error
+
+
 def _unreadable(record: Record, error: Exception) -> ClusterError:
     if isinstance(error, Malformed) and error.reason == "event_unknown":
         return ClusterError(
