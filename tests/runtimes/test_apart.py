@@ -326,7 +326,7 @@ async def test_a_program_error_between_two_batches_ends_the_runtime_and_leaves_n
     learned: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails_once(event: Event) -> bytes:
-        if getattr(event.data, "target_id", None) == named("target 2500"):
+        if getattr(event.data, "target_id", None) == named("target 500"):
             raise OverflowError
         return encode_event(event)
 
