@@ -180,16 +180,20 @@ async def test_a_runtime_whose_writer_is_killed_says_so_and_goes_on_and_keeps_wh
 
 
 @pytest.fixture
-async def learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Embedded]:
-    """A runtime whose writer has learned to append."""
+async def eager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Embedded]:
+    """A runtime whose writer learns to append with the first event."""
     monkeypatch.setattr(log, "LEARN_AFTER", 1)
     running = await Embedded.open(tmp_path, lambda: time_ns() // 1_000, key="k")
-    try:
-        await running.submit([people()])
-        await learning(running)
-        yield running
-    finally:
-        await running.close()
+    yield running
+    await running.close()
+
+
+@pytest.fixture
+async def learned(eager: Embedded) -> Embedded:
+    """One whose writer has."""
+    await eager.submit([people()])
+    await learning(eager)
+    return eager
 
 
 def apart_of(running: Embedded) -> Apart:
@@ -281,45 +285,40 @@ async def test_killed_while_it_appends_it_has_written_nothing_by_halves_and_the_
     assert shown.live == shown.rebuilt
 
 
-async def test_one_that_ends_while_it_learns_is_followed_by_one_that_is_not_told_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log, "LEARN_AFTER", 1)
-    running = await Embedded.open(tmp_path, lambda: time_ns() // 1_000, key="k")
-    await running.submit([people()])
-    assert (apart_of(running).learns, apart_of(running).appends) == (True, False)
+async def add_five(running: Embedded) -> None:
+    """Send five commands one after another, and see all that was sent in the log."""
+    for number in range(5):
+        await running.submit([person(number)])
+    assert len(log_of(running)) == 6
+
+
+async def test_one_that_ends_while_it_learns_is_followed_by_one_that_is_not_told_to(eager: Embedded) -> None:
+    await eager.submit([people()])
+    assert (apart_of(eager).learns, apart_of(eager).appends) == (True, False)
     [writer] = writers_of(os.getpid())
     os.kill(writer, signal.SIGKILL)
     with pytest.raises(Unavailable):
-        await running.submit([person(1)])
-    await until(lambda: running.not_ready is None)
-    for number in range(5):
-        await running.submit([person(number)])
+        await eager.submit([person(1)])
+    await until(lambda: eager.not_ready is None)
+    await add_five(eager)
 
-    assert apart_of(running).is_unfit
-    assert not apart_of(running).learns
-    assert len(log_of(running)) == 6
-    await running.close()
+    assert apart_of(eager).is_unfit
+    assert not apart_of(eager).learns
 
 
 @pytest.mark.parametrize(("module", "name", "found"), [(sys, "path", ["/nowhere"]), (apart, "layout", lambda: "another version's")])
 async def test_where_it_cannot_learn_or_learns_another_version_it_goes_on_with_statements(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, found: object
+    eager: Embedded, monkeypatch: pytest.MonkeyPatch, module: object, name: str, found: object
 ) -> None:
-    monkeypatch.setattr(log, "LEARN_AFTER", 1)
-    running = await Embedded.open(tmp_path, lambda: time_ns() // 1_000, key="k")
     with monkeypatch.context() as other:
         other.setattr(module, name, found)
-        await running.submit([people()])
+        await eager.submit([people()])
     [writer] = writers_of(os.getpid())
     await until(lambda: len([*Path(f"/proc/{writer}/task").iterdir()]) == 1)
-    for number in range(5):
-        await running.submit([person(number)])
+    await add_five(eager)
 
-    assert apart_of(running).learns
-    assert not apart_of(running).appends
-    assert len(log_of(running)) == 6
-    await running.close()
+    assert apart_of(eager).learns
+    assert not apart_of(eager).appends
 
 
 async def test_a_program_error_between_two_batches_ends_the_runtime_and_leaves_nobody_waiting(

@@ -17,6 +17,11 @@ from outdial.suppression import FrequencyCaps, SuppressionEntry
 NO_END: Final = 1 << 62
 
 
+def until_of(entry: SuppressionEntry) -> int:
+    """Until when an entry holds, microseconds; NO_END: for good."""
+    return NO_END if entry.expires_at is None else entry.expires_at
+
+
 @dataclass(slots=True)
 class Guard:
     """What one partition knows of a customer; only :meth:`evolve` changes it."""
@@ -59,7 +64,7 @@ class Guard:
         found, length = int(entry.fingerprint, 16), entry.prefix_length or 0
         if length and found not in held:
             self.lengths[length] += 1
-        held[found] = NO_END if entry.expires_at is None else entry.expires_at
+        held[found] = until_of(entry)
         if entry.expires_at is not None:
             heappush(self._ends, (entry.expires_at, entry.outdial_id or "", found, length))
 

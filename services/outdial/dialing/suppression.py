@@ -19,7 +19,7 @@ from typing import NamedTuple, cast
 from outdial.commands import AddSuppressions, ApplySuppression, RemoveSuppressions, SetFrequencyCaps, SuppressionCommands
 from outdial.dialing.addresses import Fingerprint, checked, telephone
 from outdial.dialing.decision import Decision, FollowUp, Rejected
-from outdial.dialing.guard import NO_END, Guard
+from outdial.dialing.guard import NO_END, Guard, until_of
 from outdial.dialing.outdial import Outdial
 from outdial.dialing.target import Facts, Progressing
 from outdial.events import (
@@ -146,7 +146,8 @@ def _add(known: SuppressionList, command: AddSuppressions, fingerprint: Fingerpr
             continue
         kept = Kept(named.fingerprint, named.prefix_length, entry.outdial_id, entry.expires_at).told(named.suppression_id)
         before = wanted.get(kept.suppression_id) or _kept(known, kept.suppression_id)
-        wanted[kept.suppression_id] = kept if before is None or _until(kept) > _until(before) else before
+        # To list somebody once more never ends it sooner: who said no for good has not said yes since.
+        wanted[kept.suppression_id] = kept if before is None or until_of(kept) > until_of(before) else before
         addresses[named.suppression_id] = named.address.model_copy(update={"reason": entry.reason})
     _some_left(items, wanted)
     new = [entry for name, entry in wanted.items() if _kept(known, name) != entry]
@@ -180,11 +181,6 @@ def _some_left(items: Sequence[Item], wanted: Iterable[str]) -> None:
     """A command of which nothing can be done is refused as a whole, with the words about its first entry."""
     if items and not [*wanted]:
         raise Rejected(items[0].reason or "", items[0].message or "")
-
-
-def _until(entry: SuppressionEntry) -> int:
-    """Until when an entry holds. To list somebody once more never ends that sooner: who said no for good has not said yes since."""
-    return NO_END if entry.expires_at is None else entry.expires_at
 
 
 def _kept(known: SuppressionList, suppression_id: str) -> SuppressionEntry | None:
@@ -270,7 +266,7 @@ def apply(guard: Guard, outdials: Iterable[Outdial], command: ApplySuppression, 
     """Obey from here on, and say which attempts of these outdials are out already."""
     open_attempts = [*_open_to(outdials, command.added, fingerprint)]
     listed, more = tuple(open_attempts[:OPEN_LISTED]), max(0, len(open_attempts) - OPEN_LISTED)
-    added = tuple([entry for entry in command.added if _end_of(guard, entry) != _until(entry)])
+    added = tuple([entry for entry in command.added if _end_of(guard, entry) != until_of(entry)])
     removed = tuple([entry for entry in command.removed if _end_of(guard, entry) is not None])
     caps = command.caps if command.caps is not None and not _same_caps(guard, command.caps) else None
     pace = command.calls_per_second if command.calls_per_second not in (None, guard.pace or 0) else None

@@ -168,7 +168,7 @@ class Apart:
         except (OSError, EOFError):
             self._end(process)
             raise _error("OperationalError", "the process that writes has ended", ENDED, 0) from None
-        if name in (writer.MISSING, LogBroken.__name__):
+        if name == writer.BROKEN:
             raise LogBroken(found[0] or MISSING)
         if name:
             raise _error(name, *found)

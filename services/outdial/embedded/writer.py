@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 LENGTH_BYTES: Final = 4
 """Of the number before each message that says how long it is."""
-MISSING: Final = "missing"
-"""In place of an error's name: a statement did not change as many rows as it must."""
+BROKEN: Final = "LogBroken"
+"""The error when an event does not fit those before it, or a statement has not changed as many rows as it must."""
 RUN: Final = "run"
 LEARN: Final = "learn"
 APPEND: Final = "append"
@@ -103,7 +103,7 @@ class Writer:
             cursor = self._db.execute(self._texts[number], values)
             rows, changed = cursor.fetchall(), cursor.rowcount
             if wanted is not None and changed != wanted:
-                return Answer(MISSING, ("", "", 0), 0, self.appends)
+                return Answer(BROKEN, ("", "", 0), 0, self.appends)
         return Answer("", rows, changed, self.appends)
 
     def _learn(self, path: list[str], thresholds: tuple[int, int, int], layout: str) -> None:

@@ -24,7 +24,7 @@ from outdial.kafka import topics
 from outdial.kafka.connecting import own_cancellations, reader
 from outdial.kafka.errors import PASSING, SILENT_S, ClusterError, explained, unreachable
 from outdial.kafka.options import Options
-from outdial.kafka.records import Record, event_of, text_of
+from outdial.kafka.records import Record, body_of, event_of
 from outdial.position import Position, mark_at, partition_at, place_of
 from outdial.requests import Unavailable
 from outdial.views import history
@@ -423,7 +423,7 @@ class Mirror:
             if event is None:
                 continue
             events.append((place_of(record.partition, record.offset), event))
-            bodies.append(text_of(record))
+            bodies.append(body_of(record))
             if len(events) % READ_AT_ONCE == 0:
                 await asyncio.sleep(0)
         marks = tuple([await consumer.position(place) for place in self._places])

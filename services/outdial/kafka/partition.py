@@ -469,7 +469,7 @@ class Partition:
             self._keep()
 
     async def _send_answers(
-        self, producer: Producer, answers: "Sequence[tuple[Root, Effects | Malformed]]", last: int, futures: "list[asyncio.Future[object]]"
+        self, producer: Producer, answers: Sequence[tuple[Root, Effects | Malformed]], last: int, futures: "list[asyncio.Future[object]]"
     ) -> None:
         """Tell what became of commands, now that it is known where their events stand."""
         out = Outgoing(producer)

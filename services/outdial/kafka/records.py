@@ -210,7 +210,7 @@ def event_of(record: Record) -> Event | None:
         raise _unreadable(record, error) from error
 
 
-def text_of(record: Record) -> str:
+def body_of(record: Record) -> str:
     """The same event as it was written.
 
     Raises:
