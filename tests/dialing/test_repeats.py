@@ -1,11 +1,13 @@
 """Repeats: the same id is the same answer, another content under it is refused, and what comes twice happens once."""
 
+import pickle
 from typing import Any
 
 import pytest
 
 from given import Given, a, given
 from outdial.commands import COMMANDS, AddTargets, Command, DeleteCampaign, DeleteOutdial, NewTarget, SetOutdialData, UpdateOutdial
+from outdial.dialing.ledger import CommandIds
 from outdial.events import CampaignCommandNoted, CommandNoted, OutdialUpdated, TargetReopened
 from outdial.plan import Plan
 from outdial.suppression import Leave
@@ -174,6 +176,18 @@ def test_an_id_is_remembered_for_thirty_one_days_of_log_time() -> None:
     sim.now += DAY
     there.when(add(200), add(2, id=ID))
     assert answered(there) == ("events", None)
+
+
+@pytest.mark.parametrize("gaps", [[1] * 70, [3, 0, 0, 29, 2, 0, 1, 31, 32, 1, 1, 0, 30]])
+def test_of_many_ids_those_of_the_last_thirty_one_days_are_remembered(gaps: list[int]) -> None:
+    ids, days, today = CommandIds(), dict[str, int](), 0
+    for number, gap in enumerate(gaps):
+        today += gap
+        for one in (an_id(f"{number}/first"), an_id(f"{number}/second")):
+            ids.remember(one, f"{number:016x}", today * DAY + number)
+            days[one] = today
+        ids = pickle.loads(pickle.dumps(ids))  # noqa: S301  made a line before
+        assert {one for one in days if ids.content_of(one) is not None} == {one for one, day in days.items() if today - day <= 31}
 
 
 def test_with_an_id_its_refusal_is_forgotten() -> None:

@@ -1,6 +1,8 @@
 """Ledgers come and go: nobody waits for one that left, nor for one that comes back, and two cannot be one."""
 
 import asyncio
+import os
+import threading
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -59,6 +61,11 @@ class Load:
                 await asyncio.sleep(0.02)
 
 
+def names_in(folder: Path) -> set[str]:
+    """Of the files that are there."""
+    return {path.name for path in folder.iterdir()}
+
+
 async def both_have_one(first: Role, second: Role) -> None:
     async with asyncio.timeout(30):
         while not ("partitions 0\n" in first.said + second.said and "partitions 1\n" in first.said + second.said):  # noqa: ASYNC110  as above
@@ -82,6 +89,32 @@ async def test_who_leaves_hands_over_at_once(stage: Stage, ledgers: Roles, tell:
     await load.end()
     tell(f"one of two ledgers left: a partition stood still for {gap:.2f} s")
     assert gap < GAP_S
+
+
+async def test_nobody_waits_until_the_ledgers_of_who_leaves_are_kept(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, begun = threading.Event(), threading.Event()
+    flush = os.fsync
+
+    def slowly(file: int) -> None:
+        begun.set()
+        assert written.wait(60)
+        flush(file)
+
+    async with stage.ledgers(folder=tmp_path) as first:
+        await stage.ask({"type": "CreateOutdial", "outdial_id": stage.stream(0), "plan": PLAN})
+        await stage.ask({"type": "CreateOutdial", "outdial_id": stage.stream(1), "plan": PLAN})
+        monkeypatch.setattr(os, "fsync", slowly)
+        leaving = asyncio.create_task(first.close())
+        try:
+            await until(begun.is_set, "a ledger is being kept")
+            async with stage.ledgers() as second:
+                assert sorted(second.partitions) == [0, 1]
+                await stage.ask({"type": "CreateOutdial", "outdial_id": stage.stream(0), "plan": PLAN})
+                assert not leaving.done()
+        finally:
+            written.set()
+            await leaving
+    assert names_in(tmp_path) == {"ledger-0.snapshot", "ledger-1.snapshot"}
 
 
 async def test_who_has_a_name_and_comes_back_within_its_session_finds_its_partitions_unmoved(

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from itertools import islice
 from typing import Any, Literal, cast
 
 from outdial.address import dialable
@@ -188,7 +189,8 @@ class CommandIds:
         """Of those that came to nothing in the end: ``unchanged``, or ``rejected`` and why."""
         self._begun: dict[tuple[str, type[EventData]], str] = {}
         """The command that began what another stream may still refuse, by stream and kind of event."""
-        self._days: deque[tuple[int, list[int]]] = deque()
+        self._days: deque[list[int]] = deque()
+        """Each day, and how many were remembered on it: they stand in ``_hashes`` in that order."""
 
     def remember(self, command_id: str, content: str, time: int) -> None:
         """Note that a command with this id and content hash (16 hexadecimal digits) was carried out."""
@@ -197,13 +199,13 @@ class CommandIds:
             return
         day = time // DAY_US
         if not self._days or self._days[-1][0] < day:
-            self._days.append((day, []))
+            self._days.append([day, 0])
             while self._days[0][0] < day - REMEMBERED_DAYS:
-                for old in self._days.popleft()[1]:
+                for old in list(islice(self._hashes, self._days.popleft()[1])):
                     del self._hashes[old]
                     self._results.pop(old, None)
         self._hashes[key] = int(content, 16)
-        self._days[-1][1].append(key)
+        self._days[-1][1] += 1
 
     def content_of(self, command_id: str) -> str | None:
         """The content hash of the command with this id; None when it is not remembered."""

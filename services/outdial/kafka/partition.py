@@ -179,6 +179,8 @@ class Partition:
         self._idle = asyncio.Event()
         self._idle.set()
         self._stopping = False
+        self._whole = False
+        """Whether it was closed between two transactions, with all in its ledger that the log says."""
         self._task: asyncio.Task[None] | None = None
 
     # --- what the process does with it ----------------------------------------------------------------
@@ -233,7 +235,12 @@ class Partition:
             await asyncio.wait([self._task])
         elif self.not_ready is None and not self._task.cancelled() and self._task.exception() is None:
             # What an exception ended may be ahead of its log. Else it is between two transactions: what is in memory is what the log says.
-            self._keep()
+            self._whole = True
+
+    async def keep_closed(self) -> None:
+        """Keep its ledger for the next start, once it is closed: whoever has the partition next need not wait for that."""
+        if self._whole:
+            await self._keep()
 
     # --- the loop -------------------------------------------------------------------------------------
 
@@ -466,7 +473,7 @@ class Partition:
         turn.tally.committed(self._meters, loop.time() - began)
         self._not_kept += len(turn.events)
         if self._kept is not None and self._not_kept >= max(SNAPSHOT_EVENTS, self._size):
-            self._keep()
+            await self._keep()
 
     async def _send_answers(
         self, producer: Producer, answers: Sequence[tuple[Root, Effects | Malformed]], last: int, futures: "list[asyncio.Future[object]]"
@@ -492,12 +499,12 @@ class Partition:
         turn.out.add(self._events.topic, self.number, None, note, [read])
         return note
 
-    def _keep(self) -> None:
+    async def _keep(self) -> None:
         """Keep the ledger as it stands, for the next start."""
-        if self._kept is not None and self._at.offset >= 0:
-            self._kept.save(self.number, self._ledger, self._at)
         self._not_kept = 0
         self._size = sum(len(outdial.targets) for outdial in self._ledger.outdials.values())
+        if self._kept is not None and self._at.offset >= 0:
+            await self._kept.save(self.number, self._ledger, self._at)
 
     async def _check_clock(self, producer: Producer, broker_ms: int) -> None:
         """Compare the broker's clock, as it stamped the events, with ours.

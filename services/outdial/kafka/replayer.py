@@ -55,7 +55,7 @@ async def _replay(of: Log, kept: Snapshots, end: int) -> None:
             _say({"records": records})
 
     found = await replay(of, kept, end, told)
-    kept.save(of.number, found.ledger, found.at)
+    await kept.save(of.number, found.ledger, found.at)
 
 
 def _connection(told: dict[str, Any]) -> Connection:

@@ -22,6 +22,8 @@ from outdial.kafka.topics import changed
 from outdial.topology import HEADER_INPUT, Topology, partition_of
 
 REPLAYED_AT_ONCE: Final = 500
+LOOK_MS: Final = 20
+"""How often it is looked how far a log has been read: it ends with the mark of a transaction, and of marks a reader is told nothing."""
 OPEN_S: Final = 30.0
 """How long the broker may take for a step of opening."""
 STILL_S: Final = 10.0
@@ -103,7 +105,7 @@ async def _stands_at(of: Log, events: AIOKafkaConsumer, mark: Mark, end: int) ->
         return False
     events.seek(of.place, mark.offset)
     while await events.position(of.place) < end:
-        found = await events.getmany(of.place, timeout_ms=1_000, max_records=1)
+        found = await events.getmany(of.place, timeout_ms=LOOK_MS, max_records=1)
         for record in found.get(of.place, ()):
             return bool(record.offset == mark.offset and digest_of(record.value) == mark.digest)
     return False
@@ -116,7 +118,7 @@ async def _read(of: Log, found: Replayed, events: AIOKafkaConsumer, end: int, to
     while await within(OPEN_S, events.position(of.place)) < end:
         if clock() - moved > STILL_S:
             raise TimeoutError(f"nothing comes of {of.place.topic}/{of.number} after {found.at.offset}, which ends at {end}")
-        batch = await within(OPEN_S, events.getmany(of.place, timeout_ms=1_000, max_records=REPLAYED_AT_ONCE))
+        batch = await within(OPEN_S, events.getmany(of.place, timeout_ms=LOOK_MS, max_records=REPLAYED_AT_ONCE))
         last: Record | None = None
         for record in batch.get(of.place, ()):
             last = record

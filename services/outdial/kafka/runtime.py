@@ -133,19 +133,27 @@ class Ledgers(ConsumerRebalanceListener):
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await asyncio.gather(*(partition.close() for partition in self.partitions.values()))
+        closed = tuple(self.partitions.values())
+        await asyncio.gather(*(partition.close() for partition in closed))
         if self._joined:
             await self._commit_offsets()
+        # The others have our partitions as soon as the group knows, and to keep ledgers of a million targets takes seconds.
+        leaving = asyncio.create_task(self._leave(), name="leaving the group")
+        for partition in closed:
+            await partition.keep_closed()
         if self._closing:
             await asyncio.wait(self._closing)
         self.partitions.clear()
         if self._replayers is not None:
             await self._replayers.close()
+        await leaving
+        self._failed.set()
+
+    async def _leave(self) -> None:
         with suppress(*PASSING):
             await self._consumer.stop()
         with suppress(*PASSING):
             await self._ends.stop()
-        self._failed.set()
 
     # --- the group ------------------------------------------------------------------------------------
 
@@ -194,7 +202,7 @@ class Ledgers(ConsumerRebalanceListener):
         log.info("partitions %s", ", ".join(map(str, sorted(ours))) or "none: there are more processes than partitions")
 
     def _give_up(self, partition: Partition) -> None:
-        task = asyncio.create_task(partition.close(), name=f"closing partition {partition.number}")
+        task = asyncio.create_task(_closed(partition), name=f"closing partition {partition.number}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -329,6 +337,11 @@ class Ledgers(ConsumerRebalanceListener):
         if self.failure is None and not self._stopping:
             self.failure = error
         self._failed.set()
+
+
+async def _closed(partition: Partition) -> None:
+    await partition.close()
+    await partition.keep_closed()
 
 
 def _is_out_of_group(member: AIOKafkaConsumer) -> bool:

@@ -64,13 +64,15 @@ class Snapshots:
         self._one_by_one = asyncio.Lock()
         self._about = f"{_program()}/{tzdata_version()}/{key_id_of(key)}/{facts}"
 
-    def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
-        """Keep a ledger. A snapshot that cannot be written is only missed at the next start."""
+    async def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
+        """Keep a ledger as it stands now, signed and written in a thread. One that cannot be written is only missed at the next start."""
         head = to_json({"about": f"{self._about}/{number}", "offset": mark.offset, "digest": mark.digest, "noted": mark.noted})
         body = io.BytesIO()
         body.write(len(head).to_bytes(4, "big") + head)
         pickle.dump(ledger, body, PROTOCOL)
-        content = body.getbuffer()
+        await asyncio.to_thread(self._write, number, body.getbuffer())
+
+    def _write(self, number: int, content: memoryview) -> None:
         path = self._path(number)
         aside = path.with_suffix(".new")
         try:

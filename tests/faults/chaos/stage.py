@@ -80,6 +80,7 @@ class Stage:
         finally:
             taking.cancel()
             await partition.close()
+            await partition.keep_closed()
             await consumer.stop()
             await ends.stop()
 

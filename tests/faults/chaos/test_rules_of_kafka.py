@@ -420,7 +420,7 @@ class Keeper(Snapshots):
         super().__init__(Path("/nowhere"), b"the key of nobody", "nothing")
         self.saved: list[int] = []
 
-    def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
+    async def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
         self.saved.append(mark.noted or 0)
 
     async def load(self, number: int) -> None:
