@@ -39,9 +39,12 @@ async def begun(starting: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=MOMENT_S)
-        task.cancel()
-        task.add_done_callback(lambda one: one.cancelled() or one.exception())
+        try:
+            await asyncio.wait({task}, timeout=MOMENT_S)
+        finally:
+            # Also when whoever waits here is cancelled once more.
+            task.cancel()
+            task.add_done_callback(lambda one: one.cancelled() or one.exception())
         raise
 
 

@@ -133,3 +133,16 @@ async def test_a_consumer_that_has_ceased_to_fetch_is_noticed(stage: Stage) -> N
         await owner._consumer._fetcher.close()  # noqa: SLF001  as its own fault would end it
         with pytest.raises(KafkaError, match="nothing is fetched"):
             await asyncio.wait_for(intakes.take_in(owner._consumer, list), PATIENCE_S)  # noqa: SLF001  as above
+
+
+async def test_what_comes_is_taken_in_the_step_in_which_it_comes(stage: Stage) -> None:
+    """The broker is asked for more only then; whoever is woken for it first has everything that is written meanwhile wait."""
+    async with stage.owner() as owner:
+        go = await in_a_transaction(stage, owner)
+        stage.taking.cancel()
+        for number in range(3):
+            await stage.send(stage.add(number))
+            await until(lambda: len(owner.intake) == number + 1, "it has come")  # noqa: B023  as above
+        go.set()
+        await until(lambda: owner.next_offset == 4, "all is decided")
+    assert not await stage.faults()

@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import pickle
 import threading
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -93,7 +94,21 @@ async def test_who_leaves_hands_over_at_once(stage: Stage, ledgers: Roles, tell:
 
 async def test_nobody_waits_until_the_ledgers_of_who_leaves_are_kept(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written, begun = threading.Event(), threading.Event()
-    flush = os.fsync
+    flush, steps = os.fsync, list[str]()
+
+    def noted(step: str, do: Any) -> Any:
+        def note(*arguments: Any) -> Any:
+            found = do(*arguments)
+            if asyncio.iscoroutine(found):
+                return once(found)
+            steps.append(step)
+            return found
+
+        async def once(found: Any) -> None:
+            await found
+            steps.append(step)
+
+        return note
 
     def slowly(file: int) -> None:
         begun.set()
@@ -104,6 +119,8 @@ async def test_nobody_waits_until_the_ledgers_of_who_leaves_are_kept(stage: Stag
         await stage.ask({"type": "CreateOutdial", "outdial_id": stage.stream(0), "plan": PLAN})
         await stage.ask({"type": "CreateOutdial", "outdial_id": stage.stream(1), "plan": PLAN})
         monkeypatch.setattr(os, "fsync", slowly)
+        monkeypatch.setattr(pickle, "dump", noted("kept", pickle.dump))
+        monkeypatch.setattr(first, "_leave", noted("left", first._leave))  # noqa: SLF001  when it has, of which it tells nobody
         leaving = asyncio.create_task(first.close())
         try:
             await until(begun.is_set, "a ledger is being kept")
@@ -114,6 +131,7 @@ async def test_nobody_waits_until_the_ledgers_of_who_leaves_are_kept(stage: Stag
         finally:
             written.set()
             await leaving
+    assert steps == ["left", "kept", "kept"]
     assert names_in(tmp_path) == {"ledger-0.snapshot", "ledger-1.snapshot"}
 
 

@@ -9,17 +9,20 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError
 from aiokafka.structs import TopicPartition
 
+from outdial.kafka.connecting import own_cancellations
 from outdial.kafka.records import Opaque, Record
 
 RECORDS: Final = 8_000
 """As many are kept; a little more, as they come in batches."""
 BYTES: Final = 4 * 1024 * 1024
+MANY: Final = 200
+"""Records whose reading takes so long that others on the event loop have their turn in between."""
 IDLE_S: Final = 0.25
 """How soon a partition is read that was opened while nothing came for any other."""
 
@@ -31,7 +34,7 @@ class Intake:
         self.read_to = 0
         """Whatever stands before this offset has come."""
         self._consumer = consumer
-        self._place = place
+        self.place = place
         self._records: deque[Record] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
@@ -50,8 +53,8 @@ class Intake:
     def open_at(self, offset: int) -> None:
         """Forget what has come, and read from an offset on."""
         self.close()
-        self._consumer.seek(self._place, offset)
-        self._consumer.resume(self._place)
+        self._consumer.seek(self.place, offset)
+        self._consumer.resume(self.place)
         self.read_to = offset
         self._open = True
 
@@ -99,7 +102,7 @@ class Intake:
         if self._full and len(self._records) < RECORDS // 2 and self._bytes < BYTES // 2:
             self._full = False
             with suppress(IllegalStateError):
-                self._consumer.resume(self._place)
+                self._consumer.resume(self.place)
         return record
 
     # --- what fills it --------------------------------------------------------------------------------
@@ -109,9 +112,9 @@ class Intake:
         more = True
         while more and self._open and not self._full:
             try:
-                found = await self._consumer.getmany(self._place, max_records=1 if self._one_by_one else None)
+                found = await self._consumer.getmany(self.place, max_records=1 if self._one_by_one else None)
                 if self._open:
-                    self._add(found.get(self._place, ()), await self._consumer.position(self._place))
+                    self._add(found.get(self.place, ()), await self._consumer.position(self.place))
                 more = self._one_by_one and bool(found)
             except UnicodeDecodeError:
                 self._pass_over()
@@ -132,7 +135,7 @@ class Intake:
             self._news.set()
         if len(self._records) >= RECORDS or self._bytes >= BYTES:
             self._full = True
-            self._consumer.pause(self._place)
+            self._consumer.pause(self.place)
 
     def _pass_over(self) -> None:
         """Get past a header whose name is no text: aiokafka gives nothing of what it fetched together with it.
@@ -143,9 +146,9 @@ class Intake:
             self._one_by_one = True
             return
         self._one_by_one = False
-        found = self._consumer._fetcher._records[self._place]  # noqa: SLF001  what it knows of the place it tells no other way
-        unreadable: Record = Opaque(self._place.topic, self._place.partition, found._partition_records.next_fetch_offset)  # noqa: SLF001  as above
-        self._consumer.seek(self._place, unreadable.offset + 1)
+        found = self._consumer._fetcher._records[self.place]  # noqa: SLF001  what it knows of the place it tells no other way
+        unreadable: Record = Opaque(self.place.topic, self.place.partition, found._partition_records.next_fetch_offset)  # noqa: SLF001  as above
+        self._consumer.seek(self.place, unreadable.offset + 1)
         self._add([unreadable], unreadable.offset + 1)
 
 
@@ -156,6 +159,7 @@ async def take_in(consumer: AIOKafkaConsumer, intakes: Callable[[], Iterable[Int
         KafkaError: the consumer has ceased to fetch, of which it tells nobody.
     """
     fetcher = consumer._fetcher  # noqa: SLF001  to wait for news of any partition, and then ask for each by itself
+    _take_before_more_is_asked_for(consumer, intakes)
     while True:
         # Made before looking, so that nothing comes unnoticed.
         news = fetcher._create_fetch_waiter()  # noqa: SLF001  as above
@@ -171,6 +175,37 @@ async def take_in(consumer: AIOKafkaConsumer, intakes: Callable[[], Iterable[Int
         if not news.cancel():
             # What the group refuses is told to all who read, too.
             news.exception()
+
+
+def _take_before_more_is_asked_for(consumer: AIOKafkaConsumer, intakes: Callable[[], Iterable[Intake]]) -> None:
+    """Have the intakes filled in the step in which an answer with records comes.
+
+    aiokafka asks a broker for more when all of that has been taken. Were it taken by a task that is woken for it, the next request would go
+    out five turns of the event loop later, and whatever is written meanwhile would wait for it: half of a command's way in.
+    """
+    fetcher, subscription = consumer._fetcher, consumer._subscription  # noqa: SLF001  no other way leads between an answer and the next request
+    answered = fetcher._proc_fetch_request  # noqa: SLF001  as above
+
+    async def and_taken(assignment: Any, node_id: int, request: Any) -> bool:
+        """Whether anything is left to be taken; by :func:`take_in`, then."""
+        news: bool = await answered(assignment, node_id, request)
+        untaken = fetcher._records  # noqa: SLF001  as above
+        # What may have to wait for something waits elsewhere: nothing is asked of this broker until this returns.
+        with suppress(KafkaError), own_cancellations():
+            taken = 0
+            for intake in tuple(intakes()) if news else ():
+                if not assignment.active or subscription.reassignment_in_progress:
+                    break
+                if intake.place in untaken and assignment.state_value(intake.place).has_valid_position:
+                    had = len(intake)
+                    await intake.fill()
+                    taken += len(intake) - had
+                    if taken > MANY:
+                        taken = 0
+                        await asyncio.sleep(0)
+        return news and bool(untaken)
+
+    fetcher._proc_fetch_request = and_taken  # noqa: SLF001  as above
 
 
 def _size(record: Record) -> int:

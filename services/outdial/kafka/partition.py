@@ -444,7 +444,6 @@ class Partition:
         next_offset = self.next_offset if turn.next_offset is None else turn.next_offset
         final = self._write_events(turn, next_offset)
         in_last_batch = turn.out.in_last_batch(self._events.topic, self.number)
-        futures: list[asyncio.Future[object]] = []
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
@@ -452,22 +451,16 @@ class Partition:
                 await producer.begin_transaction()
                 if turn.answers:
                     producer.will_write(self._topology.answers, self.number)
-                sent = await turn.out.send(futures)
-                written = [await future for future in sent[self._events.topic, self.number]]
-                if any(batch.offset < 0 for batch in written):
+                written = (await turn.out.write())[self._events.topic, self.number]
+                if written.offset < 0:
                     raise FateUnknown("the broker did not say where the events stand")
-                last = written[-1].offset + in_last_batch - 1
-                await self._check_clock(producer, written[-1].timestamp)
+                last = written.offset + in_last_batch - 1
+                await self._check_clock(producer, written.timestamp)
                 if turn.answers:
-                    await self._send_answers(producer, turn.answers, last, futures)
-                for future in futures:
-                    await future
+                    await self._write_answers(producer, turn.answers, last)
                 await producer.commit_transaction()
         except IllegalOperation as error:
             raise FateUnknown("the producer was shut out in the middle of a transaction") from error
-        finally:
-            for future in futures:
-                future.add_done_callback(_hear)
         self.next_offset = next_offset
         self._at = Mark(last, digest_of(final), next_offset)
         turn.tally.committed(self._meters, loop.time() - began)
@@ -475,14 +468,12 @@ class Partition:
         if self._kept is not None and self._not_kept >= max(SNAPSHOT_EVENTS, self._size):
             await self._keep()
 
-    async def _send_answers(
-        self, producer: Producer, answers: Sequence[tuple[Root, Effects | Malformed]], last: int, futures: "list[asyncio.Future[object]]"
-    ) -> None:
+    async def _write_answers(self, producer: Producer, answers: Sequence[tuple[Root, Effects | Malformed]], last: int) -> None:
         """Tell what became of commands, now that it is known where their events stand."""
         out = Outgoing(producer)
         for root, found in answers:
             out.add(self._topology.answers, self.number, root.command_id.encode(), encode(_answer(root, found, self.number, last)), [])
-        await out.send(futures)
+        await out.write()
 
     def _write_events(self, turn: Turn, next_offset: int) -> bytes:
         """Batch the events, each with how far the commands have been read; a note of it where there is no event.
@@ -597,12 +588,6 @@ class Partition:
         if self._producer is None:
             raise KafkaError("the partition is not open")
         return self._producer
-
-
-def _hear(future: "asyncio.Future[object]") -> None:
-    """Of a transaction that failed each batch tells the same, some of them later; one has been heard."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _answer(root: Root, found: Effects | Malformed, partition: int, last: int) -> AnswerRecord:

@@ -6,14 +6,16 @@ again with a new one, whose epoch shuts the old one's requests out.
 """
 
 import asyncio
-from contextlib import suppress
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, zip_longest
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaConnectionError, KafkaError
-from aiokafka.producer.sender import EndTxnHandler, Sender
+from aiokafka.producer.sender import AddPartitionsToTxnHandler, BaseHandler, EndTxnHandler, Sender, SendProduceReqHandler
+from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from outdial.connection import Connection
@@ -27,6 +29,21 @@ RETRY_BACKOFF_MS: Final = 20
 
 class FateUnknown(KafkaError):
     """The end of a transaction was asked for, and no answer came."""
+
+
+@contextmanager
+def _costing_the_producer() -> Iterator[None]:
+    """Within the block, whatever aiokafka ends by is one of its errors: it costs the producer and not the process.
+
+    Raises:
+        KafkaError: in place of what is none.
+    """
+    try:
+        yield
+    except (KafkaError, TimeoutError, OSError):
+        raise
+    except Exception as error:
+        raise KafkaError(f"the client failed by {type(error).__name__}") from error
 
 
 class _EndOnce(EndTxnHandler):
@@ -50,13 +67,61 @@ class _EndOnce(EndTxnHandler):
 
 
 class _Sender(Sender):
-    async def _do_txn_commit(self, commit_result: Any) -> None:
-        await self._message_accumulator.flush_for_commit()
+    """Asks in the task of who waits for the answer, one request after the other.
+
+    aiokafka's own is a task beside, which is woken for each step and then wakes who waits: a transaction took some 18 turns of the event
+    loop so, and takes 7. What is asked, and what an answer means, is aiokafka's.
+    """
+
+    async def start(self) -> None:
+        await self._maybe_wait_for_pid()
+
+    async def deliver(self) -> None:
+        """Announce where this transaction writes, and write the batches that were handed over. Their futures tell what came of each.
+
+        Raises:
+            KafkaError: this transaction cannot be committed.
+        """
+        manager, waiting = self._txn_manager, self._message_accumulator
+        while places := manager.partitions_to_add():
+            await self._ask(AddPartitionsToTxnHandler(self, tuple(places)), await self._coordinator())
+        if manager.state == TransactionState.ABORTABLE_ERROR:
+            manager.wait_for_transaction_end().result()
+        while waiting._batches:  # noqa: SLF001  also those that a broker refused for now: it has put them back
+            found, leaderless = waiting.drain_by_nodes(ignore_nodes=())
+            asked = [self._ask(SendProduceReqHandler(self, batches), node_id) for node_id, batches in found.items()]
+            if len(asked) == 1:
+                await asked[0]
+            else:
+                await asyncio.gather(*asked)
+            if leaderless:
+                await self.client.force_metadata_update()
+                await asyncio.sleep(self._retry_backoff)
+
+    async def end(self) -> None:
+        """End the transaction, as it was told to.
+
+        Raises:
+            FateUnknown: no answer came.
+            KafkaError: it was ended by somebody else.
+        """
         manager = self._txn_manager
         if manager.is_empty_transaction():
             manager.complete_transaction()
-            return
-        await _EndOnce(self, commit_result).do(await self._find_coordinator(CoordinationType.TRANSACTION, manager.transactional_id))
+        while (how := manager.needs_transaction_commit()) is not None:
+            await self._ask(_EndOnce(self, how), await self._coordinator())
+
+    async def _ask(self, handler: BaseHandler, node_id: int) -> None:
+        connection = self.client._conns.get((node_id, handler.group))  # noqa: SLF001  it tells no other way
+        if connection is None or not connection.connected():
+            # By a task of its own: who is cancelled while aiokafka connects leaves a connection that nobody knows of.
+            await begun(self.client.ready(node_id, group=handler.group))
+        await handler.do(node_id)
+
+    async def _coordinator(self) -> int:
+        if CoordinationType.TRANSACTION not in self._coordinators:
+            await begun(self._find_coordinator(CoordinationType.TRANSACTION, self._txn_manager.transactional_id))
+        return int(self._coordinators[CoordinationType.TRANSACTION])
 
 
 class Producer(AIOKafkaProducer):
@@ -92,6 +157,41 @@ class Producer(AIOKafkaProducer):
             # The client takes it for a mistake of ours that it knows of no broker.
             raise KafkaConnectionError(str(error)) from error
 
+    async def begin_transaction(self) -> None:
+        """Begin a transaction; the broker is told with the first partition."""
+        self._txn_manager.begin_transaction()
+
+    async def deliver(self) -> None:
+        """Write the batches that were handed over.
+
+        Raises:
+            KafkaError: this transaction cannot be committed.
+        """
+        with _costing_the_producer():
+            await self._sender.deliver()
+
+    async def commit_transaction(self) -> None:
+        """Commit what was written.
+
+        Raises:
+            FateUnknown: no answer came.
+            KafkaError: it is not committed.
+        """
+        with _costing_the_producer():
+            self._txn_manager.committing_transaction()
+            await self._sender.end()
+
+    async def abort_transaction(self) -> None:
+        """Take back what was written.
+
+        Raises:
+            FateUnknown: no answer came.
+            KafkaError: somebody else has ended it.
+        """
+        with _costing_the_producer():
+            self._txn_manager.aborting_transaction()
+            await self._sender.end()
+
     def will_write(self, topic: str, partition: int) -> None:
         """Announce a partition that this transaction writes later: told to the broker with the first, it costs no delay of its own."""
         self._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))
@@ -99,11 +199,9 @@ class Producer(AIOKafkaProducer):
     async def abandon(self) -> None:
         """Close the connections; nothing that is still to be sent is sent."""
         self._closed = True
-        # The sender ends only after another try of what is under way, for which it would connect again.
+        # Whatever is under way yet shall not connect again.
         self.client._get_conn = _nobody  # noqa: SLF001  a client that was closed does not refuse to
         await ended(self.client.close())
-        with suppress(Exception):
-            await ended(self._sender.close())
         # A connection that was being made meanwhile is there only now.
         await ended(self.client.close())
         # Who waits is told, and what aiokafka keeps of it for nobody to hear is heard.
@@ -145,17 +243,27 @@ class Outgoing:
         """How many records the last batch for a partition has."""
         return int(self._batches[topic, partition][-1].record_count())
 
-    async def send(self, futures: list["asyncio.Future[Any]"]) -> dict[tuple[str, int], list["asyncio.Future[RecordMetadata]"]]:
-        """Hand all batches to the producer; the futures tell where the first record of each came to stand.
+    async def write(self) -> dict[tuple[str, int], RecordMetadata]:
+        """Write all batches; of each topic and partition, where the first record of its last batch came to stand.
 
-        ``futures`` gets each as soon as its batch is handed over, also when a later one is refused.
+        Raises:
+            KafkaError: not all of them are written.
         """
-        sent: dict[tuple[str, int], list[asyncio.Future[RecordMetadata]]] = {}
-        for (topic, partition), batches in self._batches.items():
-            told = sent[topic, partition] = []
-            for batch in batches:
+        written: dict[tuple[str, int], RecordMetadata] = {}
+        # Of one partition a batch is written after the one before is.
+        for together in zip_longest(*[[(place, batch) for batch in batches] for place, batches in self._batches.items()]):
+            futures: dict[tuple[str, int], asyncio.Future[RecordMetadata]] = {}
+            for place, batch in filter(None, together):
                 batch.close()
-                future = await self._producer.send_batch(batch, topic, partition=partition)
-                futures.append(future)
-                told.append(future)
-        return sent
+                futures[place] = await self._producer.send_batch(batch, place[0], partition=place[1])
+                futures[place].add_done_callback(_hear)
+            await self._producer.deliver()
+            for place, future in futures.items():
+                written[place] = await future
+        return written
+
+
+def _hear(future: "asyncio.Future[RecordMetadata]") -> None:
+    """Of a transaction that failed each batch tells the same, some of them later; one has been heard."""
+    if not future.cancelled():
+        future.exception()

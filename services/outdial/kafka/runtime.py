@@ -36,6 +36,8 @@ POLL_MS: Final = 24 * 60 * 60 * 1_000
 REST_S: Final = 5.0
 RETRY_S: Final = 1.0
 OFFSETS_EVERY_S: Final = 1.0
+LEAVE_S: Final = 2.0
+"""How long a process that ends waits for its group to know, before it keeps its ledgers."""
 FETCH_MAX_WAIT_MS: Final = 250
 
 log = logging.getLogger("outdial.kafka")
@@ -94,6 +96,7 @@ class Ledgers(ConsumerRebalanceListener):
         if self._options.folder is not None:
             topology = self._options.topology
             self._kept = Snapshots(self._options.folder, self._options.key, f"{cluster}/{topology.events}/{topology.partitions}")
+            self._kept.sweep()
             self._replayers = Replayers(self._options, self._kept)
         await self._ends.start()
         self._consumer.subscribe([self._topic], listener=self)
@@ -139,6 +142,7 @@ class Ledgers(ConsumerRebalanceListener):
             await self._commit_offsets()
         # The others have our partitions as soon as the group knows, and to keep ledgers of a million targets takes seconds.
         leaving = asyncio.create_task(self._leave(), name="leaving the group")
+        await asyncio.wait({leaving}, timeout=LEAVE_S)
         for partition in closed:
             await partition.keep_closed()
         if self._closing:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from outdial.commands import Command
@@ -25,6 +26,8 @@ from outdial.zones import tzdata_version
 
 MAC_BYTES: Final = 32
 PROTOCOL: Final = 5
+ASIDE: Final = ".new"
+"""What a snapshot ends with until it is whole."""
 
 log = logging.getLogger("outdial.kafka")
 
@@ -62,6 +65,8 @@ class Snapshots:
         self.facts = facts
         self._key = blake2b(key, digest_size=32, person=b"outdial snap").digest()
         self._one_by_one = asyncio.Lock()
+        self._writing = Lock()
+        """A partition that is given up and given back may be kept twice at once."""
         self._about = f"{_program()}/{tzdata_version()}/{key_id_of(key)}/{facts}"
 
     async def save(self, number: int, ledger: Ledger, mark: Mark) -> None:
@@ -74,17 +79,24 @@ class Snapshots:
 
     def _write(self, number: int, content: memoryview) -> None:
         path = self._path(number)
-        aside = path.with_suffix(".new")
+        # A process that replays for this one may keep the same partition.
+        aside = path.with_suffix(f".{os.getpid()}{ASIDE}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as file:
-                file.write(self._mac(content))
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.rename(path)
+            with self._writing:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with aside.open("wb") as file:
+                    file.write(self._mac(content))
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                aside.rename(path)
         except OSError as error:
             log.warning("no snapshot of partition %d: %s", number, error.strerror)
+
+    def sweep(self) -> None:
+        """Remove what processes that were killed had begun to write. Only while nobody writes here."""
+        for path in self.folder.glob(f"ledger-*{ASIDE}"):
+            path.unlink(missing_ok=True)
 
     async def load(self, number: int) -> tuple[Ledger, Mark] | None:
         """A ledger that was kept, and where it stood; None when there is none that can be used.

@@ -74,11 +74,11 @@ class Stage:
                 self.ended.set_result(None if task.cancelled() else task.exception())
 
         partition.start(ended)
-        taking = asyncio.create_task(take_in(consumer, lambda: [partition.intake]))
+        self.taking = asyncio.create_task(take_in(consumer, lambda: [partition.intake]))
         try:
             yield partition
         finally:
-            taking.cancel()
+            self.taking.cancel()
             await partition.close()
             await partition.keep_closed()
             await consumer.stop()
