@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from outdial.connection import Connection
 from outdial.ending import begun
 from outdial.kafka import producer as producers
 from outdial.kafka.connecting import Ends, reader
-from outdial.kafka.producer import FateUnknown, Outgoing, Producer
+from outdial.kafka.producer import MARKED_S, RETRY_BACKOFF_MS, FateUnknown, Outgoing, Producer, _Announce
 from outdial.topology import Topology
 
 PATIENCE_S = 30.0
@@ -244,3 +245,20 @@ async def test_who_is_cancelled_twice_while_it_connects_leaves_no_task() -> None
     await asyncio.wait({starting})
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize(
+    ("codes", "pause"), [([0, 0], None), ([51, 51], MARKED_S), ([51, 14], RETRY_BACKOFF_MS / 1_000), ([14, 14], RETRY_BACKOFF_MS / 1_000)]
+)
+async def test_a_coordinator_that_has_yet_to_write_the_marks_of_the_last_transaction_is_asked_again_soon(
+    kafka_bootstrap: str, topology: Topology, codes: list[int], pause: float | None
+) -> None:
+    """51: of a transaction that is being ended. 14: it is reading its log."""
+    async with writer(kafka_bootstrap, "one") as producer:
+        await producer.begin_transaction()
+        for partition in (0, 1):
+            producer.will_write(topology.events, partition)
+        manager = producer._txn_manager  # noqa: SLF001  what is to be told
+        handler = _Announce(producer._sender, tuple(manager.partitions_to_add()))  # noqa: SLF001  as above
+        assert handler.handle_response(SimpleNamespace(errors=[(topology.events, [*enumerate(codes)])])) == pause
+        assert len(manager.partitions_to_add()) == (0 if pause is None else 2)

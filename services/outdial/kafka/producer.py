@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.client import CoordinationType
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import ConcurrentTransactions, KafkaConnectionError, KafkaError
 from aiokafka.producer.sender import AddPartitionsToTxnHandler, BaseHandler, EndTxnHandler, Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import RecordMetadata, TopicPartition
@@ -25,6 +25,8 @@ TRANSACTION_TIMEOUT_MS: Final = 10_000
 BATCH_BYTES: Final = 512 * 1024
 """Size at which a batch of records is full. A larger record makes a batch of its own."""
 RETRY_BACKOFF_MS: Final = 20
+MARKED_S: Final = 0.006
+"""How long a coordinator may take to write the marks of the transaction before; it refuses the next one until it has."""
 
 
 class FateUnknown(KafkaError):
@@ -66,6 +68,16 @@ class _EndOnce(EndTxnHandler):
         return False
 
 
+class _Announce(AddPartitionsToTxnHandler):
+    """Tells the coordinator where a transaction writes."""
+
+    def handle_response(self, response: Any) -> float | None:
+        """How long to wait before it is told again, seconds; None when it has been told."""
+        pause: float | None = super().handle_response(response)
+        codes = {code for _, places in response.errors for _, code in places}
+        return MARKED_S if pause is not None and codes == {ConcurrentTransactions.errno} else pause
+
+
 class _Sender(Sender):
     """Asks in the task of who waits for the answer, one request after the other.
 
@@ -84,7 +96,7 @@ class _Sender(Sender):
         """
         manager, waiting = self._txn_manager, self._message_accumulator
         while places := manager.partitions_to_add():
-            await self._ask(AddPartitionsToTxnHandler(self, tuple(places)), await self._coordinator())
+            await self._ask(_Announce(self, tuple(places)), await self._coordinator())
         if manager.state == TransactionState.ABORTABLE_ERROR:
             manager.wait_for_transaction_end().result()
         while waiting._batches:  # noqa: SLF001  also those that a broker refused for now: it has put them back
