@@ -128,18 +128,25 @@ class Million:
                     raise RuntimeError("not every target was requested")
                 await asyncio.sleep(0.2)
 
-    async def answered(self, number: int) -> None:
-        """Send a command to every partition, and wait until each has decided it."""
-        lines = [[add(ids[0], derived(ids[0], f"restart/{number}/{self._starts}"), 1_000 + place)] for place, ids in enumerate(self.near)]
-        self._starts += 1
-        await self.write(lines)
-
     async def restart(self, number: int) -> float:
-        """Seconds from the start of a process until every partition has decided a command that was sent before."""
-        began = time.perf_counter()
-        self.start()
-        await self.answered(number)
-        return time.perf_counter() - began
+        """Seconds from the start of a process until what every partition made of a command can be read."""
+        names = [derived(ids[0], f"restart/{number}/{self._starts}") for ids in self.near]
+        self._starts += 1
+        left = set(names)
+
+        def on_record(value: bytes) -> None:
+            if b'"type":"TargetAdded"' in value:
+                left.discard(text_after(value, b'"target_id":"'))
+
+        # The group is told once a second how far the commands were read: a reader of the events knows at once.
+        async with Reader(self.at.bootstrap, self.topics.events, self.topics.partitions, on_record):
+            began = time.perf_counter()
+            self.start()
+            lines = [[add(ids[0], name, 1_000 + place)] for place, (ids, name) in enumerate(zip(self.near, names, strict=True))]
+            await write(self.at.bootstrap, self.topics, lines)
+            self.sent += len(lines)
+            await until(lambda: not left, FILL_S, "every partition has decided")
+            return time.perf_counter() - began
 
     async def lateness(self, count: int) -> Lateness:
         """Have so many targets fall due at an even pace, and note how late each was requested."""

@@ -252,8 +252,8 @@ class Stage:
         await until(found, f"the rejection of {place}")
         return found()[0]
 
-    async def read(self, name: Name) -> list[Any]:
-        """All committed records of a topic, in the order of each partition."""
+    async def read(self, name: Name, first: int = 0) -> list[Any]:
+        """All committed records of a topic from an offset on, in the order of each partition."""
         consumer: AIOKafkaConsumer = reader(self.connection)
         try:
             await consumer.start()
@@ -262,12 +262,13 @@ class Stage:
             begins = await consumer.beginning_offsets(places)
             ends = await consumer.end_offsets(places)
             for place in places:
-                consumer.seek(place, begins[place])
+                consumer.seek(place, min(max(first, begins[place]), ends[place]))
             found: list[Any] = []
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S) as limit:
                 while any([await consumer.position(place) < ends[place] for place in places]):
                     for records in (await consumer.getmany(timeout_ms=500)).values():
                         found += records
+                        limit.reschedule(asyncio.get_running_loop().time() + PATIENCE_S)
             return found
         finally:
             await consumer.stop()

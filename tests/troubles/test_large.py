@@ -68,7 +68,7 @@ class Past:
 
 async def transactions(stage: Stage, first: int, partition: int = 0) -> list[list[Any]]:
     """The events of a partition from an offset on, by transaction: after the last of each stands the mark of its end."""
-    records = [record for record in await stage.read("events") if record.partition == partition and record.offset >= first]
+    records = [record for record in await stage.read("events", first) if record.partition == partition]
     found = [[records[0]]]
     for before, record in pairwise(records):
         if record.offset > before.offset + 1:
