@@ -94,21 +94,7 @@ async def test_who_leaves_hands_over_at_once(stage: Stage, ledgers: Roles, tell:
 
 async def test_nobody_waits_until_the_ledgers_of_who_leaves_are_kept(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written, begun = threading.Event(), threading.Event()
-    flush, steps = os.fsync, list[str]()
-
-    def noted(step: str, do: Any) -> Any:
-        def note(*arguments: Any) -> Any:
-            found = do(*arguments)
-            if asyncio.iscoroutine(found):
-                return once(found)
-            steps.append(step)
-            return found
-
-        async def once(found: Any) -> None:
-            await found
-            steps.append(step)
-
-        return note
+    flush, dump, steps = os.fsync, pickle.dump, list[str]()
 
     def slowly(file: int) -> None:
         begun.set()
@@ -119,8 +105,18 @@ async def test_nobody_waits_until_the_ledgers_of_who_leaves_are_kept(stage: Stag
         await stage.ask({"type": "CreateOutdial", "outdial_id": stage.stream(0), "plan": PLAN})
         await stage.ask({"type": "CreateOutdial", "outdial_id": stage.stream(1), "plan": PLAN})
         monkeypatch.setattr(os, "fsync", slowly)
-        monkeypatch.setattr(pickle, "dump", noted("kept", pickle.dump))
-        monkeypatch.setattr(first, "_leave", noted("left", first._leave))  # noqa: SLF001  when it has, of which it tells nobody
+        leave = first._leave  # noqa: SLF001  of its end it tells nobody
+
+        async def left() -> None:
+            await leave()
+            steps.append("left")
+
+        def kept(*arguments: Any) -> None:
+            dump(*arguments)
+            steps.append("kept")
+
+        monkeypatch.setattr(first, "_leave", left)
+        monkeypatch.setattr(pickle, "dump", kept)
         leaving = asyncio.create_task(first.close())
         try:
             await until(begun.is_set, "a ledger is being kept")

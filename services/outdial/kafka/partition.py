@@ -18,7 +18,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import IllegalOperation, KafkaError, OffsetOutOfRangeError, ProducerFenced
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from outdial.commands import Command
@@ -446,21 +446,18 @@ class Partition:
         in_last_batch = turn.out.in_last_batch(self._events.topic, self.number)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        try:
-            async with asyncio.timeout(COMMIT_S):
-                await producer.begin_transaction()
-                if turn.answers:
-                    producer.will_write(self._topology.answers, self.number)
-                written = (await turn.out.write())[self._events.topic, self.number]
-                if written.offset < 0:
-                    raise FateUnknown("the broker did not say where the events stand")
-                last = written.offset + in_last_batch - 1
-                await self._check_clock(producer, written.timestamp)
-                if turn.answers:
-                    await self._write_answers(producer, turn.answers, last)
-                await producer.commit_transaction()
-        except IllegalOperation as error:
-            raise FateUnknown("the producer was shut out in the middle of a transaction") from error
+        async with asyncio.timeout(COMMIT_S):
+            await producer.begin_transaction()
+            if turn.answers:
+                producer.will_write(self._topology.answers, self.number)
+            written = (await turn.out.write())[self._events.topic, self.number]
+            if written.offset < 0:
+                raise FateUnknown("the broker did not say where the events stand")
+            last = written.offset + in_last_batch - 1
+            await self._check_clock(producer, written.timestamp)
+            if turn.answers:
+                await self._write_answers(producer, turn.answers, last)
+            await producer.commit_transaction()
         self.next_offset = next_offset
         self._at = Mark(last, digest_of(final), next_offset)
         turn.tally.committed(self._meters, loop.time() - began)

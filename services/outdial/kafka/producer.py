@@ -179,8 +179,7 @@ class Producer(AIOKafkaProducer):
         Raises:
             KafkaError: this transaction cannot be committed.
         """
-        with _costing_the_producer():
-            await self._sender.deliver()
+        await self._sender.deliver()
 
     async def commit_transaction(self) -> None:
         """Commit what was written.
@@ -265,11 +264,12 @@ class Outgoing:
         # Of one partition a batch is written after the one before is.
         for together in zip_longest(*[[(place, batch) for batch in batches] for place, batches in self._batches.items()]):
             futures: dict[tuple[str, int], asyncio.Future[RecordMetadata]] = {}
-            for place, batch in filter(None, together):
-                batch.close()
-                futures[place] = await self._producer.send_batch(batch, place[0], partition=place[1])
-                futures[place].add_done_callback(_hear)
-            await self._producer.deliver()
+            with _costing_the_producer():
+                for place, batch in filter(None, together):
+                    batch.close()
+                    futures[place] = await self._producer.send_batch(batch, place[0], partition=place[1])
+                    futures[place].add_done_callback(_hear)
+                await self._producer.deliver()
             for place, future in futures.items():
                 written[place] = await future
         return written
