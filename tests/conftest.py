@@ -54,5 +54,5 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: a test that waits leaves its core to another."""
-    return (os.cpu_count() or 1) + 1
+    """Two for each core: a test that waits leaves its core to another."""
+    return (os.cpu_count() or 1) * 2

@@ -20,6 +20,7 @@ import pytest
 from brokers import libs
 from brokers.cluster import CLUSTER_ID, Cluster, create_topics, delete_topics, free_ports, metadata, settings
 from brokers.proxy import Proxy
+from brokers.shared import shared
 from brokers.wire import Silent
 from outdial.topology import TOPICS, Topology, config
 
@@ -147,14 +148,22 @@ def kafka_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(request: pytest.FixtureRequest) -> Iterator[str]:
+def kafka_bootstrap(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a broker that is shared by all tests. A test leaves it as it was: it uses topics of its own, and never stops it."""
     asked = request.config.stash[ASKED]
     if asked.address is not None:
         yield asked.address
         return
     with contextlib.ExitStack() as open_until_the_end:
-        yield from_docker(asked, open_until_the_end) or request.getfixturevalue("kafka_cluster").bootstrap
+
+        def start() -> str:
+            found: str = from_docker(asked, open_until_the_end) or request.getfixturevalue("kafka_cluster").bootstrap
+            return found
+
+        own = tmp_path_factory.getbasetemp()
+        # The processes of one run have folders side by side.
+        together = own.parent if hasattr(request.config, "workerinput") else own
+        yield open_until_the_end.enter_context(shared(together, start))
 
 
 @pytest.fixture(scope="session")
