@@ -101,7 +101,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "plan_missing": "Nothing says how to dial: name an outplan.",
     "past_too_long": "The outdial had more events by then than are folded for one answer. Read its events.",
     "position_not_reached": "The views did not reach `min_position` in time.",
-    "position_unknown": "The log has not come to this position: nobody was told it.",
+    "position_unknown": "The log has not come to this position: nobody was told it, or the log was put back from a backup.",
     "quote_invalid": "Text follows a closing quote.",
     "quote_open": "A quote opens in this row and is not closed.",
     "reading": "The views of this process read the log, after a start with an old or an empty folder. They are ready at its end.",

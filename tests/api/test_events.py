@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 
 from api.door import ALICES, BOBS, TOKENS, Api, Opened, served
 from outdial.doors.api.deps import Settings
+from outdial.position import Position
 from outdial.topology import Topology
 
 
@@ -160,6 +162,32 @@ async def test_the_stream_sends_what_was_and_what_comes_and_resumes_by_the_last_
     assert (event["type"], added["type"]) == ("OutdialCreated", "TargetAdded")
     assert (position, later) == (event["position"], added["position"])
     assert resumed == chosen == [(later, added)]
+
+
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [
+        ("/events", None),
+        ("/events/stream", None),
+        ("/events/stream", "Last-Event-ID"),
+        ("/dial_requests", None),
+        ("/outdials/{outdial}/targets/{target}/history", None),
+    ],
+)
+async def test_who_would_go_on_after_the_end_of_the_log_is_refused_for_what_comes_until_then_would_be_left_out(
+    api: Api, path: str, header: str | None
+) -> None:
+    outdial = await api.outdial()
+    path = path.format(outdial=outdial, target=(await api.target(outdial))["id"])
+    *marks, last = api.runtime.position.marks
+    beyond = str(Position((*marks, last + 1)))
+
+    for stale in ("false", "true"):
+        query = {"stale": stale} if header else {"stale": stale, "after": beyond}
+        headers = {header: beyond} if header else {}
+        error = await api.refused(400, "INVALID_REQUEST_PARAMETER", "GET", path, params=query, headers=headers)
+        assert error["details"][0]["rule"] == "position_unknown"
+        assert str(api.runtime.position) in error["message"]
 
 
 async def test_a_stream_ends_when_the_server_stops(api: Api) -> None:

@@ -18,6 +18,7 @@ from outdial.doors.api import notices, sockets, upgrade
 from outdial.doors.api.deps import DEFAULT_CUSTOMER, Settings
 from outdial.doors.api.upgrade import WEBSOCKETS, Upgraded
 from outdial.listening import TOLD
+from outdial.position import Position
 
 CLOSED = Settings(tokens=TOKENS)
 DEADLINE_S = 30
@@ -133,6 +134,12 @@ async def test_a_socket_goes_on_after_the_position_of_any_notice(api: Api) -> No
             # The last two are of one event: they come again together.
             rest = whole[2:] if at == 2 else whole[at + 1 :]
             assert await told_after(url, one["position"], len(rest)) == rest
+
+
+async def test_who_would_begin_after_the_end_of_the_log_is_refused(api: Api) -> None:
+    *marks, last = api.runtime.position.marks
+    async with address(api) as url:
+        assert await refusal(f"{url}?after={Position((*marks, last + 1))}") == (400, "INVALID_REQUEST_PARAMETER")
 
 
 async def told_after(url: str, position: str, count: int) -> list[dict[str, Any]]:

@@ -58,6 +58,11 @@ async def test_page_tokens_and_positions_of_one_mean_the_same_at_the_other(doors
     row = await there.ok("GET", f"/outdials/{made.json()['id']}?stale=1&min_position={position}")
     assert row == made.json()
 
+    for path in ("/events", "/dial_requests"):
+        for _ in range(10):
+            told = (await here.call("POST", "/outdials", {"name": "later"})).headers["outdial-position"]
+            assert (await there.ok("GET", f"{path}?stale=1&after={told}"))["result"] == []
+
 
 async def test_a_result_without_its_outdial_is_placed_wherever_it_comes(doors: list[Api]) -> None:
     deciding, here, there = doors

@@ -324,13 +324,32 @@ def position_in(door: Door, text: str, name: str) -> Position:
         raise Refused(PARAMETER, "field_invalid", f"{name} must be a position as answers carry it in Outdial-Position: {why}") from None
 
 
-def position_after(request: HTTPConnection) -> Position:
-    """The query parameter ``after``; without it, the beginning.
+async def position_reached(door: Door, text: str, name: str) -> Position:
+    """A position of the log to begin after. Behind one that it has yet to come to, what happens until then would be left out in silence.
 
     Raises:
-        Refused: INVALID_REQUEST_PARAMETER.
+        Refused: INVALID_REQUEST_PARAMETER; UNAVAILABLE: nobody can say how far the log is.
     """
-    return position_in(door_of(request), request.query_params.get("after", "0"), "after")
+    position = position_in(door, text, name)
+    if position.beyond(door.ledger.position):
+        # Another process may have told it.
+        try:
+            await door.ledger.caught_up()
+        except Unavailable as why:
+            raise unavailable(why) from None
+        if position.beyond(door.ledger.position):
+            raise Refused(
+                PARAMETER,
+                "position_unknown",
+                f"{name} is beyond the end of the log, which is {door.ledger.position}; begin after that, or earlier. "
+                "A log that was put back from a backup ends earlier than it did",
+            )
+    return position
+
+
+async def position_after(request: HTTPConnection) -> Position:
+    """The query parameter ``after``; without it, the beginning. Raises as :func:`position_reached`."""
+    return await position_reached(door_of(request), request.query_params.get("after", "0"), "after")
 
 
 FLAGS: Final[Mapping[str, bool]] = {"true": True, "1": True, "false": False, "0": False}

@@ -66,7 +66,7 @@ async def list_dial_requests(request: Request) -> Response:
     A log, not a queue: every reader sees every request of its share, again if it asks again.
     """
     door, customer_id = door_of(request), customer_of(request)
-    after = position_after(request)
+    after = await position_after(request)
     limit = whole_number(request, "limit", USUAL, 1, MOST)
     share = Share(request.query_params.get("share"))
     loop = asyncio.get_running_loop()

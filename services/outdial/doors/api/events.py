@@ -15,7 +15,18 @@ from starlette.responses import Response, StreamingResponse
 
 from outdial.doors.api import notices
 from outdial.doors.api.auth import still_let_in
-from outdial.doors.api.deps import Door, caller_of, customer_of, door_of, flag, is_id, path_id, position_after, position_in, whole_number
+from outdial.doors.api.deps import (
+    Door,
+    caller_of,
+    customer_of,
+    door_of,
+    flag,
+    is_id,
+    path_id,
+    position_after,
+    position_reached,
+    whole_number,
+)
 from outdial.doors.api.errors import PARAMETER, Refused
 from outdial.doors.api.outdials import found as found_outdial
 from outdial.doors.api.paging import times_of
@@ -202,7 +213,7 @@ def _words(request: Request, wording: Wording) -> Iterator[Tell]:
 
 async def _page(scope: Scope, request: Request) -> Response:
     with _words(request, _wording(request)) as tell:
-        rows, next_after = scope.after(position_after(request), whole_number(request, "limit", USUAL, 1, MOST))
+        rows, next_after = scope.after(await position_after(request), whole_number(request, "limit", USUAL, 1, MOST))
         told: list[str] = []
         for row in rows:
             if len(told) % AT_ONCE_TOLD == 0:
@@ -234,7 +245,7 @@ async def list_target_history(request: Request) -> Response:
 async def stream_events(request: Request) -> Response:
     """Events as server-sent events, from ``after`` (or header Last-Event-ID) on; ``id:`` is the position. ``names`` as for pages."""
     resumed = request.headers.get("last-event-id")
-    after = position_after(request) if resumed is None else position_in(door_of(request), resumed, "Last-Event-ID")
+    after = await (position_after(request) if resumed is None else position_reached(door_of(request), resumed, "Last-Event-ID"))
     frames = _frames(request, _scope(request), after, _wording(request))
     return StreamingResponse(frames, media_type="text/event-stream", headers=STREAM_HEADERS)
 

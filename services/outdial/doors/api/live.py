@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from outdial.doors.api import shapes
-from outdial.doors.api.deps import Door, customer_of, door_of, path_id, position_after, position_in, reply, whole_number
+from outdial.doors.api.deps import Door, customer_of, door_of, path_id, position_in, reply, whole_number
 from outdial.doors.api.errors import NO_OUTDIAL, NO_TARGET, PARAMETER, Refused
 from outdial.doors.api.events import STREAM_HEADERS
 from outdial.doors.api.outdials import found
@@ -348,10 +348,8 @@ def _stream(request: Request, parts: Parts) -> Response:
     """
     door = door_of(request)
     resumed = request.headers.get("last-event-id")
-    if resumed is not None:
-        after = position_in(door, resumed, "Last-Event-ID")
-    else:
-        after = position_after(request) if "after" in request.query_params else Position.beginning(door.ledger.position.partitions)
+    sent, name = (request.query_params.get("after", "0"), "after") if resumed is None else (resumed, "Last-Event-ID")
+    after = position_in(door, sent, name)
     return StreamingResponse(_frames(door, parts, after), media_type="text/event-stream", headers=STREAM_HEADERS)
 
 

@@ -63,7 +63,7 @@ async def serve(socket: WebSocket) -> None:
     Raises:
         Refused: before it is a websocket: ``after`` is no position, or the customer has too many.
     """
-    listener = Listener(socket)
+    listener = Listener(socket, await position_after(socket) if "after" in socket.query_params else None)
     sockets, customer_id = door_of(socket).sockets, caller_of(socket).customer_id
     if sockets[customer_id] >= MOST_SOCKETS:
         raise Refused(
@@ -84,12 +84,12 @@ async def serve(socket: WebSocket) -> None:
 class Listener:
     """One client. What it wants is heard, and what happens is told, side by side."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, since: Position | None) -> None:
         self._socket = socket
         self._door = door_of(socket)
         self._caller = caller_of(socket)
         self._times = times_of(socket)
-        self._since = position_after(socket) if "after" in socket.query_params else None
+        self._since = since
         """Where to begin once there are topics; None: where the log is then."""
         self._topics: dict[Topic, str] = {}
         """As they were spelled."""

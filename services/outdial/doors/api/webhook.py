@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from outdial.commands import DeleteWebhook, ReplayWebhook, SetWebhook
 from outdial.doors.api.bodies import needed, picked, read_object
-from outdial.doors.api.deps import Door, command_id, customer_of, door_of, made, position_in, reply, submit
-from outdial.doors.api.errors import NO_WEBHOOK, PARAMETER, Refused, by_rule
+from outdial.doors.api.deps import Door, command_id, customer_of, door_of, made, position_reached, reply, submit
+from outdial.doors.api.errors import NO_WEBHOOK, Refused, by_rule
 from outdial.doors.api.events import Scope
 from outdial.doors.api.paging import Times, times_of
 from outdial.doors.webhooks.posting import url_of
@@ -101,7 +101,7 @@ async def set_webhook(request: Request) -> Response:
     _check(door, needed(body, "uri"))
     fields = picked(body, ("uri", "method", "secret", "after"))
     if "after" in fields:
-        fields["after"] = await _reached(door, fields["after"])
+        fields["after"] = str(await position_reached(door, str(fields["after"]), "after"))
     told = {}
     if webhooks.get(door.reader, customer_id) is None:
         fields.setdefault("after", str(door.ledger.position))
@@ -109,21 +109,6 @@ async def set_webhook(request: Request) -> Response:
             fields["secret"] = told["secret"] = token_urlsafe(32)
     answer = await submit(request, made(SetWebhook, {**fields, "id": command_id(request), "customer_id": customer_id}))
     return _shown(request, answer, **told)
-
-
-async def _reached(door: Door, after: Any) -> str:
-    """A position of the log. After one that it has yet to come to, what happens until then would be left out.
-
-    Raises:
-        Refused: INVALID_REQUEST_PARAMETER.
-    """
-    position = position_in(door, str(after), "after")
-    if position.beyond(door.ledger.position):
-        # Another process may have told it.
-        await door.ledger.caught_up()
-        if position.beyond(door.ledger.position):
-            raise Refused(PARAMETER, "position_unknown", f"after is beyond the end of the log; that is {door.ledger.position}")
-    return str(position)
 
 
 def _check(door: Door, uri: Any) -> None:
@@ -163,6 +148,6 @@ async def delete_webhook(request: Request) -> Response:
 async def replay_webhook(request: Request) -> Response:
     """Send again what happened after a position (``0``: everything), and go on from there."""
     door = door_of(request)
-    after = await _reached(door, needed(await read_object(request), "after"))
+    after = str(await position_reached(door, str(needed(await read_object(request), "after")), "after"))
     command = ReplayWebhook(id=command_id(request), customer_id=customer_of(request), after=after)
     return _shown(request, await submit(request, command))
