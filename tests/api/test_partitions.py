@@ -33,6 +33,8 @@ class Follower:
         self.asked = 0
         """How often somebody wanted the views to be up to date."""
         self.behind = False
+        self.told: Position | None = None
+        """What another process has told of the log, which is there to be read."""
         self._left = events
         self._read = asyncio.Condition()
 
@@ -55,6 +57,8 @@ class Follower:
         self.asked += 1
         if self.behind:
             raise Unavailable("views_behind", "the views are behind the log; ask again")
+        while self.told is not None and not self.position.covers(self.told):
+            await self.read(1)
 
     async def read(self, number: int = 1_000_000) -> None:
         """Read so many events more."""
@@ -105,6 +109,7 @@ async def test_a_reader_who_changes_between_processes_gets_everything_once(
 
     async def page(number: int) -> bool:
         nonlocal after
+        followers[number].told = Position.parse(after, PARTITIONS)
         answer = await doors[number].get(f"/v1.0/{path}", params={"after": after, "limit": limit, **share})
         body = answer.json()
         assert len(body["result"]) <= limit
