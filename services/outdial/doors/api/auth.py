@@ -20,12 +20,11 @@ from urllib.parse import unquote_plus, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from outdial.doors.api.deps import CALLER, Caller, Door, reach, yes_or_no
-from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, told, unavailable
+from outdial.doors.api.deps import CALLER, Caller, Door, catch_up, reach, yes_or_no
+from outdial.doors.api.errors import BAD_CREDENTIALS, DENIED, NOT_AUTHENTICATED, UNAVAILABLE, Refused, told
 from outdial.doors.api.limits import Limiter
 from outdial.doors.api.origins import ORIGIN, PREFLIGHT, Headers, Origins, answer_preflight, is_own, is_preflight
 from outdial.doors.api.secrets import is_ours, token_hash
-from outdial.requests import Unavailable
 from outdial.trace import HEADER_TRACE, current_trace, traceparent_of
 from outdial.views import accounts
 
@@ -133,13 +132,7 @@ class Front:
         if least is not None:
             await reach(self.door, least)
         elif not stands and not may_be_old and path.startswith(_VERSIONED):
-            await self._catch_up()
-
-    async def _catch_up(self) -> None:
-        try:
-            await self.door.ledger.caught_up()
-        except Unavailable as why:
-            raise unavailable(why) from None
+            await catch_up(self.door)
 
     async def _caller(self, scope: Scope, headers: dict[bytes, bytes], secrets: dict[str, str], request_id: str) -> Caller:
         """Who asks.
@@ -187,7 +180,7 @@ class Front:
         if customer_id is not None:
             return Caller(customer_id, request_id, admin=digest in settings.admins)
         if is_ours(token):
-            await self._catch_up()
+            await catch_up(self.door)
             bearer = accounts.let_in(self.door.reader, digest, self.door.ledger.now())
             if bearer is not None:
                 return Caller(bearer.customer_id, request_id, token_hash=digest, name=bearer.name)

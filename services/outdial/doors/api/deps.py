@@ -324,19 +324,28 @@ def position_in(door: Door, text: str, name: str) -> Position:
         raise Refused(PARAMETER, "field_invalid", f"{name} must be a position as answers carry it in Outdial-Position: {why}") from None
 
 
+async def catch_up(door: Door) -> None:
+    """Wait until the views show all that was committed when this was asked.
+
+    Raises:
+        Refused: REQUEST_TIMEOUT or SERVICE_UNAVAILABLE.
+    """
+    try:
+        await door.ledger.caught_up()
+    except Unavailable as why:
+        raise unavailable(why) from None
+
+
 async def position_reached(door: Door, text: str, name: str) -> Position:
     """A position of the log to begin after. Behind one that it has yet to come to, what happens until then would be left out in silence.
 
     Raises:
-        Refused: INVALID_REQUEST_PARAMETER; UNAVAILABLE: nobody can say how far the log is.
+        Refused: INVALID_REQUEST_PARAMETER; as :func:`catch_up`, where nobody can say how far the log is.
     """
     position = position_in(door, text, name)
     if position.beyond(door.ledger.position):
         # Another process may have told it.
-        try:
-            await door.ledger.caught_up()
-        except Unavailable as why:
-            raise unavailable(why) from None
+        await catch_up(door)
         if position.beyond(door.ledger.position):
             raise Refused(
                 PARAMETER,
