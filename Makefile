@@ -52,9 +52,8 @@ promises: .venv/for-development ## Race lists of whom not to call, caps, pace, s
 races: .venv/for-development ## Race run, stop, plans and deletes over two API processes on a real Kafka, and check. Other: make races RACES=100 SEED=7
 	PYTHONPATH=tests:. $(BIN)/python -m races --races $(or $(RACES),1000) $(if $(SEED),--seed $(SEED))
 
-faults: .venv/for-development ## Kill, pause and mislead ledgers and brokers on a real Kafka, and check; the kills, damaged pages and random histories of `make test` in larger numbers. Takes up to half an hour.
+faults: .venv/for-development ## Kill, pause and mislead ledgers and brokers on a real Kafka, and check. Takes up to half an hour.
 	$(if $(GOAL),,$(BIN)/python -m pytest tests/brokers/three.py)
-	$(if $(GOAL),,OUTDIAL_TEST_KILLS=20 OUTDIAL_TEST_PAGES=3 OUTDIAL_TEST_HISTORIES=8000 $(BIN)/python -m pytest $(SEVERAL) tests/faults/test_kill.py tests/faults/test_store.py tests/dialing/test_histories.py)
 	PYTHONPATH=tests:. $(BIN)/python -m faults.chaos $(if $(KAFKA),--kafka $(KAFKA)) $(foreach goal,$(GOAL),--goal $(goal))
 
 chaos: .venv/for-development ## The same until the night's sizes are written down in docs/results/chaos.jsonl; stop it and go on whenever you like. A peer's 20 kills: make chaos GOAL=G1 PEER=faust-rocksdb

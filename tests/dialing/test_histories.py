@@ -4,7 +4,6 @@ A history is a row of bytes, read as commands, waits, repeats, late and foreign 
 and crashes. After a crash the ledger that was replayed goes on beside the one that was not; both must say the same.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
@@ -50,7 +49,6 @@ from outdial.scalars import SECOND_US
 from outdial.wire import decode_event, encode_event
 from sim import DAY, HOUR, MINUTE, SECOND, START, an_id, new_ledger
 
-HISTORIES: Final = int(os.environ.get("OUTDIAL_TEST_HISTORIES", "3000"))
 LISTS: Final = (an_id("a"), an_id("b"))
 EVERY_DAY: Final = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 OUTPLANS: Final = (an_id("p"), an_id("q"))
@@ -419,13 +417,13 @@ def histories(steps: int) -> st.SearchStrategy[bytes]:
 unhurried = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
-@settings(unhurried, max_examples=HISTORIES)
+@settings(unhurried, max_examples=8_000)
 @given(histories(14))
 def test_in_short_histories_every_invariant_holds_at_every_prefix(history: bytes) -> None:
     live(history)
 
 
-@settings(unhurried, max_examples=HISTORIES // 8)
+@settings(unhurried, max_examples=1_000)
 @given(histories(70))
 def test_in_long_histories_every_invariant_holds_at_every_prefix(history: bytes) -> None:
     lived = live(history)

@@ -11,7 +11,7 @@ from faults.client import Service, Users
 from faults.served import LEARNING, PROGRAM, call, killed_at_the_end
 from telling import Tell
 
-KILLS = int(os.environ.get("OUTDIAL_TEST_KILLS", "10"))
+KILLS = int(os.environ.get("OUTDIAL_TEST_KILLS", "20"))
 DURING_START = 0.2
 """The part of the kills that hit a service which is still starting."""
 LONGEST_START_S, LONGEST_LIFE_S = 0.6, 1.5
